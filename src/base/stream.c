@@ -1,0 +1,487 @@
+#include "stream.h"
+#include "clock.h"
+#include "num.h"
+#include <errno.h>
+#include <openssl/err.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define CHUNK ((size_t)16384)
+#define RATE_GRACE_MS (30 * SECOND_MS)
+
+struct stream {
+	int fd;	  /* -1: memory */
+	SSL *ssl; /* NULL: plain */
+	enum result stuck;
+	bool skip_line; /* the rest of an overlong or broken line is to be dropped */
+	int64_t timeout_ms;
+	size_t rate;	    /* octets a second, 0: none */
+	int64_t rate_since; /* mono ms */
+	uint64_t rate_base; /* octets_in when it began */
+	char *in;	    /* CHUNK or larger while a long line is read; NULL at rest */
+	size_t in_cap, in_from, in_to;
+	char *out; /* CHUNK; NULL at rest */
+	size_t out_n;
+	uint64_t octets_in, octets_out;
+	struct slice memory_in; /* memory streams: what is still to be said */
+	size_t memory_step;
+	struct buf *memory_out;
+};
+
+static struct stream *stream_new(int fd)
+{
+	struct stream *s = calloc(1, sizeof *s);
+	if (!s)
+		abort();
+	s->fd = fd;
+	s->timeout_ms = 5 * MINUTE_MS;
+	return s;
+}
+
+struct stream *stream_socket(int fd)
+{
+	return stream_new(fd);
+}
+
+struct stream *stream_memory(struct slice input, size_t step, struct buf *output)
+{
+	struct stream *s = stream_new(-1);
+	s->memory_in = input;
+	s->memory_step = step ? step : input.n;
+	s->memory_out = output;
+	return s;
+}
+
+void stream_close(struct stream *s)
+{
+	if (!s)
+		return;
+	if (s->ssl) {
+		if (s->stuck == OK)
+			SSL_shutdown(s->ssl);
+		SSL_free(s->ssl);
+		ERR_clear_error();
+	}
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->in);
+	free(s->out);
+	free(s);
+}
+
+void stream_timeout(struct stream *s, int64_t ms)
+{
+	s->timeout_ms = ms;
+}
+
+void stream_rate(struct stream *s, size_t octets_a_second)
+{
+	s->rate = octets_a_second;
+	s->rate_since = clock_mono_ms();
+	s->rate_base = s->octets_in + s->octets_out;
+}
+
+static enum result fail(struct stream *s, enum result r)
+{
+	if (s->stuck == OK)
+		s->stuck = r;
+	return s->stuck;
+}
+
+enum result stream_state(const struct stream *s)
+{
+	return s->stuck;
+}
+
+static bool too_slow(const struct stream *s)
+{
+	if (!s->rate)
+		return false;
+	int64_t ms = clock_mono_ms() - s->rate_since - RATE_GRACE_MS;
+	return ms > 0 && s->octets_in + s->octets_out - s->rate_base < (uint64_t)ms / 1000 * s->rate;
+}
+
+/* Waits until the socket is ready; OK, or LATER (and stuck) when the deadline passed. */
+static enum result wait_ready(struct stream *s, short events)
+{
+	if (too_slow(s))
+		return fail(s, LATER);
+	int64_t end = clock_mono_ms() + s->timeout_ms;
+	for (;;) {
+		int64_t left = end - clock_mono_ms();
+		struct pollfd p = {.fd = s->fd, .events = events};
+		int n = poll(&p, 1, left > 0 ? (int)MIN(left, INT32_MAX) : 0);
+		if (n > 0)
+			return OK;
+		if (n == 0)
+			return fail(s, LATER);
+		if (errno != EINTR)
+			return fail(s, GONE);
+	}
+}
+
+/* What OpenSSL wants next, as a wait: OK to try again. */
+static enum result tls_again(struct stream *s, int ret)
+{
+	switch (SSL_get_error(s->ssl, ret)) {
+	case SSL_ERROR_WANT_READ:
+		return wait_ready(s, POLLIN);
+	case SSL_ERROR_WANT_WRITE:
+		return wait_ready(s, POLLOUT);
+	default:
+		ERR_clear_error();
+		return fail(s, GONE);
+	}
+}
+
+/* Sends all of it, waiting where needed. */
+static enum result send_all(struct stream *s, const char *p, size_t n)
+{
+	while (n && s->stuck == OK) {
+		size_t wrote = 0;
+		if (s->fd < 0) {
+			buf_put(s->memory_out, slice_of(p, n));
+			wrote = n;
+		} else if (s->ssl) {
+			int r = SSL_write_ex(s->ssl, p, n, &wrote);
+			if (r <= 0 && tls_again(s, r) != OK)
+				return s->stuck;
+		} else {
+			ssize_t r = send(s->fd, p, n, MSG_NOSIGNAL);
+			if (r >= 0)
+				wrote = (size_t)r;
+			else if (errno == EAGAIN || errno == EWOULDBLOCK)
+				result_ignore(wait_ready(s, POLLOUT));
+			else if (errno != EINTR)
+				return fail(s, GONE);
+		}
+		p += wrote;
+		n -= wrote;
+		s->octets_out += wrote;
+	}
+	return s->stuck;
+}
+
+enum result stream_flush(struct stream *s)
+{
+	if (s->out_n && s->stuck == OK) {
+		size_t n = s->out_n;
+		s->out_n = 0;
+		return send_all(s, s->out, n);
+	}
+	return s->stuck;
+}
+
+void stream_put(struct stream *s, struct slice bytes)
+{
+	if (s->stuck != OK)
+		return;
+	if (bytes.n >= CHUNK) {
+		if (stream_flush(s) == OK)
+			result_ignore(send_all(s, bytes.p, bytes.n));
+		return;
+	}
+	if (!s->out && !(s->out = malloc(CHUNK)))
+		abort();
+	if (s->out_n + bytes.n > CHUNK && stream_flush(s) != OK)
+		return;
+	if (bytes.n)
+		memcpy(s->out + s->out_n, bytes.p, bytes.n);
+	s->out_n += bytes.n;
+}
+
+void stream_puts(struct stream *s, const char *z)
+{
+	stream_put(s, slice_str(z));
+}
+
+void stream_printf(struct stream *s, const char *fmt, ...)
+{
+	BUF_LOCAL(b, 65536);
+	va_list ap;
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	stream_put(s, buf_slice(&b));
+}
+
+/* One read without waiting: octets read, 0 when there is nothing yet (then *wait_out says for what). */
+static size_t read_once(struct stream *s, char *p, size_t n)
+{
+	size_t got = 0;
+	if (s->fd < 0) {
+		got = MIN(MIN(n, s->memory_step), s->memory_in.n);
+		if (got == 0) {
+			fail(s, GONE);
+			return 0;
+		}
+		memcpy(p, s->memory_in.p, got);
+		s->memory_in = slice_sub(s->memory_in, got, s->memory_in.n);
+	} else if (s->ssl) {
+		int r = SSL_read_ex(s->ssl, p, n, &got);
+		if (r <= 0) {
+			got = 0;
+			if (stream_flush(s) == OK)
+				result_ignore(tls_again(s, r));
+		}
+	} else {
+		ssize_t r = recv(s->fd, p, n, 0);
+		if (r > 0)
+			got = (size_t)r;
+		else if (r == 0)
+			fail(s, GONE);
+		else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			if (stream_flush(s) == OK)
+				result_ignore(wait_ready(s, POLLIN));
+		} else if (errno != EINTR)
+			fail(s, GONE);
+	}
+	s->octets_in += got;
+	return got;
+}
+
+/* Adds at least one octet to the input buffer, which grows up to `most`. */
+static enum result fill(struct stream *s, size_t most)
+{
+	if (s->in_from == s->in_to)
+		s->in_from = s->in_to = 0;
+	if (s->in_from && s->in_to == s->in_cap) {
+		memmove(s->in, s->in + s->in_from, s->in_to - s->in_from);
+		s->in_to -= s->in_from;
+		s->in_from = 0;
+	}
+	if (s->in_to == s->in_cap) {
+		size_t cap = s->in_cap ? s->in_cap * 2 : CHUNK;
+		if (s->in_cap && cap > MAX(most, CHUNK) * 2)
+			return FULL;
+		char *p = realloc(s->in, cap);
+		if (!p)
+			abort();
+		s->in = p;
+		s->in_cap = cap;
+	}
+	/* Output goes out before we may have to wait, never while more input is at hand. */
+	while (s->stuck == OK) {
+		if (s->fd < 0 && s->memory_in.n == 0)
+			result_ignore(stream_flush(s));
+		size_t got = read_once(s, s->in + s->in_to, s->in_cap - s->in_to);
+		s->in_to += got;
+		if (got)
+			return OK;
+	}
+	return s->stuck;
+}
+
+/* Drops octets up to and with the next LF: the rest of a line that was refused. */
+static enum result skip_rest(struct stream *s)
+{
+	while (s->skip_line) {
+		char *from = s->in + s->in_from;
+		char *lf = s->in_to > s->in_from ? memchr(from, '\n', s->in_to - s->in_from) : NULL;
+		if (lf) {
+			s->in_from = (size_t)(lf + 1 - s->in);
+			s->skip_line = false;
+			break;
+		}
+		s->in_from = s->in_to;
+		if (fill(s, CHUNK) != OK)
+			return s->stuck;
+	}
+	return OK;
+}
+
+static enum result refuse_line(struct stream *s, enum result r)
+{
+	s->skip_line = true;
+	return r;
+}
+
+enum result stream_line(struct stream *s, size_t max, struct slice *line_out)
+{
+	if (s->skip_line && skip_rest(s) != OK)
+		return s->stuck;
+	size_t looked = 0;
+	for (;;) {
+		size_t have = s->in_to - s->in_from;
+		char *from = s->in ? s->in + s->in_from : NULL;
+		char *lf = have > looked ? memchr(from + looked, '\n', have - looked) : NULL;
+		if (lf) {
+			size_t n = (size_t)(lf - from);
+			if (n == 0 || from[n - 1] != '\r' || memchr(from, '\r', n - 1)) {
+				s->in_from += n + 1;
+				return BAD;
+			}
+			s->in_from += n + 1;
+			*line_out = slice_of(from, n - 1);
+			return n - 1 > max ? FULL : OK;
+		}
+		if (have > max + 1)
+			return refuse_line(s, FULL);
+		looked = have;
+		if (fill(s, max + 2) != OK)
+			return s->stuck;
+	}
+}
+
+enum result stream_some(struct stream *s, size_t max, struct slice *some_out)
+{
+	if (s->skip_line && skip_rest(s) != OK)
+		return s->stuck;
+	if (s->in_from == s->in_to && fill(s, CHUNK) != OK)
+		return s->stuck;
+	size_t n = MIN(max, s->in_to - s->in_from);
+	*some_out = slice_of(s->in + s->in_from, n);
+	s->in_from += n;
+	return OK;
+}
+
+void stream_unread(struct stream *s, size_t n)
+{
+	s->in_from -= MIN(n, s->in_from);
+}
+
+enum result stream_exact(struct stream *s, void *p, size_t n)
+{
+	char *at = p;
+	while (n) {
+		struct slice some;
+		enum result r = stream_some(s, n, &some);
+		if (r != OK)
+			return r;
+		memcpy(at, some.p, some.n);
+		at += some.n;
+		n -= some.n;
+	}
+	return OK;
+}
+
+static enum result tls_start(struct stream *s, SSL_CTX *ctx, bool server, const char *host)
+{
+	if (s->in_from != s->in_to)
+		return BAD;
+	if (stream_flush(s) != OK)
+		return s->stuck;
+	if (s->fd < 0)
+		return server ? OK : fail(s, GONE);
+	s->ssl = SSL_new(ctx);
+	if (!s->ssl)
+		abort();
+	SSL_set_mode(s->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	if (!SSL_set_fd(s->ssl, s->fd))
+		return fail(s, GONE);
+	if (host && !SSL_set_tlsext_host_name(s->ssl, host))
+		return fail(s, GONE);
+	for (;;) {
+		int r = server ? SSL_accept(s->ssl) : SSL_connect(s->ssl);
+		if (r == 1)
+			return OK;
+		if (tls_again(s, r) != OK)
+			return s->stuck;
+	}
+}
+
+enum result stream_tls_accept(struct stream *s, SSL_CTX *ctx)
+{
+	return tls_start(s, ctx, true, NULL);
+}
+
+enum result stream_tls_connect(struct stream *s, SSL_CTX *ctx, const char *host)
+{
+	return tls_start(s, ctx, false, host);
+}
+
+bool stream_is_tls(const struct stream *s)
+{
+	return s->ssl != NULL;
+}
+
+SSL *stream_ssl(const struct stream *s)
+{
+	return s->ssl;
+}
+
+const char *stream_tls_version(const struct stream *s)
+{
+	return s->ssl ? SSL_get_version(s->ssl) : "";
+}
+
+const char *stream_tls_cipher(const struct stream *s)
+{
+	return s->ssl ? SSL_get_cipher_name(s->ssl) : "";
+}
+
+enum result stream_tls_exporter(const struct stream *s, char out[32])
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	if (!s->ssl || SSL_export_keying_material(s->ssl, (unsigned char *)out, 32, label, sizeof label - 1, NULL, 0, 0) != 1)
+		return BAD;
+	return OK;
+}
+
+bool stream_buffered(const struct stream *s)
+{
+	return s->in_from != s->in_to || (s->ssl && SSL_has_pending(s->ssl)) || (s->fd < 0 && s->memory_in.n);
+}
+
+enum result stream_wait_or(struct stream *s, int other_fd, int64_t ms, bool *other_out)
+{
+	*other_out = false;
+	if (stream_buffered(s))
+		return OK;
+	if (stream_flush(s) != OK)
+		return s->stuck;
+	if (s->fd < 0)
+		return OK; /* the next read says GONE */
+	struct pollfd p[2] = {{.fd = s->fd, .events = POLLIN}, {.fd = other_fd, .events = POLLIN}};
+	int64_t end = clock_mono_ms() + ms;
+	for (;;) {
+		int64_t left = end - clock_mono_ms();
+		int n = poll(p, other_fd >= 0 ? 2 : 1, left > 0 ? (int)MIN(left, INT32_MAX) : 0);
+		if (n == 0)
+			return LATER;
+		if (n < 0 && errno != EINTR)
+			return fail(s, GONE);
+		if (n > 0) {
+			*other_out = p[0].revents == 0;
+			return OK;
+		}
+	}
+}
+
+enum result stream_wait(struct stream *s, int64_t ms)
+{
+	bool other;
+	return stream_wait_or(s, -1, ms, &other);
+}
+
+enum result stream_rest(struct stream *s)
+{
+	enum result r = stream_flush(s);
+	free(s->out);
+	s->out = NULL;
+	if (s->in_from == s->in_to) {
+		free(s->in);
+		s->in = NULL;
+		s->in_cap = s->in_from = s->in_to = 0;
+	}
+	return r;
+}
+
+int stream_fd(const struct stream *s)
+{
+	return s->fd;
+}
+
+uint64_t stream_octets_in(const struct stream *s)
+{
+	return s->octets_in;
+}
+
+uint64_t stream_octets_out(const struct stream *s)
+{
+	return s->octets_out;
+}
