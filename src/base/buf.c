@@ -159,6 +159,10 @@ enum result base64_decode(struct slice s, struct buf *b)
 				return BAD;
 			v = v << 6 | (uint32_t)d;
 		}
+		if (v & (pad == 2      ? 0xffffu
+			    : pad == 1 ? 0xffu
+				       : 0)) /* RFC 4648 3.5: one text for one value */
+			return BAD;
 		char out[3] = {(char)(v >> 16), (char)(v >> 8), (char)v};
 		buf_put(b, slice_of(out, (size_t)(3 - pad)));
 	}

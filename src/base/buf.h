@@ -25,7 +25,7 @@ struct buf {
 #define BUF_LOCAL(name, most) __attribute__((cleanup(buf_free))) struct buf name = {.max = (most)}
 
 void buf_init(struct buf *b, size_t max);
-void buf_free(struct buf *b); /* frees and empties; the maximum stays */
+void buf_free(struct buf *b);               /* frees and empties; the maximum stays */
 static inline void buf_clear(struct buf *b) /* keeps the memory */
 {
 	b->n = 0;

@@ -13,7 +13,8 @@ static int64_t read_us(clockid_t id)
 
 int64_t clock_utc_ms(void)
 {
-	return read_us(CLOCK_REALTIME) / 1000 + atomic_load_explicit(&shift_s, memory_order_relaxed) * SECOND_MS;
+	return read_us(CLOCK_REALTIME) / 1000 +
+	       atomic_load_explicit(&shift_s, memory_order_relaxed) * SECOND_MS;
 }
 
 int64_t clock_mono_ms(void)

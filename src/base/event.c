@@ -88,7 +88,8 @@ static void put_time(struct buf *b)
 static bool plain(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= 32 || s.p[i] == '"' || s.p[i] == '=' || s.p[i] == '\\' || s.p[i] == 127)
+		if ((unsigned char)s.p[i] <= 32 || s.p[i] == '"' || s.p[i] == '=' || s.p[i] == '\\' ||
+		    s.p[i] == 127)
 			return false;
 	return s.n > 0;
 }
@@ -124,7 +125,8 @@ static void put_json(struct buf *b, enum event e, const struct kv *kv, size_t n)
 {
 	buf_puts(b, "{\"time\":\"");
 	put_time(b);
-	buf_printf(b, "\",\"level\":\"%s\",\"role\":\"%s\",\"event\":\"", level_names[events[e].level], role_name);
+	buf_printf(
+	    b, "\",\"level\":\"%s\",\"role\":\"%s\",\"event\":\"", level_names[events[e].level], role_name);
 	put_lower(b, events[e].name);
 	buf_putc(b, '"');
 	if (session_id[0])

@@ -9,7 +9,8 @@
 
 void fd_close(int *fd); /* closes when >= 0 and sets -1 */
 NODISCARD enum result fd_write_all(int fd, struct slice s);
-NODISCARD enum result fd_pread_all(int fd, void *p, size_t n, int64_t offset); /* GONE when the file is short */
+NODISCARD enum result fd_pread_all(
+    int fd, void *p, size_t n, int64_t offset); /* GONE when the file is short */
 /* A memfd that can still be written; name shows in /proc only. -1 when the system has none left. */
 int fd_memory(const char *name);
 /* Nobody can change or shrink it any more: a peer may map it without fear (F_SEAL_*). */

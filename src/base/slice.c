@@ -124,9 +124,11 @@ bool slice_is_ascii(struct slice s)
 /* The octets of one UTF-8 sequence at p (RFC 3629 section 4), or 0 when malformed. */
 static size_t utf8_sequence(const unsigned char *p, size_t n)
 {
-	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
-	    : p[0] >= 0xf0 && p[0] <= 0xf4							? 4
-												: 0;
+	size_t len = p[0] < 0x80                    ? 1
+		     : p[0] >= 0xc2 && p[0] < 0xe0  ? 2
+		     : (p[0] & 0xf0) == 0xe0        ? 3
+		     : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+						    : 0;
 	if (len == 0 || len > n)
 		return 0;
 	for (size_t i = 1; i < len; i++)

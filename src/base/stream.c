@@ -14,15 +14,15 @@
 #define RATE_GRACE_MS (30 * SECOND_MS)
 
 struct stream {
-	int fd;	  /* -1: memory */
+	int fd;   /* -1: memory */
 	SSL *ssl; /* NULL: plain */
 	enum result stuck;
 	bool skip_line; /* the rest of an overlong or broken line is to be dropped */
 	int64_t timeout_ms;
-	size_t rate;	    /* octets a second, 0: none */
+	size_t rate;        /* octets a second, 0: none */
 	int64_t rate_since; /* mono ms */
 	uint64_t rate_base; /* octets_in when it began */
-	char *in;	    /* CHUNK or larger while a long line is read; NULL at rest */
+	char *in;           /* CHUNK or larger while a long line is read; NULL at rest */
 	size_t in_cap, in_from, in_to;
 	char *out; /* CHUNK; NULL at rest */
 	size_t out_n;
@@ -311,13 +311,15 @@ enum result stream_line(struct stream *s, size_t max, struct slice *line_out)
 		char *lf = have > looked ? memchr(from + looked, '\n', have - looked) : NULL;
 		if (lf) {
 			size_t n = (size_t)(lf - from);
-			if (n == 0 || from[n - 1] != '\r' || memchr(from, '\r', n - 1)) {
-				s->in_from += n + 1;
-				return BAD;
-			}
 			s->in_from += n + 1;
+			if (n >
+			    max +
+				1) /* before all else: the answer must not depend on how the octets arrived */
+				return FULL;
+			if (n == 0 || from[n - 1] != '\r' || memchr(from, '\r', n - 1))
+				return BAD;
 			*line_out = slice_of(from, n - 1);
-			return n - 1 > max ? FULL : OK;
+			return OK;
 		}
 		if (have > max + 1)
 			return refuse_line(s, FULL);
@@ -370,7 +372,8 @@ static enum result tls_start(struct stream *s, SSL_CTX *ctx, bool server, const 
 	s->ssl = SSL_new(ctx);
 	if (!s->ssl)
 		abort();
-	SSL_set_mode(s->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_set_mode(s->ssl,
+	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	if (!SSL_set_fd(s->ssl, s->fd))
 		return fail(s, GONE);
 	if (host && !SSL_set_tlsext_host_name(s->ssl, host))
@@ -417,7 +420,8 @@ const char *stream_tls_cipher(const struct stream *s)
 enum result stream_tls_exporter(const struct stream *s, char out[32])
 {
 	static const char label[] = "EXPORTER-Channel-Binding";
-	if (!s->ssl || SSL_export_keying_material(s->ssl, (unsigned char *)out, 32, label, sizeof label - 1, NULL, 0, 0) != 1)
+	if (!s->ssl || SSL_export_keying_material(
+			   s->ssl, (unsigned char *)out, 32, label, sizeof label - 1, NULL, 0, 0) != 1)
 		return BAD;
 	return OK;
 }

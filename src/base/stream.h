@@ -65,7 +65,7 @@ NODISCARD enum result stream_state(const struct stream *s);
 NODISCARD enum result stream_tls_accept(struct stream *s, SSL_CTX *ctx);
 NODISCARD enum result stream_tls_connect(struct stream *s, SSL_CTX *ctx, const char *host);
 bool stream_is_tls(const struct stream *s);
-SSL *stream_ssl(const struct stream *s); /* NULL without TLS */
+SSL *stream_ssl(const struct stream *s);                /* NULL without TLS */
 const char *stream_tls_version(const struct stream *s); /* "" without TLS */
 const char *stream_tls_cipher(const struct stream *s);
 /* Channel binding for SCRAM-PLUS: tls-exporter (RFC 9266), 32 octets. */

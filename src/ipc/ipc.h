@@ -44,9 +44,9 @@ enum ipc_peer {
 	PEER_RELAY,
 	PEER_SCAN,
 	PEER_STORE,
-	PEER_ADMIN,	 /* the administrator's command, on a socket only root and the server's uid may open */
-	PEER_IMAP,	 /* a session after login ... */
-	PEER_POP3,	 /* ... by service */
+	PEER_ADMIN, /* the administrator's command, on a socket only root and the server's uid may open */
+	PEER_IMAP,  /* a session after login ... */
+	PEER_POP3,  /* ... by service */
 	PEER_SUBMISSION,
 };
 const char *ipc_peer_name(enum ipc_peer p);
@@ -54,9 +54,9 @@ const char *ipc_ask_name(unsigned ask); /* "store_rcpt"; "?" when unknown */
 
 enum ipc_note {
 	NOTE_MAILBOX = 1, /* the selected mailbox changed: ask STORE_SYNC */
-	NOTE_END = 2,	  /* this session must end (suspended, password changed) */
-	NOTE_QUEUE = 4,	  /* relay: rows are ready to be claimed */
-	NOTE_KEYS = 8,	  /* front: certificates changed */
+	NOTE_END = 2,     /* this session must end (suspended, password changed) */
+	NOTE_QUEUE = 4,   /* relay: rows are ready to be claimed */
+	NOTE_KEYS = 8,    /* front: certificates changed */
 };
 
 struct ipc_fds {
@@ -68,10 +68,11 @@ void ipc_fds_close(struct ipc_fds *fds);
 /* ---- asking ---- */
 
 struct ipc {
-	int fd;		/* -1: not connected */
+	int fd;         /* -1: not connected */
 	unsigned notes; /* bits of enum ipc_note seen so far; the owner clears them */
-	bool more;	/* the last answer goes on: ipc_more() */
-	const char *why; /* reason of the last result that was not OK; lives in that call's arena, never NULL */
+	bool more;      /* the last answer goes on: ipc_more() */
+	const char
+	    *why; /* reason of the last result that was not OK; lives in that call's arena, never NULL */
 	int64_t timeout_ms; /* the longest wait for an answer; 0: 120 s */
 };
 
@@ -102,7 +103,8 @@ NODISCARD enum result ipc_pair(int fds[2]); /* two ends, non-blocking, close-on-
 
 struct ipc_trunk; /* thread-safe */
 struct ipc_trunk *ipc_trunk_new(const char *to);
-void ipc_trunk_set(struct ipc_trunk *t, int fd); /* takes the descriptor: at start, and after a restart of the peer */
+void ipc_trunk_set(
+    struct ipc_trunk *t, int fd); /* takes the descriptor: at start, and after a restart of the peer */
 /* Opens a channel of its own; LATER when the peer is down (waits up to 200 ms for a new trunk). */
 NODISCARD enum result ipc_open(struct ipc_trunk *t, struct ipc *c);
 /* This thread's own channel to that role, opened at need, reused for the thread's life. NULL: the role is down. */
@@ -117,9 +119,9 @@ struct ipc_conn; /* one channel at the answering side */
 struct ipc_turn {
 	struct ipc_conn *conn;
 	enum ipc_ask kind;
-	const void *ask;     /* the unpacked message */
-	struct ipc_fds fds;  /* descriptors that came along; closed with the turn unless taken (set to -1) */
-	struct arena arena;  /* cap 64 MiB */
+	const void *ask;    /* the unpacked message */
+	struct ipc_fds fds; /* descriptors that came along; closed with the turn unless taken (set to -1) */
+	struct arena arena; /* cap 64 MiB */
 };
 
 typedef void ipc_handler(struct ipc_turn *t);
@@ -128,7 +130,8 @@ typedef void ipc_handler(struct ipc_turn *t);
 struct ipc_server *ipc_server_new(ipc_handler *const handlers[ASK_MAX], unsigned threads, void *context);
 void *ipc_server_context(const struct ipc_turn *t);
 /* Adds a channel; takes the descriptor. `data` (may be NULL) is the channel's, `ended` is called once when it closed. */
-struct ipc_conn *ipc_server_add(struct ipc_server *s, int fd, enum ipc_peer peer, void *data, void (*ended)(void *data));
+struct ipc_conn *ipc_server_add(
+    struct ipc_server *s, int fd, enum ipc_peer peer, void *data, void (*ended)(void *data));
 /* Adds a listening socket whose connections become channels of this kind. */
 void ipc_server_listen(struct ipc_server *s, int fd, enum ipc_peer peer);
 

@@ -35,7 +35,8 @@ static void buffers_keep_their_maximum(void **state)
 
 static void base64_is_strict(void **state)
 {
-	const char *good[][2] = {{"", ""}, {"Zg==", "f"}, {"Zm8=", "fo"}, {"Zm9v", "foo"}, {"Zm9vYmFy", "foobar"}};
+	const char *good[][2] = {
+	    {"", ""}, {"Zg==", "f"}, {"Zm8=", "fo"}, {"Zm9v", "foo"}, {"Zm9vYmFy", "foobar"}};
 	for (size_t i = 0; i < COUNT(good); i++) {
 		BUF_LOCAL(b, 100);
 		assert_int_equal(base64_decode(slice_str(good[i][0]), &b), OK);
@@ -44,7 +45,7 @@ static void base64_is_strict(void **state)
 		buf_base64(&e, slice_str(good[i][1]));
 		assert_true(slice_eq(buf_slice(&e), slice_str(good[i][0])));
 	}
-	const char *bad[] = {"Zg=", "Z===", "Zg==Zg==", "Zm9 ", "====", "Zm9v\n"};
+	const char *bad[] = {"Zg=", "Z===", "Zg==Zg==", "Zm9 ", "====", "Zm9v\n", "Zh==", "Zm9="};
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		BUF_LOCAL(b, 100);
 		assert_int_equal(base64_decode(slice_str(bad[i]), &b), BAD);
@@ -125,6 +126,21 @@ static void overlong_lines_are_skipped(void **state)
 	}
 }
 
+static void long_and_broken_lines_are_told_apart_at_every_cut(void **state)
+{
+	struct slice in = SLICE("a\rb too long\r\n12345\n1234\r\n12345\r\n");
+	const enum result want[] = {FULL, BAD, OK, FULL, GONE};
+	for (size_t step = 0; step <= in.n; step++) {
+		BUF_LOCAL(out, 100);
+		struct stream *s = stream_memory(in, step, &out);
+		for (size_t i = 0; i < COUNT(want); i++) {
+			struct slice l;
+			assert_int_equal(stream_line(s, 4, &l), want[i]);
+		}
+		stream_close(s);
+	}
+}
+
 static void output_is_collected(void **state)
 {
 	BUF_LOCAL(out, 100);
@@ -148,6 +164,7 @@ int main(void)
 	    cmocka_unit_test(arenas_have_a_cap),
 	    cmocka_unit_test(lines_at_every_cut),
 	    cmocka_unit_test(overlong_lines_are_skipped),
+	    cmocka_unit_test(long_and_broken_lines_are_told_apart_at_every_cut),
 	    cmocka_unit_test(output_is_collected),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
