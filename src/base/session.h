@@ -1,0 +1,41 @@
+/*
+ * session: a conversation that a thread serves while it is busy and that sleeps without a thread otherwise.
+ *
+ * A protocol embeds `struct session` as its first member and fills it in. The front's lobby calls ops->run on a worker
+ * thread at the start, when the client has sent something, or when wake_fd became readable. run() talks straight-line
+ * until there is nothing more to do, lingers a moment for the next command (session_wait), and returns SLEEP or END. It
+ * returns SLEEP only with nothing buffered. While asleep a session costs this struct, its stream and TLS state only.
+ */
+#ifndef BASE_SESSION_H
+#define BASE_SESSION_H
+
+#include "stream.h"
+
+enum session_next { SESSION_SLEEP, SESSION_END };
+
+struct session;
+struct session_ops {
+	const char *service;
+	enum session_next (*run)(struct session *s);
+	/* Slept for sleep_ms: say farewell (421, BYE) without waiting; the lobby ends the session after it. */
+	void (*expired)(struct session *s);
+	/* Frees the session and closes its stream. */
+	void (*end)(struct session *s);
+};
+
+struct session {
+	const struct session_ops *ops;
+	struct stream *stream; /* owned by the session */
+	int wake_fd;	       /* also wakes a sleeper when readable; -1: none */
+	int64_t sleep_ms;      /* the longest sleep; the session sets it before it returns SLEEP */
+	bool silent;	       /* has not said anything useful yet: the first to go when connections run short */
+};
+
+/*
+ * After a command: OK when more input is at hand or came within the lingering time (*woken_out: wake_fd it was), LATER
+ * when the session should go to sleep. Lingering is 0 when worker threads are scarce.
+ */
+NODISCARD enum result session_wait(struct session *s, bool *woken_out);
+void session_linger(int64_t ms); /* set by the lobby */
+
+#endif
