@@ -129,7 +129,7 @@ typedef void ipc_handler(struct ipc_turn *t);
 /* handlers[ask] may be NULL (refused). `context` is for ipc_server_context(). */
 struct ipc_server *ipc_server_new(ipc_handler *const handlers[ASK_MAX], unsigned threads, void *context);
 void *ipc_server_context(const struct ipc_turn *t);
-/* Adds a channel; takes the descriptor. `data` (may be NULL) is the channel's, `ended` is called once when it closed. */
+/* Adds a channel; takes the descriptor. `data` (may be NULL) is the channel's, `ended` is called once it closed. */
 struct ipc_conn *ipc_server_add(
     struct ipc_server *s, int fd, enum ipc_peer peer, void *data, void (*ended)(void *data));
 /* Adds a listening socket whose connections become channels of this kind. */
