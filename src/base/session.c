@@ -10,5 +10,6 @@ void session_linger(int64_t ms)
 
 enum result session_wait(struct session *s, bool *woken_out)
 {
-	return stream_wait_or(s->stream, s->wake_fd, atomic_load_explicit(&linger_ms, memory_order_relaxed), woken_out);
+	return stream_wait_or(
+	    s->stream, s->wake_fd, atomic_load_explicit(&linger_ms, memory_order_relaxed), woken_out);
 }

@@ -26,9 +26,9 @@ struct session_ops {
 struct session {
 	const struct session_ops *ops;
 	struct stream *stream; /* owned by the session */
-	int wake_fd;	       /* also wakes a sleeper when readable; -1: none */
+	int wake_fd;           /* also wakes a sleeper when readable; -1: none */
 	int64_t sleep_ms;      /* the longest sleep; the session sets it before it returns SLEEP */
-	bool silent;	       /* has not said anything useful yet: the first to go when connections run short */
+	bool silent; /* has not said anything useful yet: the first to go when connections run short */
 };
 
 /*

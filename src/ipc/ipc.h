@@ -7,7 +7,8 @@
  * reason as text), at most LIMIT_IPC_PACKET octets, with up to LIMIT_IPC_FDS descriptors. Flag MORE: further packets
  * of the same answer follow. Notes are packets without an ask; they only set bits (enum ipc_note).
  *
- * Asking:      struct ipc, ipc_call, ipc_more. One thread at a time.
+ * Asking:      struct ipc, ipc_call, ipc_more. One thread at a time. An answer of several packets is read to its end
+ *              before anything else is waited for: the answering thread stands still meanwhile (10 s at most).
  * Answering:   struct ipc_server, a table of handlers, ipc_answer; worker threads inside.
  * Connecting:  struct ipc_trunk: master gives every asking role one trunk to each role it may ask, and a new one when
  *              that role was restarted; any number of channels are opened over a trunk.
@@ -73,7 +74,6 @@ struct ipc {
 	bool more;      /* the last answer goes on: ipc_more() */
 	const char
 	    *why; /* reason of the last result that was not OK; lives in that call's arena, never NULL */
-	int64_t timeout_ms; /* the longest wait for an answer; 0: 120 s */
 };
 
 /*
@@ -97,7 +97,7 @@ struct ipc_allocator ipc_allocator(struct arena *a);
 
 /* Connects to an administrator's socket by path (CLI). */
 NODISCARD enum result ipc_connect(const char *path, struct ipc *c);
-NODISCARD enum result ipc_pair(int fds[2]); /* two ends, non-blocking, close-on-exec */
+NODISCARD enum result ipc_pair(int fds[2]); /* two ends, close-on-exec; [0] is for the asking side */
 
 /* ---- connecting ---- */
 
@@ -129,9 +129,12 @@ typedef void ipc_handler(struct ipc_turn *t);
 /* handlers[ask] may be NULL (refused). `context` is for ipc_server_context(). */
 struct ipc_server *ipc_server_new(ipc_handler *const handlers[ASK_MAX], unsigned threads, void *context);
 void *ipc_server_context(const struct ipc_turn *t);
-/* Adds a channel; takes the descriptor. `data` (may be NULL) is the channel's, `ended` is called once it closed. */
-struct ipc_conn *ipc_server_add(
-    struct ipc_server *s, int fd, enum ipc_peer peer, void *data, void (*ended)(void *data));
+/*
+ * Adds a channel; takes the descriptor. `data` (may be NULL) is the channel's, `ended` (may be NULL) is called once, when
+ * it closed. *conn_out (may be NULL) is set before the channel's first ask or end can happen.
+ */
+void ipc_server_add(struct ipc_server *s, int fd, enum ipc_peer peer, void *data, void (*ended)(void *data),
+    struct ipc_conn **conn_out);
 /* Adds a listening socket whose connections become channels of this kind. */
 void ipc_server_listen(struct ipc_server *s, int fd, enum ipc_peer peer);
 
