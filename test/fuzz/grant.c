@@ -1,0 +1,24 @@
+/* grant: octets nobody sealed never open, and what was sealed opens as it was. */
+#include "ipc/grant.h"
+#include <assert.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	static const char key_octets[GRANT_KEY];
+	struct slice key = slice_of(key_octets, GRANT_KEY);
+	struct slice in = slice_of(data, n);
+	struct ipc_grant g;
+	assert(ipc_grant_verify(key, in, 0, &g) != OK);
+	if (n == 0)
+		return 0;
+	struct ipc_grant made = {
+	    .account = n, .login = slice_sub(in, 1, n), .service = slice_sub(in, 0, data[0])};
+	BUF_LOCAL(b, GRANT_MOST);
+	if (ipc_grant_seal(key, &made, &b) != OK)
+		return 0;
+	assert(ipc_grant_verify(key, buf_slice(&b), 0, &g) == OK);
+	assert(g.account == n && slice_eq(g.login, made.login) && slice_eq(g.service, made.service));
+	return 0;
+}
