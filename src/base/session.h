@@ -17,8 +17,11 @@ struct session;
 struct session_ops {
 	const char *service;
 	enum session_next (*run)(struct session *s);
-	/* Slept for sleep_ms: say farewell (421, BYE) without waiting; the lobby ends the session after it. */
-	void (*expired)(struct session *s);
+	/*
+	 * Slept for sleep_ms. Usually says farewell (421, BYE) without waiting and returns END; a session that only wanted a
+	 * timer (the greeting after a pause) goes on and returns SLEEP.
+	 */
+	enum session_next (*expired)(struct session *s);
 	/* Frees the session and closes its stream. */
 	void (*end)(struct session *s);
 };
