@@ -28,9 +28,12 @@ struct stream;
 struct stream *stream_socket(int fd);
 /*
  * For tests and fuzzers: `input` is what the peer says, served `step` octets at a time (0: all at once); what we say
- * is added to *output. At the end of the input the peer is GONE. stream_tls_accept succeeds at once.
+ * is added to *output. At the end of the input the peer is GONE. stream_tls_accept succeeds at once and changes
+ * nothing but what stream_is_tls and its like say from then on; the exporter gives 32 octets 'x'.
  */
 struct stream *stream_memory(struct slice input, size_t step, struct buf *output);
+/* The same for a peer that waits: it says parts[i + 1] only when all of parts[i] was read. The array must stay. */
+struct stream *stream_memory_parts(const struct slice *parts, size_t n, size_t step, struct buf *output);
 /* Closes (TLS close_notify first, without waiting) and frees; NULL is allowed. */
 void stream_close(struct stream *s);
 

@@ -1,0 +1,294 @@
+#include "sasl.h"
+#include "binding.h"
+#include "scram.h"
+
+#define BASE64_MOST ((size_t)16384) /* longer than any line a protocol lets through */
+
+/* ---- asking the other roles ---- */
+
+/* Asks over this thread's channel; a channel that proves dead is replaced once, since nothing asked here leaves a trace. */
+static enum result ask_role(struct sasl *s, struct ipc_trunk *role, enum ipc_ask kind, const void *ask,
+    const struct ipc_fds *fds, void *answer_out)
+{
+	enum result r = GONE;
+	for (int tries = 0; r == GONE && tries < 2; tries++) {
+		struct ipc *c = ipc_thread(role);
+		if (!c)
+			return LATER;
+		r = ipc_call(c, kind, ask, fds, s->arena, answer_out, NULL);
+	}
+	return r == OK || r == DENY || r == BAD ? r : LATER;
+}
+
+static enum result failed(struct sasl *s, enum result r, const char *why)
+{
+	EVENT(AUTH_FAILED, KZ("service", s->client->service), KZ("ip", s->client->ip), KV("user", s->user),
+	    KZ("mechanism", s->mechanism), KZ("why", why));
+	return r;
+}
+
+static enum result judged(struct sasl *s, enum result r, const Sekisho__GrantAnswer *answer)
+{
+	if (r != OK)
+		return failed(
+		    s, r == LATER ? LATER : DENY, r == LATER ? "keys is down" : "wrong login or password");
+	s->user = slice_str(answer->login);
+	s->grant = slice_of(answer->grant.data, answer->grant.len);
+	return OK;
+}
+
+static bool login_ok(struct slice login)
+{
+	for (size_t i = 0; i < login.n; i++)
+		if ((unsigned char)login.p[i] < ' ' || login.p[i] == 0x7f)
+			return false;
+	return login.n && login.n <= LIMIT_LOGIN_NAME && slice_is_utf8(login);
+}
+
+static ProtobufCBinaryData octets(struct slice s)
+{
+	return (ProtobufCBinaryData){.len = s.n, .data = (uint8_t *)(uintptr_t)s.p};
+}
+
+enum result sasl_password(struct sasl *s, const char *mechanism, struct slice login, struct slice password)
+{
+	s->mechanism = mechanism;
+	s->user = arena_dup(s->arena, login);
+	if (!login_ok(login) || password.n == 0 || password.n > LIMIT_PASSWORD)
+		return failed(s, DENY, "no possible login or password");
+	Sekisho__PasswordAsk ask = SEKISHO__PASSWORD_ASK__INIT;
+	ask.login = arena_z(s->arena, login);
+	ask.password = octets(password);
+	ask.client = (Sekisho__Client *)(uintptr_t)s->client;
+	if (!ask.login)
+		return LATER;
+	Sekisho__GrantAnswer *answer = NULL;
+	return judged(s, ask_role(s, s->keys, ASK_KEYS_PASSWORD, &ask, NULL, &answer), answer);
+}
+
+enum result sasl_open(struct sasl *s, struct ipc *channel_out, Sekisho__LoginAnswer **answer_out)
+{
+	*channel_out = (struct ipc){.fd = -1, .why = ""};
+	int ends[2];
+	if (ipc_pair(ends) != OK)
+		return LATER;
+	struct ipc_fds fds = {.fd = {ends[1]}, .n = 1};
+	Sekisho__LoginAsk ask = SEKISHO__LOGIN_ASK__INIT;
+	ask.grant = octets(s->grant);
+	ask.client = (Sekisho__Client *)(uintptr_t)s->client;
+	enum result r = ask_role(s, s->store, ASK_STORE_LOGIN, &ask, &fds, answer_out);
+	ipc_fds_close(&fds);
+	if (r != OK) {
+		fd_close(&ends[0]);
+		return failed(s, r == LATER ? LATER : DENY,
+		    r == LATER ? "store is down" : "the account may not log in");
+	}
+	channel_out->fd = ends[0];
+	EVENT(AUTH_OK, KZ("service", s->client->service), KZ("ip", s->client->ip), KV("user", s->user),
+	    KZ("mechanism", s->mechanism));
+	return OK;
+}
+
+/* ---- the exchange ---- */
+
+static enum result decode_response(struct slice line, struct buf *out)
+{
+	buf_clear(out);
+	if (slice_eq(line, SLICE("*")))
+		return BAD;
+	return base64_decode(line, out);
+}
+
+/* Says `challenge` and decodes what the client answers. */
+static enum result converse(struct sasl *s, struct slice challenge, struct buf *out)
+{
+	BUF_LOCAL(text, BASE64_MOST);
+	buf_base64(&text, challenge);
+	struct slice line;
+	enum result r = s->ask(s, buf_slice(&text), &line);
+	return r == OK ? decode_response(line, out) : r;
+}
+
+/* The client's first message: the initial response, or the answer to `challenge`. */
+static enum result first_message(
+    struct sasl *s, struct slice initial, struct slice challenge, struct buf *out)
+{
+	if (!initial.p)
+		return converse(s, challenge, out);
+	return slice_eq(initial, SLICE("=")) ? OK : decode_response(initial, out);
+}
+
+/* message = [authzid] NUL authcid NUL passwd */
+static enum result plain_judge(struct sasl *s, struct slice message)
+{
+	struct slice rest = message;
+	struct slice authzid = slice_split(&rest, '\0');
+	struct slice login = slice_split(&rest, '\0');
+	if (authzid.n + login.n + rest.n + 2 != message.n || slice_find(rest, '\0') >= 0)
+		return BAD;
+	if (authzid.n && !slice_ieq(authzid, login)) {
+		s->user = arena_dup(s->arena, login);
+		return failed(s, DENY, "would act as another");
+	}
+	return sasl_password(s, "PLAIN", login, rest);
+}
+
+static enum result run_plain(struct sasl *s, struct slice initial)
+{
+	struct buf message = {.max = BASE64_MOST};
+	enum result r = first_message(s, initial, SLICE_NONE, &message);
+	if (r == OK)
+		r = plain_judge(s, buf_slice(&message));
+	buf_free_secret(&message);
+	return r;
+}
+
+static enum result run_login(struct sasl *s, struct slice initial)
+{
+	BUF_LOCAL(login, BASE64_MOST);
+	struct buf password = {.max = BASE64_MOST};
+	enum result r = first_message(s, initial, SLICE("Username:"), &login);
+	if (r == OK)
+		r = converse(s, SLICE("Password:"), &password);
+	if (r == OK)
+		r = sasl_password(s, "LOGIN", buf_slice(&login), buf_slice(&password));
+	buf_free_secret(&password);
+	return r;
+}
+
+/* RFC 5802 section 6: a client that could bind but believes that we can't has been lied to. */
+static enum result scram_flag_check(struct sasl *s, const struct scram_first *first, bool plus)
+{
+	if (plus != (first->flag == 'p'))
+		return BAD;
+	if (first->flag == 'y' && sasl_can_bind(s->stream))
+		return failed(s, DENY, "channel binding was hidden from the client");
+	if (first->authzid.n && !slice_ieq(first->authzid, first->user))
+		return failed(s, DENY, "would act as another");
+	return login_ok(first->user) ? OK : failed(s, DENY, "no possible login");
+}
+
+/* The client repeats its gs2 header and says what it is bound to; both must be as seen from here. */
+static enum result scram_binding_check(
+    struct sasl *s, const struct scram_first *first, const struct scram_final *final)
+{
+	BUF_LOCAL(claimed, BASE64_MOST);
+	BUF_LOCAL(ours, BASE64_MOST);
+	if (base64_decode(final->binding, &claimed) != OK)
+		return BAD;
+	buf_put(&ours, first->gs2);
+	if (first->flag == 'p' && sasl_binding(s->stream, first->binding, &ours) != OK)
+		return failed(s, DENY, "no such channel binding");
+	if (buf_result(&ours) != OK || !slice_eq_secret(buf_slice(&claimed), buf_slice(&ours)))
+		return failed(s, DENY, "bound to another channel");
+	return OK;
+}
+
+static enum result scram_finish(
+    struct sasl *s, const struct scram_first *first, struct slice message, ProtobufCBinaryData state)
+{
+	struct scram_final final;
+	BUF_LOCAL(proof, 256);
+	if (scram_final_parse(message, &final) != OK || base64_decode(final.proof, &proof) != OK)
+		return BAD;
+	enum result r = scram_binding_check(s, first, &final);
+	if (r != OK)
+		return r;
+	Sekisho__ScramFinishAsk ask = SEKISHO__SCRAM_FINISH_ASK__INIT;
+	ask.state = state;
+	ask.client_final_without_proof = octets(final.without_proof);
+	ask.proof = octets(buf_slice(&proof));
+	ask.client = (Sekisho__Client *)(uintptr_t)s->client;
+	Sekisho__GrantAnswer *answer = NULL;
+	r = judged(s, ask_role(s, s->keys, ASK_KEYS_SCRAM_FINISH, &ask, NULL, &answer), answer);
+	if (r != OK)
+		return r;
+	/* server-final-message; the client has nothing left to say, but "*" when it does not believe us. */
+	BUF_LOCAL(empty, BASE64_MOST);
+	r = converse(s, slice_of(answer->server_final.data, answer->server_final.len), &empty);
+	return r == OK && empty.n ? BAD : r;
+}
+
+static enum result scram_start(struct sasl *s, struct slice message, bool plus)
+{
+	struct scram_first first;
+	if (scram_first_parse(message, s->arena, &first) != OK)
+		return BAD;
+	s->user = first.user;
+	enum result r = scram_flag_check(s, &first, plus);
+	if (r != OK)
+		return r;
+	Sekisho__ScramStartAsk ask = SEKISHO__SCRAM_START_ASK__INIT;
+	ask.login = arena_z(s->arena, first.user);
+	ask.client_first_bare = octets(first.bare);
+	ask.client = (Sekisho__Client *)(uintptr_t)s->client;
+	if (!ask.login)
+		return LATER;
+	Sekisho__ScramStartAnswer *answer = NULL;
+	r = ask_role(s, s->keys, ASK_KEYS_SCRAM_START, &ask, NULL, &answer);
+	if (r != OK)
+		return failed(
+		    s, r == LATER ? LATER : DENY, r == LATER ? "keys is down" : "no SCRAM for this login");
+	BUF_LOCAL(final, BASE64_MOST);
+	r = converse(s, slice_of(answer->server_first.data, answer->server_first.len), &final);
+	return r == OK ? scram_finish(s, &first, buf_slice(&final), answer->state) : r;
+}
+
+static enum result run_scram(struct sasl *s, struct slice initial, bool plus)
+{
+	BUF_LOCAL(message, BASE64_MOST);
+	enum result r = first_message(s, initial, SLICE_NONE, &message);
+	return r == OK ? scram_start(s, buf_slice(&message), plus) : r;
+}
+
+static enum result run_scram_plain(struct sasl *s, struct slice initial)
+{
+	return run_scram(s, initial, false);
+}
+
+static enum result run_scram_plus(struct sasl *s, struct slice initial)
+{
+	return run_scram(s, initial, true);
+}
+
+/* ---- mechanisms ---- */
+
+static const struct mechanism {
+	const char *name;
+	bool bound;
+	enum result (*run)(struct sasl *s, struct slice initial);
+} mechanisms[] = {
+    {"PLAIN", false, run_plain},
+    {"LOGIN", false, run_login},
+    {"SCRAM-SHA-256", false, run_scram_plain},
+    {"SCRAM-SHA-256-PLUS", true, run_scram_plus},
+};
+
+static const struct mechanism *mechanism_find(struct slice name, const struct stream *stream)
+{
+	for (size_t i = 0; i < COUNT(mechanisms); i++)
+		if (slice_ieq(name, slice_str(mechanisms[i].name)))
+			return mechanisms[i].bound && !sasl_can_bind(stream) ? NULL : &mechanisms[i];
+	return NULL;
+}
+
+const char *sasl_mechanisms(const struct stream *stream)
+{
+	return sasl_can_bind(stream) ? "PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS"
+				     : "PLAIN LOGIN SCRAM-SHA-256";
+}
+
+bool sasl_known(struct slice mechanism, const struct stream *stream)
+{
+	return mechanism_find(mechanism, stream) != NULL;
+}
+
+enum result sasl_authenticate(struct sasl *s, struct slice mechanism, struct slice initial)
+{
+	const struct mechanism *m = mechanism_find(mechanism, s->stream);
+	s->user = s->grant = SLICE_NONE;
+	if (!m)
+		return BAD;
+	s->mechanism = m->name;
+	return m->run(s, initial);
+}
