@@ -1,0 +1,51 @@
+/*
+ * run: what every role does around its own work. Inside the room only.
+ *
+ * role_main() reads control packets up to GO into a struct run and calls the role's run_NAME(). That function opens what
+ * it needs, enters the jail (run_jail), starts serving, says so (run_ready) and ends in run_control(), which hands over
+ * trunks and peers until the server stops.
+ */
+#ifndef ROLE_RUN_H
+#define ROLE_RUN_H
+
+#include "ipc/ipc.h"
+#include "role/control.h"
+#include "role/links.h"
+#include "role/role.h"
+
+#define RUN_MOST 64 /* listening sockets, peers and files before GO */
+
+struct run_fd {
+	uint32_t number; /* PEER: enum ipc_peer */
+	char name[32];	 /* LISTEN: service; FILE: which */
+	int fd;
+};
+
+struct run {
+	enum role role;
+	struct config *config;
+	char scan_seal[32], login_grant[32]; /* zero where this role has no business with them */
+	struct run_fd listens[RUN_MOST], peers[RUN_MOST], files[RUN_MOST];
+	size_t listen_n, peer_n, file_n;
+	struct ipc_trunk *trunks[ROLE_COUNT]; /* to the roles this one may ask; NULL: may not */
+	struct ipc_server *server;	      /* NULL in roles that answer nobody */
+	void (*stop)(void *context);	      /* NULL: nothing to do in good order */
+	void *context;
+};
+
+/* DATA_DIR/role-name, which master's caller has made; in the arena of nothing: static. */
+const char *run_directory(const struct run *r);
+/* Enters this role's jail or ends the process. `descriptors` and `memory` as in struct jail. */
+void run_jail(const struct run *r, uint64_t descriptors, uint64_t memory);
+/* Starts answering: peers that came before GO are added. */
+void run_serve(struct run *r, ipc_handler *const handlers[ASK_MAX], unsigned threads, void *context);
+void run_ready(const struct run *r);
+/* Never returns: serves the control channel until STOP or until master is gone. */
+_Noreturn void run_control(struct run *r);
+/* The whole file that master opened under that name, or nothing. */
+void run_file(const struct run *r, const char *name, struct buf *out);
+
+typedef void run_role(struct run *r);
+run_role run_keys, run_store, run_resolver, run_scan, run_relay, run_mx, run_user, run_web;
+
+#endif

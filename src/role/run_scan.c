@@ -1,0 +1,134 @@
+/* scan: one message by descriptor in, sealed facts out. It holds no keys but the seal, and opens nothing. */
+#include "mail/mail.h"
+#include "role/run.h"
+#include <openssl/hmac.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SCAN_THREADS 2
+#define SCAN_MEMORY ((uint64_t)8 << 30)
+#define SCAN_CPU_MS 20000 /* for one message; above it the role ends and the message counts as a killer */
+#define FACTS_INLINE 65536
+
+/* The CPU clock of each thread that has a message in hand, for the watchdog. */
+static struct {
+	_Atomic bool busy;
+	clockid_t clock;
+	_Atomic int64_t since_ms; /* thread CPU time at the start */
+} hands[SCAN_THREADS];
+static _Atomic unsigned hand_count;
+static _Thread_local int hand = -1;
+
+static int64_t cpu_ms(clockid_t id)
+{
+	struct timespec t;
+	return clock_gettime(id, &t) == 0 ? (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 : 0;
+}
+
+static void hand_take(void)
+{
+	if (hand < 0) {
+		hand = (int)(atomic_fetch_add(&hand_count, 1) % SCAN_THREADS);
+		if (pthread_getcpuclockid(pthread_self(), &hands[hand].clock) != 0)
+			abort();
+	}
+	atomic_store(&hands[hand].since_ms, cpu_ms(hands[hand].clock));
+	atomic_store(&hands[hand].busy, true);
+}
+
+static void hand_give(void)
+{
+	atomic_store(&hands[hand].busy, false);
+}
+
+static void *watchdog(void *arg)
+{
+	for (;;) {
+		usleep(500000);
+		for (int i = 0; i < SCAN_THREADS; i++) {
+			if (!atomic_load(&hands[i].busy) || cpu_ms(hands[i].clock) - atomic_load(&hands[i].since_ms) < SCAN_CPU_MS)
+				continue;
+			EVENT(SCAN_FAILED, KZ("why", "a message took too much time"), KZ("digest", ""));
+			_exit(EX_SOFTWARE);
+		}
+	}
+	return arg;
+}
+
+/* The message in descriptor 0, or an answer that there is none. */
+static bool map_message(struct ipc_turn *t, struct slice *message)
+{
+	if (t->fds.n >= 1 && fd_map_sealed(t->fds.fd[0], LIMIT_MESSAGE_MOST, message) == OK)
+		return true;
+	ipc_refuse(t, BAD, "no sealed message");
+	return false;
+}
+
+static void seal(const struct run *r, struct slice packed, unsigned char out[32])
+{
+	unsigned n = 32;
+	if (!HMAC(EVP_sha256(), r->scan_seal, 32, (const unsigned char *)packed.p, packed.n, out, &n))
+		abort();
+}
+
+static void answer_facts(struct ipc_turn *t, const struct run *r, const Sekisho__Facts *facts)
+{
+	BUF_LOCAL(packed, (size_t)64 << 20);
+	unsigned char mac[32];
+	ipc_pack(facts, &packed);
+	seal(r, buf_slice(&packed), mac);
+	Sekisho__FactsRef ref = SEKISHO__FACTS_REF__INIT;
+	Sekisho__ScanAnswer answer = SEKISHO__SCAN_ANSWER__INIT;
+	answer.facts = &ref;
+	ref.seal = (ProtobufCBinaryData){sizeof mac, mac};
+	if (buf_result(&packed) != OK) {
+		ipc_refuse(t, FULL, "too many facts");
+		return;
+	}
+	if (packed.n <= FACTS_INLINE) {
+		ref.packed = (ProtobufCBinaryData){packed.n, (uint8_t *)packed.p};
+		ipc_answer(t, &answer, NULL);
+		return;
+	}
+	FD_LOCAL fd = fd_memory("facts");
+	if (fd < 0 || fd_write_all(fd, buf_slice(&packed)) != OK || fd_seal(fd) != OK) {
+		ipc_refuse(t, LATER, "no memory for facts");
+		return;
+	}
+	ref.in_fd = true;
+	struct ipc_fds fds = {.fd = {fd}, .n = 1};
+	ipc_answer(t, &answer, &fds);
+}
+
+static void on_message(struct ipc_turn *t)
+{
+	struct slice message;
+	if (!map_message(t, &message))
+		return;
+	hand_take();
+	Sekisho__Facts *facts;
+	enum result r = mail_facts_extract(message, &t->arena, &facts);
+	hand_give();
+	if (r == OK)
+		answer_facts(t, ipc_server_context(t), facts);
+	else
+		ipc_refuse(t, r, "the message cannot be analysed");
+	fd_unmap(&message);
+}
+
+static ipc_handler *const handlers[ASK_MAX] = {[ASK_SCAN_MESSAGE] = on_message, [ASK_SCAN_MATCH] = on_match};
+
+void run_scan(struct run *r)
+{
+	pthread_t t;
+	mail_open();
+	run_jail(r, 0, SCAN_MEMORY);
+	if (pthread_create(&t, NULL, watchdog, NULL) != 0)
+		_exit(EX_OSERR);
+	run_serve(r, handlers, SCAN_THREADS, r);
+	run_ready(r);
+	run_control(r);
+}
