@@ -33,7 +33,10 @@ enum result control_receive(int channel, struct control *c_out, int *fd_out)
 {
 	union room room = {0};
 	struct iovec io = {c_out, sizeof *c_out};
-	struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = room.octets, .msg_controllen = sizeof room.octets};
+	struct msghdr m = {.msg_iov = &io,
+	    .msg_iovlen = 1,
+	    .msg_control = room.octets,
+	    .msg_controllen = sizeof room.octets};
 	ssize_t n;
 	do
 		n = recvmsg(channel, &m, MSG_CMSG_CLOEXEC);

@@ -12,14 +12,14 @@
 enum control_kind {
 	CONTROL_CONFIG = 1, /* descriptor: sealed text of the configuration */
 	CONTROL_COUNTERS,   /* descriptor: memory for event counters; number: this role's slot */
-	CONTROL_SECRET,	    /* name: which; bytes: 32 random octets, new at each start of the server */
-	CONTROL_LISTEN,	    /* name: service; descriptor: the listening socket */
-	CONTROL_TRUNK,	    /* number: enum role that may be asked; descriptor: the asking end */
-	CONTROL_PEER,	    /* number: enum ipc_peer that will ask; descriptor: the answering end */
-	CONTROL_FILE,	    /* name: which; descriptor: a file opened for reading by master */
-	CONTROL_GO,	    /* all of the above has been sent */
-	CONTROL_STOP,	    /* end in good order */
-	CONTROL_READY,	    /* role to master */
+	CONTROL_SECRET,     /* name: which; bytes: 32 random octets, new at each start of the server */
+	CONTROL_LISTEN,     /* name: service; descriptor: the listening socket */
+	CONTROL_TRUNK,      /* number: enum role that may be asked; descriptor: the asking end */
+	CONTROL_PEER,       /* number: enum ipc_peer that will ask; descriptor: the answering end */
+	CONTROL_FILE,       /* name: which; descriptor: a file opened for reading by master */
+	CONTROL_GO,         /* all of the above has been sent */
+	CONTROL_STOP,       /* end in good order */
+	CONTROL_READY,      /* role to master */
 };
 
 #define CONTROL_FD 3 /* a role's end of the channel */

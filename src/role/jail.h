@@ -11,7 +11,7 @@
 #include "base/base.h"
 
 enum jail_power {
-	JAIL_FILES = 1,	  /* open, rename, unlink below one directory */
+	JAIL_FILES = 1,   /* open, rename, unlink below one directory */
 	JAIL_ACCEPT = 2,  /* accept on sockets handed over */
 	JAIL_CONNECT = 4, /* TCP and UDP to anywhere */
 };
@@ -19,7 +19,7 @@ enum jail_power {
 struct jail {
 	unsigned powers;
 	const char *directory; /* JAIL_FILES: the one directory; else NULL */
-	uint32_t uid;	       /* 0: keep the present one (not started as root) */
+	uint32_t uid;          /* 0: keep the present one (not started as root) */
 	uint64_t descriptors;  /* RLIMIT_NOFILE; 0: as it is */
 	uint64_t memory;       /* RLIMIT_AS in octets; 0: as it is */
 };

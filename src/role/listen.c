@@ -13,7 +13,8 @@
 static enum result failed(const char *service, const struct config_address *a)
 {
 	BUF_LOCAL(why, 512);
-	buf_printf(&why, "cannot listen on %s port %u for %s: %s", *a->host ? a->host : "*", a->port, service, strerror(errno));
+	buf_printf(&why, "cannot listen on %s port %u for %s: %s", *a->host ? a->host : "*", a->port, service,
+	    strerror(errno));
 	EVENT(CONFIG_BAD, KZ("file", ""), KN("line", 0), KV("why", buf_slice(&why)));
 	return DENY;
 }
@@ -47,9 +48,12 @@ static enum result bind_one(const struct addrinfo *ai, int *fd_out)
 	return OK;
 }
 
-static enum result bind_address(struct listeners *l, enum role role, const char *service, const struct config_address *a)
+static enum result bind_address(
+    struct listeners *l, enum role role, const char *service, const struct config_address *a)
 {
-	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *ai = NULL;
+	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
+			    .ai_socktype = SOCK_STREAM},
+			*ai = NULL;
 	char port[8];
 	snprintf(port, sizeof port, "%u", a->port);
 	if (getaddrinfo(*a->host ? a->host : NULL, port, &hints, &ai) != 0 || !ai) {
@@ -65,7 +69,8 @@ static enum result bind_address(struct listeners *l, enum role role, const char 
 	return r == OK ? add(l, role, service, fd) : failed(service, a);
 }
 
-static enum result bind_all(struct listeners *l, enum role role, const char *service, const struct config_addresses *list)
+static enum result bind_all(
+    struct listeners *l, enum role role, const char *service, const struct config_addresses *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		enum result r = bind_address(l, role, service, &list->at[i]);
@@ -76,7 +81,8 @@ static enum result bind_all(struct listeners *l, enum role role, const char *ser
 }
 
 /* data_dir/run/NAME.sock, for the user the server was started by. */
-static enum result bind_local(struct listeners *l, enum role role, const char *service, const struct config *config)
+static enum result bind_local(
+    struct listeners *l, enum role role, const char *service, const struct config *config)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	struct config_address a = {.host = sa.sun_path};

@@ -24,10 +24,10 @@ struct seat {
 	_Atomic int state;
 	bool listening;
 	bool in_set, wake_in_set; /* descriptors known to epoll */
-	_Atomic bool silent;	  /* of the sleeping session */
+	_Atomic bool silent;      /* of the sleeping session */
 	struct session *session;
 	_Atomic int64_t until; /* mono ms: when an ASLEEP session expires */
-	int64_t since;	       /* mono ms of the connection */
+	int64_t since;         /* mono ms of the connection */
 	unsigned char address[16];
 	struct seat *next_free;
 	/* of a listening socket */
@@ -95,7 +95,8 @@ static bool watch(struct lobby *l, struct seat *s, int fd, bool *known)
 	int operation = *known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	*known = true;
 	return epoll_ctl(l->epoll, operation, fd, &e) == 0 ||
-	       (operation == EPOLL_CTL_MOD && errno == ENOENT && epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) == 0);
+	       (operation == EPOLL_CTL_MOD && errno == ENOENT &&
+		   epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) == 0);
 }
 
 /* Puts a session to bed: true when it sleeps or has ended, false when something came meanwhile. */
@@ -110,7 +111,8 @@ static bool seat_sleep(struct lobby *l, struct seat *s)
 	atomic_store(&s->silent, session->silent);
 	atomic_store(&s->until, clock_mono_ms() + session->sleep_ms);
 	atomic_store(&s->state, SETTLING);
-	bool watched = watch(l, s, stream_fd(session->stream), &s->in_set) && (wake < 0 || watch(l, s, wake, &s->wake_in_set));
+	bool watched = watch(l, s, stream_fd(session->stream), &s->in_set) &&
+		       (wake < 0 || watch(l, s, wake, &s->wake_in_set));
 	if (watched && seat_move(s, SETTLING, ASLEEP))
 		return true;
 	atomic_store(&s->state, BUSY);
@@ -151,9 +153,11 @@ static void peer_of(const struct sockaddr_storage *sa, struct peer *p)
 	} else {
 		const struct sockaddr_in6 *v6 = (const void *)sa;
 		bool mapped = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
-		inet_ntop(mapped ? AF_INET : AF_INET6, (const char *)&v6->sin6_addr + (mapped ? 12 : 0), p->ip, sizeof p->ip);
+		inet_ntop(mapped ? AF_INET : AF_INET6, (const char *)&v6->sin6_addr + (mapped ? 12 : 0),
+		    p->ip, sizeof p->ip);
 		p->port = ntohs(v6->sin6_port);
-		memcpy(p->key + (mapped ? 12 : 0), (const char *)&v6->sin6_addr + (mapped ? 12 : 0), mapped ? 4 : 8);
+		memcpy(p->key + (mapped ? 12 : 0), (const char *)&v6->sin6_addr + (mapped ? 12 : 0),
+		    mapped ? 4 : 8);
 	}
 }
 
@@ -189,8 +193,8 @@ static unsigned count_address(struct lobby *l, const unsigned char *key)
 static const char *admit(struct lobby *l, const struct peer *p)
 {
 	unsigned open = atomic_load(&l->open_count);
-	if (open >= l->settings.sessions_per_address && count_address(l, p->key) >= l->settings.sessions_per_address &&
-	    !evict(l, p->key))
+	if (open >= l->settings.sessions_per_address &&
+	    count_address(l, p->key) >= l->settings.sessions_per_address && !evict(l, p->key))
 		return "too many from this address";
 	if (open >= l->settings.sessions && !evict(l, NULL))
 		return "too many connections";
@@ -204,7 +208,8 @@ static void welcome(struct lobby *l, const struct seat *listener, int fd, const 
 	const char *why = admit(l, &p);
 	struct seat *s = why ? NULL : seat_take(l);
 	if (!s) {
-		EVENT(CONNECT_LIMIT, KZ("service", listener->name), KZ("ip", p.ip), KZ("why", why ? why : "no seat"));
+		EVENT(CONNECT_LIMIT, KZ("service", listener->name), KZ("ip", p.ip),
+		    KZ("why", why ? why : "no seat"));
 		fd_close(&fd);
 		return;
 	}
@@ -320,7 +325,8 @@ struct lobby *lobby_new(const struct lobby_settings *settings)
 	l->settings = *settings;
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	size_t size = ((size_t)settings->sessions + LISTENERS) * sizeof(struct seat);
-	l->seats = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	l->seats =
+	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (l->epoll < 0 || l->seats == MAP_FAILED)
 		abort();
 	pthread_mutex_init(&l->lock, NULL);

@@ -13,7 +13,7 @@
 struct lobby;
 struct lobby_settings {
 	unsigned threads;
-	unsigned sessions;	       /* at the same time */
+	unsigned sessions;             /* at the same time */
 	unsigned sessions_per_address; /* IPv6: for each /64 */
 };
 struct lobby *lobby_new(const struct lobby_settings *settings);

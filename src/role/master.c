@@ -107,7 +107,8 @@ static void equip(struct master *m, enum role r)
 		send_file(m, r, "relay_password", m->config->relay_password_file);
 	for (size_t i = 0; i < m->listeners.n; i++)
 		if (m->listeners.at[i].role == r)
-			tell(m, r, control_named(CONTROL_LISTEN, m->listeners.at[i].service), m->listeners.at[i].fd);
+			tell(m, r, control_named(CONTROL_LISTEN, m->listeners.at[i].service),
+			    m->listeners.at[i].fd);
 	for (size_t i = 0; i < link_count; i++)
 		if (links[i].from == r || links[i].to == r)
 			join(m, &links[i]);
@@ -152,7 +153,8 @@ static void spawn(struct master *m, enum role r)
 		c->restart_ms = clock_mono_ms() + RESTART_MOST_MS;
 		return;
 	}
-	*c = (struct child){.pid = pid, .control = fds[0], .started_ms = clock_mono_ms(), .wait_ms = c->wait_ms};
+	*c = (struct child){
+	    .pid = pid, .control = fds[0], .started_ms = clock_mono_ms(), .wait_ms = c->wait_ms};
 	equip(m, r);
 }
 
@@ -179,7 +181,8 @@ static void reap(struct master *m)
 			c->ready = false;
 			if (m->stopping)
 				continue;
-			EVENT(ROLE_EXIT, KZ("role", role_name(r)), KN("pid", pid), KN("status", WIFEXITED(status) ? WEXITSTATUS(status) : 0),
+			EVENT(ROLE_EXIT, KZ("role", role_name(r)), KN("pid", pid),
+			    KN("status", WIFEXITED(status) ? WEXITSTATUS(status) : 0),
 			    KN("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 			plan_restart(c);
 			if (WIFEXITED(status) && WEXITSTATUS(status) == EX_CONFIG) {
@@ -249,7 +252,8 @@ static void watch_roles(struct master *m, int signals)
 		struct pollfd p[ROLE_COUNT + 1];
 		int timeout = restart_due(m);
 		for (int r = 0; r < ROLE_COUNT; r++)
-			p[r] = (struct pollfd){.fd = m->children[r].ready ? -1 : m->children[r].control, .events = POLLIN};
+			p[r] = (struct pollfd){
+			    .fd = m->children[r].ready ? -1 : m->children[r].control, .events = POLLIN};
 		p[ROLE_COUNT] = (struct pollfd){.fd = signals, .events = POLLIN};
 		if (poll(p, ROLE_COUNT + 1, timeout) <= 0)
 			continue;

@@ -126,7 +126,8 @@ static void take_config(struct run *r, int fd)
 		die(buf_z(&why));
 	fd_unmap(&text);
 	fd_close(&fd);
-	event_start(role_name(r->role), (enum event_format)r->config->log_format, (enum event_level)r->config->log_level);
+	event_start(role_name(r->role), (enum event_format)r->config->log_format,
+	    (enum event_level)r->config->log_level);
 	clock_shift(r->config->clock_offset);
 }
 

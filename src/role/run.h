@@ -17,7 +17,7 @@
 
 struct run_fd {
 	uint32_t number; /* PEER: enum ipc_peer */
-	char name[32];	 /* LISTEN: service; FILE: which */
+	char name[32];   /* LISTEN: service; FILE: which */
 	int fd;
 };
 
@@ -28,8 +28,8 @@ struct run {
 	struct run_fd listens[RUN_MOST], peers[RUN_MOST], files[RUN_MOST];
 	size_t listen_n, peer_n, file_n;
 	struct ipc_trunk *trunks[ROLE_COUNT]; /* to the roles this one may ask; NULL: may not */
-	struct ipc_server *server;	      /* NULL in roles that answer nobody */
-	void (*stop)(void *context);	      /* NULL: nothing to do in good order */
+	struct ipc_server *server;            /* NULL in roles that answer nobody */
+	void (*stop)(void *context);          /* NULL: nothing to do in good order */
 	void *context;
 };
 

@@ -49,7 +49,8 @@ static void *watchdog(void *arg)
 	for (;;) {
 		usleep(500000);
 		for (int i = 0; i < SCAN_THREADS; i++) {
-			if (!atomic_load(&hands[i].busy) || cpu_ms(hands[i].clock) - atomic_load(&hands[i].since_ms) < SCAN_CPU_MS)
+			if (!atomic_load(&hands[i].busy) ||
+			    cpu_ms(hands[i].clock) - atomic_load(&hands[i].since_ms) < SCAN_CPU_MS)
 				continue;
 			EVENT(SCAN_FAILED, KZ("why", "a message took too much time"), KZ("digest", ""));
 			_exit(EX_SOFTWARE);
