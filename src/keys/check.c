@@ -1,0 +1,353 @@
+/*
+ * Logins: passwords and SCRAM.
+ *
+ * A password is looked up among the remembered verdicts; only what was not asked before waits for a hasher thread. Every
+ * refusal has the same words, and a login that does not exist costs what one that does costs.
+ */
+#include "keys/inner.h"
+#include <stdlib.h>
+
+#define SCRAM_MS MINUTE_MS /* between the server's first and the client's last message */
+
+static const char refused[] = "login name or password is wrong";
+
+static void wipe(ProtobufCBinaryData b)
+{
+	explicit_bzero(b.data, b.len);
+}
+
+static struct slice slice_b(ProtobufCBinaryData b)
+{
+	return slice_of(b.data, b.len);
+}
+
+static const char *ip_of(const Sekisho__Client *c)
+{
+	return c ? c->ip : "";
+}
+
+static const char *service_of(const Sekisho__Client *c)
+{
+	return c ? c->service : "";
+}
+
+/* True when the turn was refused because this client has to wait. */
+static bool must_wait(struct ipc_turn *t, struct slice login, const char *ip)
+{
+	struct keys *k = ipc_server_context(t);
+	int64_t wait = throttle_wait(&k->throttle, login, ip, clock_mono_ms());
+	if (wait == 0)
+		return false;
+	ipc_refuse(t, LATER, "too many failed logins, try again in %lld s",
+	    (long long)((wait + SECOND_MS - 1) / SECOND_MS));
+	return true;
+}
+
+/* ---- hashers ---- */
+
+/* The same work whether the login exists or not. */
+static enum verdict verify(struct keys *k, const struct check *c)
+{
+	const char *hash = c->exists ? c->login.secret.hash : k->nobody.hash;
+	enum result r = password_verify(c->password, hash);
+	return r == OK && c->exists ? VERDICT_RIGHT : VERDICT_WRONG;
+}
+
+/* Hashes made with older parameters are made anew; when that cannot be stored, the old one still serves. */
+static void renew(struct keys *k, struct check *c)
+{
+	struct login_secret *s = &c->login.secret;
+	if (!password_hash_is_old(s->hash) && s->scram.iterations == SCRAM_ITERATIONS)
+		return;
+	login_secret_make(c->password, s);
+	result_ignore(login_store(k, &c->login));
+}
+
+static void check_end(struct keys *k, struct check *c, enum verdict verdict)
+{
+	struct ipc_turn *t = c->turn;
+	if (verdict == VERDICT_RIGHT) {
+		throttle_right(&k->throttle, c->login.name, c->ip, clock_mono_ms());
+		keys_answer_grant(t, &c->login, c->service, SLICE_NONE);
+	} else {
+		ipc_refuse(t, DENY, refused);
+	}
+}
+
+static void check_wipe(struct check *c)
+{
+	explicit_bzero((void *)(uintptr_t)c->password.p, c->password.n);
+	explicit_bzero(&c->login.secret, sizeof c->login.secret);
+}
+
+static void check_run(struct keys *k, struct check *c)
+{
+	/* Of many connections with the same password that came at once only the first needs the hash. */
+	enum verdict v = verdict_get(&k->verdicts, c->name, clock_mono_ms());
+	if (v == VERDICT_NONE) {
+		v = verify(k, c);
+		verdict_put(&k->verdicts, c->name, v, clock_mono_ms());
+		if (v == VERDICT_RIGHT)
+			renew(k, c);
+		else
+			throttle_failed(&k->throttle, c->login.name, c->ip, clock_mono_ms());
+	}
+	check_wipe(c);
+	check_end(k, c, v);
+}
+
+static void *hasher(void *arg)
+{
+	struct keys *k = arg;
+	pthread_mutex_lock(&k->checks_lock);
+	while (!k->stopping) {
+		struct check *c = k->checks;
+		if (!c) {
+			pthread_cond_wait(&k->checks_wait, &k->checks_lock);
+			continue;
+		}
+		if (!(k->checks = c->next))
+			k->checks_end = &k->checks;
+		k->checks_n--;
+		pthread_mutex_unlock(&k->checks_lock);
+		check_run(k, c);
+		pthread_mutex_lock(&k->checks_lock);
+	}
+	pthread_mutex_unlock(&k->checks_lock);
+	return NULL;
+}
+
+void hashers_start(struct keys *k)
+{
+	pthread_mutex_init(&k->checks_lock, NULL);
+	pthread_cond_init(&k->checks_wait, NULL);
+	k->checks_end = &k->checks;
+	for (size_t i = 0; i < KEYS_HASHERS; i++)
+		if (pthread_create(&k->hashers[i], NULL, hasher, k) != 0)
+			abort();
+}
+
+void hashers_stop(struct keys *k)
+{
+	pthread_mutex_lock(&k->checks_lock);
+	k->stopping = true;
+	pthread_cond_broadcast(&k->checks_wait);
+	pthread_mutex_unlock(&k->checks_lock);
+	for (size_t i = 0; i < KEYS_HASHERS; i++)
+		pthread_join(k->hashers[i], NULL);
+	pthread_mutex_destroy(&k->checks_lock);
+	pthread_cond_destroy(&k->checks_wait);
+}
+
+static bool check_wait(struct keys *k, struct check *c)
+{
+	pthread_mutex_lock(&k->checks_lock);
+	bool room = k->checks_n < KEYS_WAITING;
+	if (room) {
+		*k->checks_end = c;
+		k->checks_end = &c->next;
+		k->checks_n++;
+		pthread_cond_signal(&k->checks_wait);
+	}
+	pthread_mutex_unlock(&k->checks_lock);
+	return room;
+}
+
+/* ---- passwords ---- */
+
+/* Fills in the check: OK, or DENY for a login or password that cannot exist, LATER when the book cannot be read. */
+static enum result check_make(struct ipc_turn *t, struct check *c)
+{
+	struct keys *k = ipc_server_context(t);
+	const Sekisho__PasswordAsk *ask = t->ask;
+	BUF_LOCAL(login, 8192);
+	SECRET_LOCAL(password, 8192);
+	*c = (struct check){.turn = t, .ip = ip_of(ask->client), .service = service_of(ask->client)};
+	enum result named = login_prepare(slice_str(ask->login), &login);
+	enum result typed = password_prepare(slice_b(ask->password), &password);
+	if (named == FULL || typed == FULL || login.n == 0)
+		return DENY;
+	enum result found = login_find(k, buf_slice(&login), &t->arena, &c->login);
+	if (found != OK && found != GONE)
+		return found;
+	c->exists = found == OK;
+	c->password = arena_dup(&t->arena, buf_slice(&password));
+	verdict_name(k->vault, c->login.name, c->password, c->exists ? c->login.version : 0, c->name);
+	return OK;
+}
+
+void keys_on_password(struct ipc_turn *t)
+{
+	struct keys *k = ipc_server_context(t);
+	const Sekisho__PasswordAsk *ask = t->ask;
+	struct check *c = arena_new(&t->arena, struct check);
+	enum result r = c ? check_make(t, c) : LATER;
+	wipe(ask->password);
+	if (r != OK) {
+		ipc_refuse(t, r, r == DENY ? refused : "logins cannot be checked now");
+		return;
+	}
+	enum verdict v = verdict_get(&k->verdicts, c->name, clock_mono_ms());
+	if (v != VERDICT_NONE) {
+		check_wipe(c);
+		check_end(k, c, v);
+		return;
+	}
+	if (must_wait(t, c->login.name, c->ip))
+		return;
+	if (!check_wait(k, c)) {
+		check_wipe(c);
+		ipc_refuse(t, LATER, "too many logins at once");
+	}
+}
+
+/* ---- SCRAM ---- */
+
+/*
+ * Between the two messages nothing is kept here: the state travels with the front, sealed by a key of this process: time,
+ * login, client's first message, our first message, each text with its length.
+ */
+struct scram_state {
+	int64_t issued_ms;
+	struct slice login, client_first, server_first;
+};
+
+static void put_field(struct buf *b, struct slice s)
+{
+	uint32_t n = (uint32_t)s.n;
+	buf_put(b, slice_of(&n, sizeof n));
+	buf_put(b, s);
+}
+
+static struct slice take_field(struct cursor *c)
+{
+	uint32_t n = 0;
+	struct slice head = cursor_bytes(c, sizeof n);
+	if (head.n)
+		memcpy(&n, head.p, sizeof n);
+	return cursor_bytes(c, n);
+}
+
+static void state_seal(const struct keys *k, const struct scram_state *s, struct buf *out)
+{
+	BUF_LOCAL(b, 8192);
+	buf_put(&b, slice_of(&s->issued_ms, sizeof s->issued_ms));
+	put_field(&b, s->login);
+	put_field(&b, s->client_first);
+	put_field(&b, s->server_first);
+	vault_seal(k->vault, VAULT_STATE, SLICE("scram"), buf_slice(&b), out);
+}
+
+static enum result state_open(
+    const struct keys *k, struct slice sealed, struct buf *text, struct scram_state *out)
+{
+	if (vault_unseal(k->vault, VAULT_STATE, SLICE("scram"), sealed, text) != OK)
+		return DENY;
+	struct cursor c = cursor_of(buf_slice(text));
+	struct slice issued = cursor_bytes(&c, sizeof out->issued_ms);
+	out->login = take_field(&c);
+	out->client_first = take_field(&c);
+	out->server_first = take_field(&c);
+	if (cursor_done(&c) != OK)
+		return DENY;
+	memcpy(&out->issued_ms, issued.p, issued.n);
+	return clock_mono_ms() - out->issued_ms <= SCRAM_MS ? OK : DENY;
+}
+
+/* A login that does not exist gets a salt too, always the same one. */
+static void salt_of_nobody(const struct keys *k, struct slice name, struct login_secret *out)
+{
+	char made[32];
+	vault_mac(k->vault, VAULT_SALT, name, made);
+	*out = k->nobody;
+	memcpy(out->scram.salt, made, SCRAM_SALT);
+}
+
+void keys_on_scram_start(struct ipc_turn *t)
+{
+	struct keys *k = ipc_server_context(t);
+	const Sekisho__ScramStartAsk *ask = t->ask;
+	struct slice bare = slice_b(ask->client_first_bare), nonce;
+	BUF_LOCAL(typed, SCRAM_MESSAGE);
+	BUF_LOCAL(name, 8192);
+	if (scram_bare_parse(bare, &typed, &nonce) != OK ||
+	    !slice_eq(buf_slice(&typed), slice_str(ask->login)) ||
+	    login_prepare(buf_slice(&typed), &name) == FULL) {
+		ipc_refuse(t, BAD, "malformed SCRAM message");
+		return;
+	}
+	if (must_wait(t, buf_slice(&name), ip_of(ask->client)))
+		return;
+	struct login l;
+	enum result r = login_find(k, buf_slice(&name), &t->arena, &l);
+	if (r == GONE)
+		salt_of_nobody(k, buf_slice(&name), &l.secret);
+	else if (r != OK) {
+		ipc_refuse(t, LATER, "logins cannot be checked now");
+		return;
+	}
+	char octets[18];
+	BUF_LOCAL(ours, 64);
+	BUF_LOCAL(first, SCRAM_MESSAGE * 2);
+	BUF_LOCAL(state, 8192);
+	vault_random(octets, sizeof octets);
+	buf_base64(&ours, slice_of(octets, sizeof octets));
+	scram_server_first(nonce, buf_slice(&ours), slice_of(l.secret.scram.salt, SCRAM_SALT),
+	    l.secret.scram.iterations, &first);
+	explicit_bzero(&l.secret, sizeof l.secret);
+	struct scram_state s = {clock_mono_ms(), buf_slice(&name), bare, buf_slice(&first)};
+	state_seal(k, &s, &state);
+	Sekisho__ScramStartAnswer answer = SEKISHO__SCRAM_START_ANSWER__INIT;
+	answer.server_first = (ProtobufCBinaryData){first.n, (uint8_t *)first.p};
+	answer.state = (ProtobufCBinaryData){state.n, (uint8_t *)state.p};
+	ipc_answer(t, &answer, NULL);
+}
+
+/* OK with the login and "v=..." when the proof is right; the same steps for a login that does not exist. */
+static enum result scram_check(struct keys *k, const Sekisho__ScramFinishAsk *ask,
+    const struct scram_state *s, struct arena *a, struct login *l, struct buf *final_out)
+{
+	struct slice last = slice_b(ask->client_final_without_proof);
+	if (last.n > SCRAM_MESSAGE || !slice_eq(scram_nonce(last), scram_nonce(s->server_first)))
+		return DENY;
+	enum result found = login_find(k, s->login, a, l);
+	if (found == GONE)
+		salt_of_nobody(k, s->login, &l->secret);
+	else if (found != OK)
+		return LATER;
+	BUF_LOCAL(auth, SCRAM_MESSAGE * 4);
+	buf_put(&auth, s->client_first);
+	buf_putc(&auth, ',');
+	buf_put(&auth, s->server_first);
+	buf_putc(&auth, ',');
+	buf_put(&auth, last);
+	enum result r = scram_finish(&l->secret.scram, buf_slice(&auth), slice_b(ask->proof), final_out);
+	explicit_bzero(&l->secret, sizeof l->secret);
+	return r == OK && found == OK ? OK : DENY;
+}
+
+void keys_on_scram_finish(struct ipc_turn *t)
+{
+	struct keys *k = ipc_server_context(t);
+	const Sekisho__ScramFinishAsk *ask = t->ask;
+	struct scram_state s;
+	struct login l = {0};
+	BUF_LOCAL(text, 8192);
+	BUF_LOCAL(final, 128);
+	if (state_open(k, slice_b(ask->state), &text, &s) != OK) {
+		ipc_refuse(t, DENY, refused);
+		return;
+	}
+	const char *ip = ip_of(ask->client);
+	if (must_wait(t, s.login, ip))
+		return;
+	enum result r = scram_check(k, ask, &s, &t->arena, &l, &final);
+	if (r == OK) {
+		throttle_right(&k->throttle, s.login, ip, clock_mono_ms());
+		keys_answer_grant(t, &l, service_of(ask->client), buf_slice(&final));
+		return;
+	}
+	if (r == DENY)
+		throttle_failed(&k->throttle, s.login, ip, clock_mono_ms());
+	ipc_refuse(t, r, r == DENY ? refused : "logins cannot be checked now");
+}

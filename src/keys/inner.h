@@ -1,0 +1,81 @@
+/* What the files of the room share about the role's state; nobody outside includes this. */
+#ifndef KEYS_INNER_H
+#define KEYS_INNER_H
+
+#include "keys/book.h"
+#include "keys/keys.h"
+#include "keys/password.h"
+#include "keys/pem.h"
+#include "keys/scram.h"
+#include "keys/throttle.h"
+#include "keys/vault.h"
+#include "keys/verdict.h"
+#include <pthread.h>
+
+#define KEYS_CERTIFICATES 200 /* certificates that can be installed */
+#define KEYS_HASHERS 2        /* Argon2 at a time: 19 MiB each */
+#define KEYS_WAITING 256      /* passwords waiting for a hasher; above it LATER */
+
+struct login_secret {
+	char hash[PASSWORD_HASH];
+	struct scram_keys scram;
+};
+
+struct login {
+	uint64_t account;
+	uint64_t version;
+	struct slice name;    /* prepared */
+	struct slice spelled; /* as the account spells it */
+	struct login_secret secret;
+};
+
+/* A password that waits for its Argon2; lives in its turn's arena. */
+struct check {
+	struct ipc_turn *turn;
+	struct check *next;
+	struct login login;
+	bool exists;
+	struct slice password; /* prepared */
+	const char *ip;
+	const char *service;
+	char name[32]; /* of its verdict */
+};
+
+struct keys {
+	struct book *book;
+	struct vault *vault;
+	char grant[GRANT_KEY];
+	void (*certificates_changed)(void *context);
+	void *context;
+	struct throttle throttle;
+	struct verdicts verdicts;
+	struct login_secret nobody; /* stands in for logins that do not exist */
+
+	pthread_rwlock_t certificates_lock;
+	struct certificate *certificates[KEYS_CERTIFICATES]; /* in order of place */
+	size_t certificates_n;
+
+	pthread_mutex_t checks_lock;
+	pthread_cond_t checks_wait;
+	struct check *checks, **checks_end;
+	unsigned checks_n;
+	bool stopping;
+	pthread_t hashers[KEYS_HASHERS];
+};
+
+/* keys.c. GONE: no such login (name is set); LATER: the row cannot be read. */
+NODISCARD enum result login_find(struct keys *k, struct slice name, struct arena *a, struct login *out);
+void login_secret_make(struct slice password, struct login_secret *out);
+/* A new version of the row. */
+NODISCARD enum result login_store(struct keys *k, const struct login *l);
+
+/* check.c */
+void hashers_start(struct keys *k);
+void hashers_stop(struct keys *k);
+ipc_handler keys_on_password, keys_on_scram_start, keys_on_scram_finish;
+
+/* handlers.c: sends the grant; the turn ends. */
+void keys_answer_grant(
+    struct ipc_turn *t, const struct login *l, const char *service, struct slice server_final);
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * keys: the role that holds what could be stolen, and lends only its use. The one door of the room.
+ *
+ *   vault.h      the master key; sealing of rows, data keys
+ *   book.h       keys.db: logins, certificates
+ *   password.h   Argon2id, preparing what people type; lru.h, verdict.h: what was verified a moment ago
+ *   scram.h      RFC 5802 and 7677, the arithmetic
+ *   throttle.h   guessing made slow
+ *   pem.h        certificates and private keys: reading, checking, the one private operation of a handshake
+ *
+ * Private keys and password hashes never leave. A verified login leaves as a grant (ipc/grant.h), a data key leaves to
+ * store only, a signature leaves to the front that shakes hands. Unknown logins are answered in the same words and at
+ * the same cost as known ones.
+ *
+ * keys_open() does everything that needs the file system or other libraries' data; afterwards the role touches only
+ * `dir` (SQLite's own files). The handlers may run on any number of threads.
+ */
+#ifndef KEYS_H
+#define KEYS_H
+
+#include "ipc/grant.h"
+#include "ipc/ipc.h"
+
+#define KEYS_MASTER 32 /* octets of the master key */
+#define KEYS_PASSWORD_LEAST 8
+
+struct keys_settings {
+	const char *dir;     /* where keys.db lives; exists, mode 0700 */
+	struct slice master; /* KEYS_MASTER octets; the caller may wipe them after keys_open */
+	struct slice grant;  /* GRANT_KEY octets, shared with store; likewise */
+	/* Called after a certificate was installed, from the thread that did it: tell the fronts (NOTE_KEYS). NULL: no. */
+	void (*certificates_changed)(void *context);
+	void *context;
+};
+
+struct keys;
+
+/* DENY: the master key is not the one that sealed this key store. LATER: the files cannot be used (logged). */
+NODISCARD enum result keys_open(const struct keys_settings *settings, struct keys **out);
+/* For tools and tests; no ask may be in hand. */
+void keys_close(struct keys *k);
+
+/* For ipc_server_new() with the struct keys as context. */
+extern ipc_handler *const keys_handlers[ASK_MAX];
+
+/* A new random master key in a file of mode 0600, durable. DENY: there is one already. LATER: cannot be written. */
+NODISCARD enum result keys_master_create(const char *path);
+/* DENY: no such file, not exactly KEYS_MASTER octets, or readable by others. */
+NODISCARD enum result keys_master_read(const char *path, char out[KEYS_MASTER]);
+
+/*
+ * The administrator's acts, as the asks do them, for tools that work offline (`sekisho init`). *why_out is a constant
+ * text. DENY: against the policy. GONE: no such login.
+ */
+NODISCARD enum result keys_set_password(
+    struct keys *k, uint64_t account, struct slice login, struct slice password, const char **why_out);
+NODISCARD enum result keys_remove_login(struct keys *k, struct slice login);
+NODISCARD enum result keys_rename_login(
+    struct keys *k, struct slice login, struct slice to, const char **why_out);
+NODISCARD enum result keys_install_certificate(
+    struct keys *k, struct slice chain_pem, struct slice key_pem, const char **why_out);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * pem: certificates with their private keys: reading, checking, and the one private operation of a handshake.
+ *
+ * ECDSA over P-256 or P-384, and RSA of 2048 to 4096 bits: what mail clients accept.
+ */
+#ifndef KEYS_PEM_H
+#define KEYS_PEM_H
+
+#include "base/base.h"
+#include <openssl/evp.h>
+
+#define PEM_CHAIN 10     /* certificates */
+#define PEM_OCTETS 65536 /* of a chain or a key; one chain fits one packet */
+#define PEM_ID 32        /* hex digits of a key's name */
+#define PEM_NAMES 100    /* DNS names of a certificate */
+
+struct certificate {
+	char id[PEM_ID + 1]; /* of the public key: a renewed certificate with the same key has the same id */
+	int64_t place;
+	EVP_PKEY *key;
+	struct buf chain_pem; /* leaf first, nothing but certificates */
+	char *names[PEM_NAMES];
+	size_t names_n;
+};
+
+/*
+ * Reads and checks: the chain parses, each certificate is issued by the next, the leaf has names and is not expired
+ * (unless `stored`), the key is of a kind we use and belongs to the leaf. DENY with a constant text in *why_out.
+ * key: PEM, or with `stored` the DER of certificate_key_put().
+ */
+NODISCARD enum result certificate_read(
+    struct slice chain_pem, struct slice key, bool stored, struct certificate **out, const char **why_out);
+void certificate_free(struct certificate *c);
+void certificate_key_put(const struct certificate *c, struct buf *der);
+/* The same kind of key and every name of `old`: it takes its place. */
+bool certificate_replaces(const struct certificate *c, const struct certificate *old);
+/* ECDSA over a digest; adds the DER signature. */
+NODISCARD enum result certificate_sign_ecdsa(
+    const struct certificate *c, struct slice digest, struct buf *out);
+/* Raw RSA over a block of the modulus' size. DENY for a block that is not a padded signature: never a decryption. */
+NODISCARD enum result certificate_sign_rsa(const struct certificate *c, struct slice block, struct buf *out);
+
+#endif
