@@ -159,12 +159,12 @@ static enum result seccomp(const struct jail *j)
 
 static enum result become(uint32_t uid)
 {
-	if (geteuid() != 0) {
-		EVENT(JAIL_MISSING, KZ("what", "own user id"), KZ("why", "not started as root"));
+	if (geteuid() != 0 || uid == 0) {
+		EVENT(JAIL_MISSING, KZ("what", "own user id"),
+		    KZ("why", uid ? "not started as root" : "its directory is out of reach"));
 		return OK;
 	}
-	if (uid == 0 || setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 ||
-	    setresuid(uid, uid, uid) != 0)
+	if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
 		return BAD;
 	return setuid(0) == 0 ? BAD : OK;
 }

@@ -19,7 +19,7 @@ enum jail_power {
 struct jail {
 	unsigned powers;
 	const char *directory; /* JAIL_FILES: the one directory; else NULL */
-	uint32_t uid;          /* 0: keep the present one (not started as root) */
+	uint32_t uid;          /* taken when started as root; 0: stay root (a demo only) */
 	uint64_t descriptors;  /* RLIMIT_NOFILE; 0: as it is */
 	uint64_t memory;       /* RLIMIT_AS in octets; 0: as it is */
 };

@@ -1,5 +1,6 @@
 #include "role/run.h"
 #include "role/jail.h"
+#include "role/own.h"
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,11 +39,15 @@ void run_jail(const struct run *r, uint64_t descriptors, uint64_t memory)
 {
 	struct jail j = {
 	    .powers = role_powers[r->role],
-	    .directory = role_powers[r->role] & JAIL_FILES ? run_directory(r) : NULL,
 	    .uid = (uint32_t)r->config->uid_base + r->role,
 	    .descriptors = descriptors,
 	    .memory = memory,
 	};
+	if (j.powers & JAIL_FILES) {
+		j.directory = run_directory(r);
+		if (own_directory(j.directory, j.uid, r->config->demo, &j.uid) != OK)
+			die("data_dir cannot be used by the role's own user");
+	}
 	if (jail_enter(&j) != OK)
 		die("the jail cannot be entered");
 }
@@ -53,6 +58,9 @@ void run_serve(struct run *r, ipc_handler *const handlers[ASK_MAX], unsigned thr
 	for (size_t i = 0; i < r->peer_n; i++)
 		ipc_server_add(r->server, r->peers[i].fd, r->peers[i].number, NULL, NULL, NULL);
 	r->peer_n = 0;
+	if (role_powers[r->role] & JAIL_FILES) /* keys and store: the administrator's socket */
+		for (size_t i = 0; i < r->listen_n; i++)
+			ipc_server_listen(r->server, r->listens[i].fd, PEER_ADMIN);
 }
 
 void run_ready(const struct run *r)

@@ -33,11 +33,11 @@ struct run {
 	void *context;
 };
 
-/* DATA_DIR/role-name, which master's caller has made; in the arena of nothing: static. */
+/* data_dir/NAME, this role's own directory; a static buffer. */
 const char *run_directory(const struct run *r);
 /* Enters this role's jail or ends the process. `descriptors` and `memory` as in struct jail. */
 void run_jail(const struct run *r, uint64_t descriptors, uint64_t memory);
-/* Starts answering: peers that came before GO are added. */
+/* Starts answering: peers that came before GO and, in keys and store, the administrator's socket. */
 void run_serve(struct run *r, ipc_handler *const handlers[ASK_MAX], unsigned threads, void *context);
 void run_ready(const struct run *r);
 /* Never returns: serves the control channel until STOP or until master is gone. */

@@ -1,0 +1,15 @@
+/* front: what the three fronts share. Inside the room only. */
+#ifndef ROLE_FRONT_H
+#define ROLE_FRONT_H
+
+#include "role/lobby.h"
+#include "role/run.h"
+
+/* Enters the jail, makes the lobby and its threads. */
+struct lobby *front_start(struct run *r);
+/* The TLS context of all services of this front, kept up with the certificates in keys. */
+SSL_CTX *front_tls(struct run *r);
+/* Hands every listening socket of that service to the lobby. */
+void front_listen(struct run *r, struct lobby *l, const char *service, lobby_open *open, const void *context);
+
+#endif

@@ -1,0 +1,58 @@
+/* keys: private keys, password hashes and data keys; see keys/keys.h. */
+#include "keys/keys.h"
+#include "role/run.h"
+#include <stdio.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define KEYS_THREADS 4
+
+static void install_configured(struct run *r, struct keys *k)
+{
+	BUF_LOCAL(chain, 1 << 20);
+	__attribute__((cleanup(buf_free_secret))) struct buf key = {.max = 1 << 20};
+	const char *why;
+	run_file(r, "tls_certificate", &chain);
+	run_file(r, "tls_key", &key);
+	if (!chain.n && !key.n)
+		return;
+	if (keys_install_certificate(k, buf_slice(&chain), buf_slice(&key), &why) != OK)
+		EVENT(CONFIG_BAD, KZ("file", r->config->tls_certificate), KN("line", 0), KZ("why", why));
+}
+
+static void close_keys(void *keys)
+{
+	keys_close(keys);
+}
+
+/* The master key may live apart from data_dir: it is read before the jail. */
+static enum result read_master(const struct run *r, char out[KEYS_MASTER])
+{
+	char path[4096];
+	snprintf(path, sizeof path, "%s/master", run_directory(r));
+	return keys_master_read(*r->config->master_key_file ? r->config->master_key_file : path, out);
+}
+
+void run_keys(struct run *r)
+{
+	char master[KEYS_MASTER];
+	struct keys *keys;
+	if (read_master(r, master) != OK) {
+		EVENT(CONFIG_BAD, KZ("file", "master_key_file"), KN("line", 0),
+		    KZ("why", "the master key cannot be read; was `sekisho init` run?"));
+		_exit(EX_CONFIG);
+	}
+	struct keys_settings settings = {.dir = run_directory(r),
+	    .master = slice_of(master, sizeof master),
+	    .grant = slice_of(r->login_grant, sizeof r->login_grant)};
+	if (keys_open(&settings, &keys) != OK)
+		_exit(EX_CONFIG);
+	explicit_bzero(master, sizeof master);
+	install_configured(r, keys);
+	run_jail(r, 0, 0);
+	r->stop = close_keys;
+	r->context = keys;
+	run_serve(r, keys_handlers, KEYS_THREADS, keys);
+	run_ready(r);
+	run_control(r);
+}
