@@ -284,23 +284,27 @@ enum result config_parse(
 	return OK;
 }
 
-enum result config_load(const char *path, enum config_mode mode, struct buf *why, struct config **out)
+enum result config_load_text(
+    const char *path, enum config_mode mode, struct buf *why, struct buf *text, struct config **out)
 {
 	FD_LOCAL fd = open(path, O_RDONLY | O_CLOEXEC);
-	BUF_LOCAL(text, FILE_MOST + 4096);
 	ssize_t got = fd < 0 ? -1 : 1;
 	while (got > 0) {
-		char *room = buf_room(&text, 4096);
+		char *room = buf_room(text, 4096);
 		got = room ? read(fd, room, 4096) : 0;
-		buf_wrote(&text, got > 0 ? (size_t)got : 0);
-		if (!room)
-			break;
+		buf_wrote(text, got > 0 ? (size_t)got : 0);
 	}
 	if (got < 0) {
 		buf_printf(why, "%s: %s\n", path, strerrordesc_np(errno));
 		return GONE;
 	}
-	return config_parse(buf_slice(&text), path, mode, why, out);
+	return config_parse(buf_slice(text), path, mode, why, out);
+}
+
+enum result config_load(const char *path, enum config_mode mode, struct buf *why, struct config **out)
+{
+	BUF_LOCAL(text, FILE_MOST + 4096);
+	return config_load_text(path, mode, why, &text, out);
 }
 
 void config_free(struct config *c)

@@ -98,6 +98,9 @@ NODISCARD enum result config_parse(
 /* The same from a file; GONE when it cannot be read. */
 NODISCARD enum result config_load(
     const char *path, enum config_mode mode, struct buf *why, struct config **out);
+/* Also gives the text that was judged (text: at least 1 MiB + 4 KiB), for a process that must parse the same. */
+NODISCARD enum result config_load_text(
+    const char *path, enum config_mode mode, struct buf *why, struct buf *text, struct config **out);
 void config_free(struct config *c);
 
 const struct config_option *config_option(struct slice name);  /* NULL: no such option */
