@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -204,6 +205,7 @@ static void settle_process(void)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	sigaction(SIGPIPE, &ignore, NULL);
+	umask(077);
 	mallopt(M_ARENA_MAX, 2);
 	tzset();
 	OPENSSL_init_ssl(0, NULL);
