@@ -142,6 +142,8 @@ enum ipc_peer ipc_conn_peer(const struct ipc_conn *c);
 void *ipc_conn_data(const struct ipc_conn *c);
 /* Sends a note; never waits; false when the peer's queue is full or it has gone. Any thread; conn must be alive. */
 bool ipc_note(struct ipc_conn *c, enum ipc_note note);
+/* The note to every channel whose peer's bit (1 << enum ipc_peer) is in `peers`. Not from within ended(). */
+void ipc_server_note(struct ipc_server *s, unsigned peers, enum ipc_note note);
 /* Closes from our side once the turn in hand is answered. */
 void ipc_conn_end(struct ipc_conn *c);
 

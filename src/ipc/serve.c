@@ -14,6 +14,8 @@ struct ipc_server {
 	ipc_handler *const *handlers;
 	void *context;
 	int epoll;
+	pthread_mutex_t lock; /* of the list */
+	struct ipc_conn *conns;
 };
 
 /*
@@ -28,6 +30,7 @@ struct ipc_conn {
 	_Atomic bool ending;
 	void *data;
 	void (*ended)(void *data);
+	struct ipc_conn *next, **link; /* in the server's list */
 };
 
 void *ipc_server_context(const struct ipc_turn *t)
@@ -47,6 +50,11 @@ void *ipc_conn_data(const struct ipc_conn *c)
 
 static void conn_free(struct ipc_conn *c)
 {
+	pthread_mutex_lock(&c->server->lock);
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	pthread_mutex_unlock(&c->server->lock);
 	if (c->ended)
 		c->ended(c->data);
 	fd_close(&c->fd);
@@ -69,6 +77,13 @@ static struct ipc_conn *conn_new(struct ipc_server *s, int fd, enum ipc_peer pee
 	c->server = s;
 	c->fd = fd;
 	c->peer = peer;
+	pthread_mutex_lock(&s->lock);
+	c->next = s->conns;
+	c->link = &s->conns;
+	if (c->next)
+		c->next->link = &c->next;
+	s->conns = c;
+	pthread_mutex_unlock(&s->lock);
 	return c;
 }
 
@@ -100,6 +115,15 @@ bool ipc_note(struct ipc_conn *c, enum ipc_note note)
 {
 	struct packet_header h = {.ask = (uint16_t)note, .flags = PACKET_NOTE};
 	return packet_send(c->fd, h, SLICE_NONE, NULL, 0) == OK;
+}
+
+void ipc_server_note(struct ipc_server *s, unsigned peers, enum ipc_note note)
+{
+	pthread_mutex_lock(&s->lock);
+	for (struct ipc_conn *c = s->conns; c; c = c->next)
+		if (!c->listening && peers & 1u << c->peer)
+			ipc_note(c, note);
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- turns ---- */
@@ -270,6 +294,7 @@ struct ipc_server *ipc_server_new(ipc_handler *const handlers[ASK_MAX], unsigned
 	struct ipc_server *s = calloc(1, sizeof *s);
 	if (!s || (s->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
 		abort();
+	pthread_mutex_init(&s->lock, NULL);
 	s->handlers = handlers;
 	s->context = context;
 	for (unsigned i = 0; i < threads; i++) {

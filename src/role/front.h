@@ -7,8 +7,6 @@
 
 /* Enters the jail, makes the lobby and its threads. */
 struct lobby *front_start(struct run *r);
-/* The TLS context of all services of this front, kept up with the certificates in keys. */
-SSL_CTX *front_tls(struct run *r);
 /* Hands every listening socket of that service to the lobby. */
 void front_listen(struct run *r, struct lobby *l, const char *service, lobby_open *open, const void *context);
 

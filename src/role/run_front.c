@@ -3,6 +3,7 @@
 #include "pop3/pop3.h"
 #include "role/front.h"
 #include "smtp/smtp.h"
+#include "tls/tls.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,7 +64,7 @@ static void fill_smtp(const struct run *r, struct smtp_service *s, const char *n
 void run_mx(struct run *r)
 {
 	static struct smtp_service smtp;
-	SSL_CTX *tls = front_tls(r);
+	SSL_CTX *tls = tls_front_context(r->trunks[ROLE_KEYS]);
 	struct lobby *l = front_start(r);
 	fill_smtp(r, &smtp, "smtp", tls);
 	smtp.greeting_ms = GREETING_MS;
@@ -122,7 +123,7 @@ static void serve_pop3(struct run *r, struct lobby *l, SSL_CTX *tls)
 
 void run_user(struct run *r)
 {
-	SSL_CTX *tls = front_tls(r);
+	SSL_CTX *tls = tls_front_context(r->trunks[ROLE_KEYS]);
 	struct lobby *l = front_start(r);
 	serve_submission(r, l, tls);
 	serve_imap(r, l, tls);

@@ -20,6 +20,13 @@ static void install_configured(struct run *r, struct keys *k)
 		EVENT(CONFIG_BAD, KZ("file", r->config->tls_certificate), KN("line", 0), KZ("why", why));
 }
 
+static void tell_fronts(void *context)
+{
+	const struct run *r = context;
+	if (r->server)
+		ipc_server_note(r->server, 1u << PEER_MX | 1u << PEER_USER | 1u << PEER_WEB, NOTE_KEYS);
+}
+
 static void close_keys(void *keys)
 {
 	keys_close(keys);
@@ -44,7 +51,9 @@ void run_keys(struct run *r)
 	}
 	struct keys_settings settings = {.dir = run_directory(r),
 	    .master = slice_of(master, sizeof master),
-	    .grant = slice_of(r->login_grant, sizeof r->login_grant)};
+	    .grant = slice_of(r->login_grant, sizeof r->login_grant),
+	    .certificates_changed = tell_fronts,
+	    .context = r};
 	if (keys_open(&settings, &keys) != OK)
 		_exit(EX_CONFIG);
 	explicit_bzero(master, sizeof master);

@@ -120,12 +120,58 @@ static void on_message(struct ipc_turn *t)
 	fd_unmap(&message);
 }
 
+static enum mail_search_where where_of(const Sekisho__Needle *n)
+{
+	switch (n->where) {
+	case SEKISHO__NEEDLE__WHERE__HEADER:
+		return MAIL_SEARCH_HEADER;
+	case SEKISHO__NEEDLE__WHERE__BODY:
+		return MAIL_SEARCH_BODY;
+	default:
+		return MAIL_SEARCH_TEXT;
+	}
+}
+
+static void answer_match(
+    struct ipc_turn *t, const Sekisho__MatchAsk *ask, struct slice message, const Sekisho__Facts *facts)
+{
+	protobuf_c_boolean *found = arena_array(&t->arena, ask->n_needles, sizeof *found);
+	if (!found && ask->n_needles) {
+		ipc_refuse(t, FULL, "too many needles");
+		return;
+	}
+	for (size_t i = 0; i < ask->n_needles; i++) {
+		const Sekisho__Needle *n = ask->needles[i];
+		found[i] =
+		    mail_text_search(message, facts, slice_str(n->text), where_of(n), slice_str(n->field));
+	}
+	Sekisho__MatchAnswer answer = SEKISHO__MATCH_ANSWER__INIT;
+	answer.n_found = ask->n_needles;
+	answer.found = found;
+	ipc_answer(t, &answer, NULL);
+}
+
+static void on_match(struct ipc_turn *t)
+{
+	struct slice message;
+	if (!map_message(t, &message))
+		return;
+	hand_take();
+	Sekisho__Facts *facts;
+	enum result r = mail_facts_extract(message, &t->arena, &facts);
+	if (r == OK)
+		answer_match(t, t->ask, message, facts);
+	else
+		ipc_refuse(t, r, "the message cannot be analysed");
+	hand_give();
+	fd_unmap(&message);
+}
+
 static ipc_handler *const handlers[ASK_MAX] = {[ASK_SCAN_MESSAGE] = on_message, [ASK_SCAN_MATCH] = on_match};
 
 void run_scan(struct run *r)
 {
 	pthread_t t;
-	mail_open();
 	run_jail(r, 0, SCAN_MEMORY);
 	if (pthread_create(&t, NULL, watchdog, NULL) != 0)
 		_exit(EX_OSERR);

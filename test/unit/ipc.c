@@ -132,6 +132,10 @@ static void answers_may_have_parts(void **state)
 	assert_true(ipc_note(conn, NOTE_MAILBOX));
 	assert_int_equal(ipc_poll(&c), OK);
 	assert_int_equal(c.notes, NOTE_MAILBOX);
+	ipc_server_note(s, 1u << PEER_MX, NOTE_END);
+	ipc_server_note(s, 1u << PEER_RELAY, NOTE_KEYS);
+	assert_int_equal(ipc_poll(&c), OK);
+	assert_int_equal(c.notes, NOTE_MAILBOX | NOTE_KEYS);
 	ipc_close(&c);
 }
 
