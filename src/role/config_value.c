@@ -41,7 +41,7 @@ struct unit {
 };
 static const struct unit time_units[] = {
     {'s', SECOND_MS}, {'m', MINUTE_MS}, {'h', HOUR_MS}, {'d', DAY_MS}, {0}};
-static const struct unit size_units[] = {{'K', 1024}, {'M', 1024 * 1024}, {0}};
+static const struct unit size_units[] = {{'K', 1024}, {'M', 1024 * 1024}, {'G', 1024 * 1024 * 1024}, {0}};
 
 /* Digits and one letter of the table; without a letter the number stands for itself when `bare`. */
 static bool read_units(struct slice s, const struct unit *units, bool bare, int64_t *out)

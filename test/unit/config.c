@@ -81,7 +81,7 @@ static void mistakes_are_named(void **state)
 	static const char *const wrong[][2] = {
 	    {"\n\nhostnam = a\n", "test.conf:3: no such option 'hostnam'; did you mean 'hostname'?"},
 	    {"listen_smpt = {}\n", "did you mean 'listen_smtp'?"},
-	    {"message_size = 1G\n", "test.conf:1: message_size: \"1G\" is not a size"},
+	    {"message_size = 1T\n", "test.conf:1: message_size: \"1T\" is not a size"},
 	    {"message_size = 500M\n", "is out of range (1M .. 256M)"},
 	    {"queue_max_age = 5\n", "is not a duration"},
 	    {"queue_retry_first = 6m\n", "is out of range"},
