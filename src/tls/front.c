@@ -1,0 +1,250 @@
+/* The fronts' context: certificates from keys, chosen by SNI in each handshake. */
+#include "tls/inner.h"
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define RETRY_MS 500 /* between two attempts to reach keys */
+#define MOST 200     /* certificates */
+
+struct served {
+	X509 *leaf;
+	STACK_OF(X509) * chain; /* without the leaf */
+	EVP_PKEY *key;
+	char **names;
+	size_t names_n;
+};
+
+struct front {
+	struct ipc_trunk *keys;
+	pthread_rwlock_t lock; /* guards what follows */
+	struct served *list;
+	size_t n;
+	_Atomic bool loaded;
+};
+
+static int index_in_ctx;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void index_new(void)
+{
+	index_in_ctx = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	if (index_in_ctx < 0)
+		abort();
+}
+
+/* ---- choosing ---- */
+
+bool tls_name_covers(const char *pattern, const char *host)
+{
+	if (strcasecmp(pattern, host) == 0)
+		return true;
+	if (pattern[0] != '*' || pattern[1] != '.')
+		return false;
+	const char *dot = strchr(host, '.');
+	return dot && dot != host && strcasecmp(dot, pattern + 1) == 0;
+}
+
+static bool covers(const struct served *s, const char *host)
+{
+	for (size_t i = 0; i < s->names_n; i++)
+		if (tls_name_covers(s->names[i], host))
+			return true;
+	return false;
+}
+
+/* Offers the first certificate of each kind of key that covers the host; OpenSSL takes what the client can check. */
+static size_t offer(const struct front *f, SSL *ssl, const char *host)
+{
+	int kinds[2];
+	size_t kinds_n = 0;
+	for (size_t i = 0; i < f->n && kinds_n < COUNT(kinds); i++) {
+		const struct served *s = &f->list[i];
+		int kind = EVP_PKEY_get_base_id(s->key);
+		if (!covers(s, host) || (kinds_n && kinds[0] == kind))
+			continue;
+		if (SSL_use_cert_and_key(ssl, s->leaf, s->key, s->chain, 1) == 1)
+			kinds[kinds_n++] = kind;
+	}
+	return kinds_n;
+}
+
+static int on_certificate(SSL *ssl, void *context)
+{
+	struct front *f = context;
+	const char *host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	size_t offered = 0;
+	pthread_rwlock_rdlock(&f->lock);
+	if (host)
+		offered = offer(f, ssl, host);
+	if (!offered && f->n)
+		offered = offer(f, ssl, f->list[0].names[0]);
+	pthread_rwlock_unlock(&f->lock);
+	ERR_clear_error();
+	return offered > 0;
+}
+
+/* ---- fetching ---- */
+
+static void served_free(struct served *s)
+{
+	X509_free(s->leaf);
+	sk_X509_pop_free(s->chain, X509_free);
+	EVP_PKEY_free(s->key);
+	for (size_t i = 0; i < s->names_n; i++)
+		free(s->names[i]);
+	free(s->names);
+}
+
+static void list_free(struct served *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		served_free(&list[i]);
+	free(list);
+}
+
+static bool read_chain(struct served *s, ProtobufCBinaryData pem)
+{
+	BIO *b = BIO_new_mem_buf(pem.data, (int)pem.len);
+	X509 *x;
+	s->chain = sk_X509_new_null();
+	if (!b || !s->chain)
+		abort();
+	s->leaf = PEM_read_bio_X509(b, NULL, NULL, NULL);
+	while (s->leaf && (x = PEM_read_bio_X509(b, NULL, NULL, NULL)))
+		if (!sk_X509_push(s->chain, x))
+			abort();
+	BIO_free(b);
+	ERR_clear_error();
+	return s->leaf != NULL;
+}
+
+static bool served_make(const struct front *f, const Sekisho__Certificate *c, struct served *s)
+{
+	*s = (struct served){0};
+	if (c->n_names == 0 || c->chain_pem.len > INT32_MAX || !read_chain(s, c->chain_pem) ||
+	    !(s->key = remote_key_new(s->leaf, f->keys, c->key))) {
+		served_free(s);
+		return false;
+	}
+	s->names = calloc(c->n_names, sizeof *s->names);
+	if (!s->names)
+		abort();
+	for (; s->names_n < c->n_names; s->names_n++)
+		if (!(s->names[s->names_n] = strdup(c->names[s->names_n])))
+			abort();
+	return true;
+}
+
+static enum result fetch(struct front *f, struct ipc *c)
+{
+	ARENA_LOCAL(a, 32u << 20);
+	Sekisho__CertificateAsk ask = SEKISHO__CERTIFICATE_ASK__INIT;
+	Sekisho__CertificateAnswer *answer;
+	struct served *list = calloc(MOST, sizeof *list);
+	size_t n = 0;
+	if (!list)
+		abort();
+	enum result r = ipc_call(c, ASK_KEYS_CERTIFICATES, &ask, NULL, &a, &answer, NULL);
+	while (r == OK) {
+		for (size_t i = 0; i < answer->n_certificates && n < MOST; i++)
+			n += served_make(f, answer->certificates[i], &list[n]);
+		if (!c->more)
+			break;
+		r = ipc_more(c, &a, &answer, NULL);
+	}
+	if (r != OK) {
+		list_free(list, n);
+		return r;
+	}
+	pthread_rwlock_wrlock(&f->lock);
+	struct served *old = f->list;
+	size_t old_n = f->n;
+	f->list = list;
+	f->n = n;
+	pthread_rwlock_unlock(&f->lock);
+	atomic_store(&f->loaded, n > 0);
+	list_free(old, old_n);
+	return OK;
+}
+
+/* Stays with one channel to keys until it breaks: certificates at first, and again at each note. */
+static void watch(struct front *f, struct ipc *c)
+{
+	c->notes = NOTE_KEYS;
+	while (c->fd >= 0) {
+		if (c->notes & NOTE_KEYS) {
+			c->notes = 0;
+			if (fetch(f, c) != OK)
+				return;
+			continue; /* a note may have come with the answer */
+		}
+		struct pollfd p = {.fd = c->fd, .events = POLLIN};
+		if (poll(&p, 1, -1) > 0 && ipc_poll(c) != OK)
+			return;
+	}
+}
+
+static void *watcher(void *arg)
+{
+	struct front *f = arg;
+	for (;;) {
+		struct ipc c;
+		if (ipc_open(f->keys, &c) == OK) {
+			watch(f, &c);
+			ipc_close(&c);
+		}
+		nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
+	}
+	return NULL;
+}
+
+/* ---- the context ---- */
+
+static SSL_CTX *server_context(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(ctx, "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+					 "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+					 "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305") != 1 ||
+	    SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") != 1)
+		abort();
+	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+				     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets only */
+	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"sekisho", 7);
+	tickets_use(ctx);
+	return ctx;
+}
+
+SSL_CTX *tls_front_context(struct ipc_trunk *keys)
+{
+	pthread_once(&once, index_new);
+	struct front *f = calloc(1, sizeof *f);
+	SSL_CTX *ctx = server_context();
+	if (!f || !SSL_CTX_set_ex_data(ctx, index_in_ctx, f))
+		abort();
+	f->keys = keys;
+	pthread_rwlock_init(&f->lock, NULL);
+	SSL_CTX_set_cert_cb(ctx, on_certificate, f);
+	pthread_t t;
+	if (pthread_create(&t, NULL, watcher, f) != 0)
+		abort();
+	pthread_detach(t);
+	return ctx;
+}
+
+enum result tls_front_wait(const SSL_CTX *front, int64_t ms)
+{
+	struct front *f = SSL_CTX_get_ex_data(front, index_in_ctx);
+	for (int64_t end = clock_mono_ms() + ms; !atomic_load(&f->loaded);) {
+		if (clock_mono_ms() >= end)
+			return LATER;
+		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+	}
+	return OK;
+}

@@ -1,0 +1,14 @@
+/* What the files of the room share; nobody outside includes this. */
+#ifndef TLS_INNER_H
+#define TLS_INNER_H
+
+#include "tls/tls.h"
+#include <openssl/x509.h>
+
+/* The private key of this certificate as keys holds it under that name; NULL for a kind that keys does not sign with. */
+EVP_PKEY *remote_key_new(X509 *leaf, struct ipc_trunk *keys, const char *id);
+
+/* Makes ctx give out and accept session tickets. */
+void tickets_use(SSL_CTX *ctx);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * tls: the TLS contexts of this server. The one door of the room.
+ *
+ *   front.c    what clients shake hands with; certificates come from keys, and so does each signature
+ *   remote.c   a private key that is somewhere else
+ *   ticket.c   session tickets under keys that live for an hour in this process
+ *   client.c   what relay shakes hands with
+ *   make.c     certificates of our own making: the first start, the demo, tests
+ *
+ * TLS 1.2 with ECDHE and AEAD suites, or 1.3; no compression, no renegotiation.
+ */
+#ifndef TLS_H
+#define TLS_H
+
+#include "ipc/ipc.h"
+#include <openssl/ssl.h>
+
+/*
+ * The context of a front, for the life of the process; call it once. A thread of its own fetches the certificates from
+ * keys, again whenever keys notes that they changed (NOTE_KEYS), and again after keys came back. SNI chooses among them;
+ * without a match the first one serves. Before the first certificates have come, and when there are none, handshakes fail.
+ * A handshake's signature is asked for over ipc_thread(keys) by the thread that shakes hands.
+ */
+SSL_CTX *tls_front_context(struct ipc_trunk *keys);
+/* Waits up to ms until certificates have come. LATER: not yet. */
+NODISCARD enum result tls_front_wait(const SSL_CTX *front, int64_t ms);
+/* Does the pattern ("mail.example.jp", "*.example.jp") cover the host name? RFC 6125 section 6.4, ASCII. */
+bool tls_name_covers(const char *pattern, const char *host);
+
+enum tls_check {
+	TLS_UNVERIFIED, /* encryption only: what opportunistic SMTP can have */
+	TLS_VERIFIED    /* the chain must lead to a known authority; then ask tls_peer_is() */
+};
+/*
+ * For relay. ca_file: PEM of authorities to trust, NULL: the system's; read here, before the jail. NULL when it cannot be
+ * read.
+ */
+SSL_CTX *tls_client_context(enum tls_check check, const char *ca_file);
+/* After a handshake: is the peer's certificate for that host name? */
+bool tls_peer_is(const SSL *ssl, const char *host);
+
+/*
+ * ECDSA P-256 certificates. names: DNS names or IP addresses, at least one. PEM is added to the buffers; the caller wipes
+ * key_pem (buf_free_secret). BAD: a name cannot stand in a certificate. FULL: a buffer is.
+ */
+NODISCARD enum result tls_make_authority(
+    const char *common_name, unsigned days, struct buf *cert_pem, struct buf *key_pem);
+NODISCARD enum result tls_make_leaf(struct slice authority_pem, struct slice authority_key_pem,
+    const struct slice *names, size_t n, unsigned days, struct buf *chain_pem, struct buf *key_pem);
+NODISCARD enum result tls_make_self_signed(
+    const struct slice *names, size_t n, unsigned days, struct buf *cert_pem, struct buf *key_pem);
+
+#endif
