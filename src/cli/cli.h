@@ -9,7 +9,7 @@
  *   account.c passwords                                                       init.c    a new server
  *   server.c  starting and stopping a server as a child                       demo.c    a small organisation to try
  *   config_verbs.c  the options and the manual pages                          explain.c reasoning without a server
- *   trace.c   one message's way in plain words        certificate.c, sample.c   what a first start needs
+ *   trace.c   one message's way in plain words        sample.c  the first mails of a demo
  *   man.c     the manual pages
  *
  * A verb returns its exit code (sysexits.h). It prints its result through out.h; only passwords that were just made,
@@ -106,15 +106,12 @@ bool cli_server_stop(pid_t pid);
 
 /* data and what must be in it before a start, for the owner only. */
 int cli_make_directories(struct cli *c, const char *data);
-/* A private authority (thrown away after use) and a certificate by it for these names and addresses; PEM texts. */
-NODISCARD enum result cli_make_certificate(const char *const *names, size_t n, struct buf *authority_pem,
-    struct buf *chain_pem, struct buf *key_pem);
 /* Writes a file anew, whole or not at all. */
 int cli_write_file(struct cli *c, const char *path, struct slice text, unsigned mode);
 /* The key that wraps all others, unless there is one. */
 int cli_make_master_key(struct cli *c, const char *data);
 /* Makes a certificate, gives it to the running server and leaves its authority's in data/ca.pem. */
-int cli_give_certificate(struct cli *c, const char *data, const char *const *names, size_t n);
+int cli_give_certificate(struct cli *c, const char *data, const struct slice *names, size_t n);
 /* Says that the server did not start, with the end of its log. */
 int cli_log_tail(struct cli *c, const char *log);
 /* 20 characters from an alphabet without look-alikes, about 114 bits. */

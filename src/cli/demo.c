@@ -137,7 +137,8 @@ static pid_t running(struct cli *c, const char *pid_file, const char *config)
 
 static int populate(struct demo *d)
 {
-	const char *const names[] = {d->c->config->hostname, d->domain, "localhost", "127.0.0.1", "::1"};
+	const struct slice names[] = {slice_str(d->c->config->hostname), slice_str(d->domain),
+	    SLICE("localhost"), SLICE("127.0.0.1"), SLICE("::1")};
 	int code = cli_give_certificate(d->c, d->data, names, COUNT(names));
 	json_t *args = json_pack("{s:s}", "domain", d->domain), *answer = NULL;
 	if (code == EX_OK)

@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "keys/keys.h"
+#include "tls/tls.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -7,6 +8,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define VALID_DAYS 397 /* what clients accept at most */
 
 static int cannot(struct cli *c, const char *what)
 {
@@ -62,12 +65,24 @@ int cli_make_master_key(struct cli *c, const char *data)
 	return cannot(c, path);
 }
 
-int cli_give_certificate(struct cli *c, const char *data, const char *const *names, size_t n)
+/* An authority of its own signs it and its key is forgotten at once: who trusts it trusts this one server. */
+static enum result make_certificate(
+    const struct slice *names, size_t n, struct buf *authority, struct buf *chain, struct buf *key)
+{
+	__attribute__((cleanup(buf_free_secret))) struct buf authority_key = {.max = 65536};
+	enum result r = tls_make_authority("Sekisho first start", 10 * VALID_DAYS, authority, &authority_key);
+	if (r != OK)
+		return r;
+	return tls_make_leaf(
+	    buf_slice(authority), buf_slice(&authority_key), names, n, VALID_DAYS, chain, key);
+}
+
+int cli_give_certificate(struct cli *c, const char *data, const struct slice *names, size_t n)
 {
 	BUF_LOCAL(authority, 65536);
 	BUF_LOCAL(chain, 65536);
 	__attribute__((cleanup(buf_free_secret))) struct buf key = {.max = 65536};
-	if (cli_make_certificate(names, n, &authority, &chain, &key) != OK)
+	if (make_certificate(names, n, &authority, &chain, &key) != OK)
 		return cli_fail(c, EX_SOFTWARE, "cannot make a certificate");
 	int code = cli_install_certificate(c, buf_slice(&chain), buf_slice(&key));
 	const char *path = arena_printf(&c->arena, "%s/ca.pem", data);
@@ -90,7 +105,7 @@ int cli_log_tail(struct cli *c, const char *log)
 static int populate(struct cli *c, const char *data, struct slice password)
 {
 	const char *domain = cli_arg(c, "domain"), *hostname = c->config->hostname;
-	const char *const names[] = {hostname, domain};
+	const struct slice names[] = {slice_str(hostname), slice_str(domain)};
 	int code = cli_give_certificate(c, data, names, COUNT(names));
 	json_t *args = json_pack("{s:s}", "domain", domain), *answer = NULL;
 	if (code == EX_OK)

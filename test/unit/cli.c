@@ -1,7 +1,5 @@
-/* cli: arguments by synopsis, widths, passwords, and the certificate of a first start. */
+/* cli: arguments by synopsis, widths, and passwords. */
 #include "cli/cli.h"
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -84,51 +82,6 @@ static void made_passwords_differ_and_can_be_typed(void **state)
 		assert_null(strchr("0O1lI ", a.p[i]));
 }
 
-static X509 *read_certificate(const struct buf *pem)
-{
-	BIO *bio = BIO_new_mem_buf(pem->p, (int)pem->n);
-	X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	BIO_free(bio);
-	assert_non_null(x);
-	return x;
-}
-
-static int verify(X509 *leaf, X509 *authority, const char *host)
-{
-	X509_STORE *trusted = X509_STORE_new();
-	X509_STORE_add_cert(trusted, authority);
-	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-	X509_STORE_CTX_init(ctx, trusted, leaf, NULL);
-	X509_VERIFY_PARAM_set1_host(X509_STORE_CTX_get0_param(ctx), host, 0);
-	X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_SERVER);
-	int good = X509_verify_cert(ctx);
-	X509_STORE_CTX_free(ctx);
-	X509_STORE_free(trusted);
-	return good;
-}
-
-static void the_first_certificate_verifies(void **state)
-{
-	static const char *const names[] = {"mail.a.test", "a.test", "127.0.0.1", "::1"};
-	BUF_LOCAL(authority_pem, 65536);
-	BUF_LOCAL(chain_pem, 65536);
-	BUF_LOCAL(key_pem, 65536);
-	assert_int_equal(cli_make_certificate(names, COUNT(names), &authority_pem, &chain_pem, &key_pem), OK);
-	X509 *authority = read_certificate(&authority_pem), *leaf = read_certificate(&chain_pem);
-	assert_int_equal(verify(leaf, authority, "mail.a.test"), 1);
-	assert_int_equal(verify(leaf, authority, "b.test"), 0);
-	assert_int_equal(X509_check_ip_asc(leaf, "127.0.0.1", 0), 1);
-	assert_int_equal(X509_check_ip_asc(leaf, "::1", 0), 1);
-	BIO *bio = BIO_new_mem_buf(key_pem.p, (int)key_pem.n);
-	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
-	assert_int_equal(X509_check_private_key(leaf, key), 1);
-	assert_int_equal(X509_check_private_key(authority, key), 0);
-	EVP_PKEY_free(key);
-	BIO_free(bio);
-	X509_free(leaf);
-	X509_free(authority);
-}
-
 static void results_have_codes(void **state)
 {
 	assert_int_equal(cli_exit_code(OK), EX_OK);
@@ -143,7 +96,6 @@ int main(void)
 	    cmocka_unit_test(the_synopsis_is_the_parser),
 	    cmocka_unit_test(wide_characters_take_two_columns),
 	    cmocka_unit_test(made_passwords_differ_and_can_be_typed),
-	    cmocka_unit_test(the_first_certificate_verifies),
 	    cmocka_unit_test(results_have_codes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
