@@ -1,0 +1,49 @@
+/*
+ * facts: what there is to know about a message, once and for all (ipc/facts.proto), and texts and searches on it.
+ *
+ * Facts live in the caller's arena and point into the message: both must stay while facts are used; packed facts
+ * (sekisho__facts__pack) stand alone. Nothing in a message makes the extraction fail.
+ */
+#ifndef MAIL_FACTS_H
+#define MAIL_FACTS_H
+
+#include "ipc/facts.pb-c.h"
+#include "mail/mime.h"
+
+#define MAIL_FACTS_VERSION 1
+
+/* FULL when the arena's cap was reached (a few times the header and 1 KiB a part is enough). */
+NODISCARD enum result mail_facts_extract(struct slice message, struct arena *a, Sekisho__Facts **out);
+
+/* The octets of a part's body without its transfer encoding. */
+void mail_facts_octets(struct slice message, const Sekisho__Part *part, struct buf *out);
+/* A text part as UTF-8, line ends LF; HTML becomes plain text. Nothing for parts that are no text. */
+void mail_facts_text(struct slice message, const Sekisho__Part *part, struct buf *out);
+
+enum mail_search_where {
+	MAIL_SEARCH_HEADER, /* the decoded values of the fields named; any value when the needle is empty */
+	MAIL_SEARCH_BODY,   /* decoded text parts */
+	MAIL_SEARCH_TEXT,   /* all fields and text parts */
+};
+
+/*
+ * IMAP SEARCH: is the needle (UTF-8) a part of the decoded text? Upper and lower case, full and half width and
+ * compatibility forms are the same. `field` matters for MAIL_SEARCH_HEADER only.
+ */
+bool mail_text_search(struct slice message, const Sekisho__Facts *facts, struct slice needle,
+    enum mail_search_where where, struct slice field);
+
+/* The text with the differences removed that a search does not see: NFKC, case folded. Malformed UTF-8 is dropped. */
+void mail_text_fold(struct slice text, struct buf *out);
+/* HTML without tags, scripts and styles; entities decoded; blocks become lines. `in` and out are UTF-8. */
+void mail_html_text(struct slice html, struct buf *out);
+
+/*
+ * For people and tests: the structure with the SHA-256 and size of every decoded leaf, decoded header fields,
+ * defects. Messages inside transfer encodings are opened. One JSON object.
+ */
+NODISCARD enum result mail_explain_json(struct slice message, struct buf *out);
+/* The facts as a JSON object. */
+void mail_explain_facts_json(const Sekisho__Facts *facts, struct buf *out);
+
+#endif
