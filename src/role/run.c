@@ -56,17 +56,23 @@ void run_jail(const struct run *r, uint64_t descriptors, uint64_t memory)
 void run_serve(struct run *r, ipc_handler *const handlers[ASK_MAX], unsigned threads, void *context)
 {
 	r->server = ipc_server_new(handlers, threads, context);
+}
+
+/* Peers that came before there was a server; in keys and store also the administrator's socket. */
+static void take_waiting(struct run *r)
+{
 	for (size_t i = 0; i < r->peer_n; i++)
 		ipc_server_add(r->server, r->peers[i].fd, r->peers[i].number, NULL, NULL, NULL);
 	r->peer_n = 0;
-	if (role_powers[r->role] & JAIL_FILES) /* keys and store: the administrator's socket */
-		for (size_t i = 0; i < r->listen_n; i++)
-			ipc_server_listen(r->server, r->listens[i].fd, PEER_ADMIN);
+	for (size_t i = 0; i < r->listen_n; i++)
+		ipc_server_listen(r->server, r->listens[i].fd, PEER_ADMIN);
 }
 
-void run_ready(const struct run *r)
+void run_ready(struct run *r)
 {
 	struct control c = {.kind = CONTROL_READY, .number = r->role};
+	if (r->server)
+		take_waiting(r);
 	if (control_send(CONTROL_FD, &c, -1) != OK)
 		die("master is gone");
 }
@@ -140,13 +146,6 @@ static void take_config(struct run *r, int fd)
 	clock_shift(r->config->clock_offset);
 }
 
-_Noreturn static void stop(struct run *r)
-{
-	if (r->stop)
-		r->stop(r->context);
-	_exit(EX_OK);
-}
-
 /* One packet; false at GO. */
 static bool take(struct run *r, struct control *c, int fd)
 {
@@ -173,7 +172,7 @@ static bool take(struct run *r, struct control *c, int fd)
 		take_peer(r, c, fd);
 		break;
 	case CONTROL_STOP:
-		stop(r);
+		_exit(EX_OK); /* every role may end at any instant */
 	case CONTROL_GO:
 		return false;
 	default:

@@ -29,17 +29,16 @@ struct run {
 	size_t listen_n, peer_n, file_n;
 	struct ipc_trunk *trunks[ROLE_COUNT]; /* to the roles this one may ask; NULL: may not */
 	struct ipc_server *server;            /* NULL in roles that answer nobody */
-	void (*stop)(void *context);          /* NULL: nothing to do in good order */
-	void *context;
 };
 
 /* data_dir/NAME, this role's own directory; a static buffer. */
 const char *run_directory(const struct run *r);
 /* Enters this role's jail or ends the process. `descriptors` and `memory` as in struct jail. */
 void run_jail(const struct run *r, uint64_t descriptors, uint64_t memory);
-/* Starts answering: peers that came before GO and, in keys and store, the administrator's socket. */
+/* Makes the server that answers; nobody can ask before run_ready(). */
 void run_serve(struct run *r, ipc_handler *const handlers[ASK_MAX], unsigned threads, void *context);
-void run_ready(const struct run *r);
+/* Lets in who was waiting to ask, and tells master. */
+void run_ready(struct run *r);
 /* Never returns: serves the control channel until STOP or until master is gone. */
 _Noreturn void run_control(struct run *r);
 /* The whole file that master opened under that name, or nothing. */

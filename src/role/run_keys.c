@@ -27,11 +27,6 @@ static void tell_fronts(void *context)
 		ipc_server_note(r->server, 1u << PEER_MX | 1u << PEER_USER | 1u << PEER_WEB, NOTE_KEYS);
 }
 
-static void close_keys(void *keys)
-{
-	keys_close(keys);
-}
-
 /* The master key may live apart from data_dir: it is read before the jail. */
 static enum result read_master(const struct run *r, char out[KEYS_MASTER])
 {
@@ -59,8 +54,6 @@ void run_keys(struct run *r)
 	explicit_bzero(master, sizeof master);
 	install_configured(r, keys);
 	run_jail(r, 0, 0);
-	r->stop = close_keys;
-	r->context = keys;
 	run_serve(r, keys_handlers, KEYS_THREADS, keys);
 	run_ready(r);
 	run_control(r);
