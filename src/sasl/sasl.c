@@ -63,7 +63,8 @@ enum result sasl_password(struct sasl *s, const char *mechanism, struct slice lo
 	if (!ask.login)
 		return LATER;
 	Sekisho__GrantAnswer *answer = NULL;
-	return judged(s, ask_role(s, s->keys, ASK_KEYS_PASSWORD, &ask, NULL, &answer), answer);
+	enum result r = ask_role(s, s->keys, ASK_KEYS_PASSWORD, &ask, NULL, &answer);
+	return judged(s, r, answer);
 }
 
 enum result sasl_open(struct sasl *s, struct ipc *channel_out, Sekisho__LoginAnswer **answer_out)
@@ -200,7 +201,8 @@ static enum result scram_finish(
 	ask.proof = octets(buf_slice(&proof));
 	ask.client = (Sekisho__Client *)(uintptr_t)s->client;
 	Sekisho__GrantAnswer *answer = NULL;
-	r = judged(s, ask_role(s, s->keys, ASK_KEYS_SCRAM_FINISH, &ask, NULL, &answer), answer);
+	r = ask_role(s, s->keys, ASK_KEYS_SCRAM_FINISH, &ask, NULL, &answer);
+	r = judged(s, r, answer);
 	if (r != OK)
 		return r;
 	/* server-final-message; the client has nothing left to say, but "*" when it does not believe us. */
