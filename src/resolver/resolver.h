@@ -1,0 +1,44 @@
+/*
+ * resolver: the role that asks the DNS for all others. The one door of the room.
+ *
+ *   fixture.h   a small DNS from a file, for demos, tests and offline tools
+ *   rdata.h     record data from text
+ *   cache.h     answers of the last minutes
+ *
+ * libunbound does the work in one thread of its own: it validates with the root's trust anchor, keeps a cache, and asks
+ * either the authoritative servers or forwarders. Many questions are under way at a time; no thread waits for any of them.
+ * A question without an answer after 20 s ends as TIMEOUT. Forwarders that do not pass on DNSSEC would make every answer
+ * bogus: that is noticed at the start, logged (DNS_INSECURE), and answers then come without validation.
+ */
+#ifndef RESOLVER_H
+#define RESOLVER_H
+
+#include "ipc/dns.h"
+
+struct resolver_settings {
+	/* Instead of the network; n == 0: none. */
+	struct slice fixture;
+	/* Forwarders, "192.0.2.1" or "192.0.2.1@5353"; none: the name servers of resolv_conf, none there: the root's. */
+	const char *const *servers;
+	size_t servers_n;
+	const char *resolv_conf; /* NULL: is not read */
+	const char *anchor;      /* the root's DNSKEYs; NULL: no validation */
+	bool loopback;           /* forwarders on loopback may be asked */
+};
+
+#define RESOLVER_ANCHOR "/usr/share/dns/root.key"
+#define RESOLVER_CONF "/etc/resolv.conf"
+
+struct resolver;
+
+/*
+ * For the life of the process: reads its files and starts its threads (before the jail). BAD: the fixture or a server's
+ * address is wrong, `why` says so. LATER: libunbound cannot be started.
+ */
+NODISCARD enum result resolver_open(
+    const struct resolver_settings *settings, struct resolver **out, struct buf *why);
+
+/* For ipc_server_new() with the struct resolver as context. */
+extern ipc_handler *const resolver_handlers[ASK_MAX];
+
+#endif
