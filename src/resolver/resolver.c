@@ -289,16 +289,10 @@ ipc_handler *const resolver_handlers[ASK_MAX] = {[ASK_DNS] = on_dns};
 /* ---- opening ---- */
 
 /* Adds the name servers of a resolv.conf(5). */
-static void add_resolv_conf(struct ub_ctx *ctx, const char *path, bool *any_out)
+static void add_resolv_conf(struct ub_ctx *ctx, struct slice text, bool *any_out)
 {
-	BUF_LOCAL(text, FILE_OCTETS);
-	FD_LOCAL fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *p = buf_room(&text, FILE_OCTETS);
-	ssize_t n = fd >= 0 && p ? read(fd, p, FILE_OCTETS) : 0;
-	buf_wrote(&text, n > 0 ? (size_t)n : 0);
-	struct slice rest = buf_slice(&text);
-	while (rest.n) {
-		struct cursor c = cursor_of(slice_trim(slice_split(&rest, '\n')));
+	while (text.n) {
+		struct cursor c = cursor_of(slice_trim(slice_split(&text, '\n')));
 		if (!cursor_try_word(&c, SLICE("nameserver")))
 			continue;
 		struct dns_ip ip;
@@ -307,6 +301,22 @@ static void add_resolv_conf(struct ub_ctx *ctx, const char *path, bool *any_out)
 		    ub_ctx_set_fwd(ctx, dns_ip_text(&ip, server)) == 0)
 			*any_out = true;
 	}
+}
+
+static enum result add_anchor(struct ub_ctx *ctx, struct slice text, struct buf *why)
+{
+	while (text.n) {
+		struct slice line = slice_trim(slice_split(&text, '\n'));
+		if (!line.n || line.p[0] == ';')
+			continue;
+		BUF_LOCAL(record, FILE_OCTETS);
+		buf_put(&record, line);
+		if (ub_ctx_add_ta(ctx, buf_z(&record)) != 0) {
+			buf_printf(why, "not a trust anchor: " SLICE_FMT, SLICE_ARG(slice_sub(line, 0, 60)));
+			return BAD;
+		}
+	}
+	return OK;
 }
 
 static enum result add_servers(
@@ -319,7 +329,7 @@ static enum result add_servers(
 		}
 		*any_out = true;
 	}
-	if (!*any_out && s->resolv_conf)
+	if (!*any_out)
 		add_resolv_conf(ctx, s->resolv_conf, any_out);
 	/* A forwarder may know the names of private addresses; the root does not. */
 	if (*any_out && (ub_ctx_set_option(ctx, "unblock-lan-zones:", "yes") != 0 ||
@@ -342,16 +352,16 @@ static void no_result(void *context, int err, struct ub_result *result)
 }
 
 /* A context with its thread started, by a question that needs no network. */
-static enum result context_new(const struct resolver_settings *s, const char *anchor, struct ub_ctx **out,
+static enum result context_new(const struct resolver_settings *s, struct slice anchor, struct ub_ctx **out,
     bool *forwards_out, struct buf *why)
 {
 	struct ub_ctx *ctx = ub_ctx_create();
 	*forwards_out = false;
 	if (!ctx || !set_options(ctx, s->loopback))
 		return LATER;
-	if (anchor && access(anchor, R_OK) == 0 && ub_ctx_add_ta_file(ctx, anchor) != 0)
-		return LATER;
-	enum result r = add_servers(ctx, s, forwards_out, why);
+	enum result r = add_anchor(ctx, anchor, why);
+	if (r == OK)
+		r = add_servers(ctx, s, forwards_out, why);
 	if (r != OK)
 		return r;
 	if (ub_resolve_async(ctx, "localhost", DNS_A, 1, NULL, no_result, NULL) != 0 || ub_wait(ctx) != 0)
@@ -400,8 +410,8 @@ enum result resolver_open(const struct resolver_settings *settings, struct resol
 		return fixture_parse(settings->fixture, &r->fixture, why);
 	bool forwards, unused;
 	enum result done = context_new(settings, settings->anchor, &r->validating, &forwards, why);
-	if (done == OK && forwards && settings->anchor)
-		done = context_new(settings, NULL, &r->plain, &unused, why);
+	if (done == OK && forwards && settings->anchor.n)
+		done = context_new(settings, SLICE_NONE, &r->plain, &unused, why);
 	if (done != OK)
 		return done;
 	if (pipe2(r->wake, O_NONBLOCK | O_CLOEXEC) != 0)

@@ -21,9 +21,9 @@ struct resolver_settings {
 	/* Forwarders, "192.0.2.1" or "192.0.2.1@5353"; none: the name servers of resolv_conf, none there: the root's. */
 	const char *const *servers;
 	size_t servers_n;
-	const char *resolv_conf; /* NULL: is not read */
-	const char *anchor;      /* the root's DNSKEYs; NULL: no validation */
-	bool loopback;           /* forwarders on loopback may be asked */
+	struct slice resolv_conf; /* the text of a resolv.conf(5); may be empty */
+	struct slice anchor;      /* the root's DNSKEYs or DSs, a record a line; empty: no validation */
+	bool loopback;            /* forwarders on loopback may be asked */
 };
 
 #define RESOLVER_ANCHOR "/usr/share/dns/root.key"
@@ -32,8 +32,8 @@ struct resolver_settings {
 struct resolver;
 
 /*
- * For the life of the process: reads its files and starts its threads (before the jail). BAD: the fixture or a server's
- * address is wrong, `why` says so. LATER: libunbound cannot be started.
+ * For the life of the process. Starts threads but opens no file, so it belongs after the jail. BAD: the fixture, the
+ * anchor or a server's address is wrong, `why` says so. LATER: libunbound cannot be started.
  */
 NODISCARD enum result resolver_open(
     const struct resolver_settings *settings, struct resolver **out, struct buf *why);

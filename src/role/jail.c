@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -188,8 +189,17 @@ static enum result limits(const struct jail *j)
 	return j->memory ? limit(RLIMIT_AS, j->memory) : OK;
 }
 
+/* Filters and rules hold for the thread that asks for them and for those it starts later: no other may be there yet. */
+static bool alone(void)
+{
+	struct stat st;
+	return stat("/proc/self/task", &st) != 0 || st.st_nlink == 3;
+}
+
 enum result jail_enter(const struct jail *j)
 {
+	if (!alone())
+		return BAD;
 	if (limits(j) != OK || become(j->uid) != OK)
 		return BAD;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)

@@ -26,7 +26,8 @@ struct jail {
 
 /*
  * Enters; there is no way back. Where a part cannot be had (an old kernel, not root) JAIL_MISSING says so and the rest
- * still holds. BAD when a part that must work does not: the role may not run.
+ * still holds. BAD when a part that must work does not, or when the process already has other threads, which would stay
+ * outside: the role may not run.
  */
 NODISCARD enum result jail_enter(const struct jail *j);
 

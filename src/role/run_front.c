@@ -64,8 +64,8 @@ static void fill_smtp(const struct run *r, struct smtp_service *s, const char *n
 void run_mx(struct run *r)
 {
 	static struct smtp_service smtp;
-	SSL_CTX *tls = tls_front_context(r->trunks[ROLE_KEYS]);
 	struct lobby *l = front_start(r);
+	SSL_CTX *tls = tls_front_context(r->trunks[ROLE_KEYS]);
 	fill_smtp(r, &smtp, "smtp", tls);
 	smtp.greeting_ms = GREETING_MS;
 	front_listen(r, l, "smtp", open_smtp, &smtp);
@@ -123,8 +123,8 @@ static void serve_pop3(struct run *r, struct lobby *l, SSL_CTX *tls)
 
 void run_user(struct run *r)
 {
-	SSL_CTX *tls = tls_front_context(r->trunks[ROLE_KEYS]);
 	struct lobby *l = front_start(r);
+	SSL_CTX *tls = tls_front_context(r->trunks[ROLE_KEYS]);
 	serve_submission(r, l, tls);
 	serve_imap(r, l, tls);
 	serve_pop3(r, l, tls);

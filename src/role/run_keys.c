@@ -44,6 +44,7 @@ void run_keys(struct run *r)
 		    KZ("why", "the master key cannot be read; was `sekisho init` run?"));
 		_exit(EX_CONFIG);
 	}
+	run_jail(r, 0, 0);
 	struct keys_settings settings = {.dir = run_directory(r),
 	    .master = slice_of(master, sizeof master),
 	    .grant = slice_of(r->login_grant, sizeof r->login_grant),
@@ -53,7 +54,6 @@ void run_keys(struct run *r)
 		_exit(EX_CONFIG);
 	explicit_bzero(master, sizeof master);
 	install_configured(r, keys);
-	run_jail(r, 0, 0);
 	run_serve(r, keys_handlers, KEYS_THREADS, keys);
 	run_ready(r);
 	run_control(r);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 static const char zone[] = "# a zone\n"
@@ -372,11 +373,14 @@ static void a_forwarder_without_dnssec(void **state)
 {
 	char address[32];
 	const char *servers[] = {address};
-	if (access(RESOLVER_ANCHOR, R_OK) != 0)
+	FD_LOCAL file = open(RESOLVER_ANCHOR, O_RDONLY);
+	char anchor[8192];
+	ssize_t length = file < 0 ? -1 : read(file, anchor, sizeof anchor);
+	if (length <= 0)
 		skip();
 	server_start("mx.example.jp A 192.0.2.1\n. NS ns.example\n", address);
 	struct resolver_settings s = {
-	    .servers = servers, .servers_n = 1, .loopback = true, .anchor = RESOLVER_ANCHOR};
+	    .servers = servers, .servers_n = 1, .loopback = true, .anchor = slice_of(anchor, (size_t)length)};
 	struct dns_trunk *d = role_start(&s);
 	ARENA_LOCAL(a, 1 << 20);
 	struct dns_answer answer = {.status = DNS_BOGUS};
