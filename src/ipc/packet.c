@@ -1,6 +1,7 @@
 #include "ipc/packet.h"
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -141,11 +142,24 @@ static void take_fds(struct msghdr *m, struct ipc_fds *out)
 	}
 }
 
+static pthread_key_t buffer_key;
+
+static void buffer_key_new(void)
+{
+	if (pthread_key_create(&buffer_key, free) != 0)
+		abort();
+}
+
 /* One receive buffer a thread, for the thread's life. */
 static char *thread_buffer(void)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	static _Thread_local char *buffer;
-	if (!buffer && !(buffer = malloc(sizeof(struct packet_header) + LIMIT_IPC_PACKET)))
+	if (buffer)
+		return buffer;
+	pthread_once(&once, buffer_key_new);
+	buffer = malloc(sizeof(struct packet_header) + LIMIT_IPC_PACKET);
+	if (!buffer || pthread_setspecific(buffer_key, buffer) != 0)
 		abort();
 	return buffer;
 }
