@@ -119,13 +119,14 @@ static void take_secret(struct run *r, struct control *c)
 	explicit_bzero(c->bytes, sizeof c->bytes);
 }
 
-static void take_counters(const struct run *r, int fd)
+static void take_counters(struct run *r, int fd)
 {
 	size_t slot = sizeof(uint64_t) * EV_COUNT;
 	void *p = mmap(NULL, slot * ROLE_COUNT, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	fd_close(&fd);
 	if (p == MAP_FAILED)
 		die("counters");
+	r->counters = p;
 	event_counters((void *)((char *)p + slot * r->role));
 }
 

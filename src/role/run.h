@@ -24,6 +24,7 @@ struct run_fd {
 struct run {
 	enum role role;
 	struct config *config;
+	const _Atomic uint64_t *counters;    /* of all roles: [role * EV_COUNT + event] */
 	char scan_seal[32], login_grant[32]; /* zero where this role has no business with them */
 	struct run_fd listens[RUN_MOST], peers[RUN_MOST], files[RUN_MOST];
 	size_t listen_n, peer_n, file_n;

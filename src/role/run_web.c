@@ -1,0 +1,45 @@
+/* web: HTTP for the monitoring on loopback, HTTPS for everybody; sessions in the lobby. */
+#include "http/http.h"
+#include "role/front.h"
+#include "tls/tls.h"
+
+#define BUDGET ((uint64_t)256 << 20) /* octets of unfinished request bodies */
+
+static struct session *open_http(const void *service, struct stream *s, const char *ip, unsigned port)
+{
+	return http_session_new(service, s, ip, port);
+}
+
+static void start_monitor(const struct run *r, struct http_monitor *monitor)
+{
+	static const char *names[ROLE_COUNT];
+	for (enum role i = 0; i < ROLE_COUNT; i++)
+		names[i] = role_name(i);
+	http_monitor_init(
+	    monitor, r->trunks[ROLE_STORE], &(struct http_metrics){r->counters, ROLE_COUNT, names});
+}
+
+void run_web(struct run *r)
+{
+	static struct http_monitor monitor;
+	static struct http_budget budget = {.most = BUDGET};
+	static struct http_service http, https;
+	struct lobby *l = front_start(r);
+	SSL_CTX *tls = tls_front_context(r->trunks[ROLE_KEYS]);
+	start_monitor(r, &monitor);
+	http_service_defaults(&http);
+	http.name = "http";
+	http.hostname = r->config->hostname;
+	http.routes = &http_routes_local;
+	http.monitor = &monitor;
+	http.budget = &budget;
+	https = http;
+	https.name = "https";
+	https.implicit_tls = true;
+	https.tls = tls;
+	https.routes = &http_routes_public;
+	front_listen(r, l, "http", open_http, &http);
+	front_listen(r, l, "https", open_http, &https);
+	run_ready(r);
+	run_control(r);
+}
