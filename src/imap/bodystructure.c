@@ -1,0 +1,121 @@
+/* bodystructure: BODY and BODYSTRUCTURE (RFC 3501 7.4.2). Depth is limited by LIMIT_MIME_DEPTH in the facts. */
+#include "fetch.h"
+
+static struct slice octets(ProtobufCBinaryData b)
+{
+	return slice_of(b.data, b.len);
+}
+
+static void put_params(struct stream *out, Sekisho__Param *const *v, size_t n)
+{
+	if (!n) {
+		stream_put(out, SLICE("NIL"));
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		stream_puts(out, i ? " " : "(");
+		imap_put_string(out, slice_str(v[i]->name));
+		stream_put(out, SLICE(" "));
+		imap_put_string(out, octets(v[i]->raw));
+	}
+	stream_put(out, SLICE(")"));
+}
+
+static void put_disposition(struct stream *out, const Sekisho__Part *p)
+{
+	if (!p->disposition[0]) {
+		stream_put(out, SLICE("NIL"));
+		return;
+	}
+	stream_put(out, SLICE("("));
+	imap_put_string(out, slice_str(p->disposition));
+	stream_put(out, SLICE(" "));
+	put_params(out, p->disposition_params, p->n_disposition_params);
+	stream_put(out, SLICE(")"));
+}
+
+static void put_languages(struct stream *out, const Sekisho__Part *p)
+{
+	if (p->n_language == 0)
+		stream_put(out, SLICE("NIL"));
+	else if (p->n_language == 1)
+		imap_put_string(out, slice_str(p->language[0]));
+	for (size_t i = 0; p->n_language > 1 && i < p->n_language; i++) {
+		stream_puts(out, i ? " " : "(");
+		imap_put_string(out, slice_str(p->language[i]));
+		if (i + 1 == p->n_language)
+			stream_put(out, SLICE(")"));
+	}
+}
+
+/* disposition, language, location: the end of both extended forms */
+static void put_extension_end(struct stream *out, const Sekisho__Part *p)
+{
+	stream_put(out, SLICE(" "));
+	put_disposition(out, p);
+	stream_put(out, SLICE(" "));
+	put_languages(out, p);
+	stream_put(out, SLICE(" "));
+	imap_put_nstring(out, octets(p->location), p->has_location);
+}
+
+static void put_multipart(struct stream *out, const Sekisho__Part *p, bool extended)
+{
+	for (size_t i = 0; i < p->n_parts; i++)
+		imap_put_bodystructure(out, p->parts[i], extended);
+	stream_put(out, SLICE(" "));
+	imap_put_string(out, slice_str(p->subtype));
+	if (!extended)
+		return;
+	stream_put(out, SLICE(" "));
+	put_params(out, p->params, p->n_params);
+	put_extension_end(out, p);
+}
+
+static void put_fields(struct stream *out, const Sekisho__Part *p)
+{
+	imap_put_string(out, slice_str(p->type));
+	stream_put(out, SLICE(" "));
+	imap_put_string(out, slice_str(p->subtype));
+	stream_put(out, SLICE(" "));
+	put_params(out, p->params, p->n_params);
+	stream_put(out, SLICE(" "));
+	imap_put_nstring(out, octets(p->id), p->has_id);
+	stream_put(out, SLICE(" "));
+	imap_put_nstring(out, octets(p->description), p->has_description);
+	stream_put(out, SLICE(" "));
+	imap_put_string(out, slice_str(p->encoding));
+	stream_put(out, SLICE(" "));
+	imap_put_number(out, p->body_length);
+}
+
+static void put_leaf(struct stream *out, const Sekisho__Part *p, bool extended)
+{
+	bool is_message = p->n_parts == 1 && strcmp(p->type, "message") == 0;
+	put_fields(out, p);
+	if (is_message) {
+		stream_put(out, SLICE(" "));
+		imap_put_envelope(out, p->parts[0]->envelope);
+		stream_put(out, SLICE(" "));
+		imap_put_bodystructure(out, p->parts[0], extended);
+	}
+	if (is_message || strcmp(p->type, "text") == 0) {
+		stream_put(out, SLICE(" "));
+		imap_put_number(out, p->lines);
+	}
+	if (!extended)
+		return;
+	stream_put(out, SLICE(" "));
+	imap_put_nstring(out, octets(p->md5), p->has_md5);
+	put_extension_end(out, p);
+}
+
+void imap_put_bodystructure(struct stream *out, const Sekisho__Part *part, bool extended)
+{
+	stream_put(out, SLICE("("));
+	if (part->n_parts && strcmp(part->type, "multipart") == 0)
+		put_multipart(out, part, extended);
+	else
+		put_leaf(out, part, extended);
+	stream_put(out, SLICE(")"));
+}

@@ -1,0 +1,213 @@
+/* box: the selected mailbox: keywords, \Recent, sets of messages. */
+#include "session.h"
+#include <stdlib.h>
+
+static void *checked_realloc(void *p, size_t n)
+{
+	void *q = realloc(p, n);
+	if (!q)
+		abort();
+	return q;
+}
+
+void imap_box_free(struct imap *s)
+{
+	struct imap_box *box = s->box;
+	if (!box)
+		return;
+	imap_uidmap_free(&box->map);
+	for (unsigned i = 0; i < box->keywords_n; i++)
+		free(box->keywords[i]);
+	free(box->keywords);
+	free(box->recent);
+	free(box->saved);
+	free(box);
+	s->box = NULL;
+}
+
+/* ---- sets ---- */
+
+Sekisho__Run **imap_runs_pack(struct arena *a, const struct runs *r)
+{
+	Sekisho__Run **list = arena_array(a, r->n + 1, sizeof *list);
+	Sekisho__Run *runs = arena_array(a, r->n + 1, sizeof *runs);
+	if (!list || !runs)
+		return NULL;
+	for (size_t i = 0; i < r->n; i++) {
+		sekisho__run__init(&runs[i]);
+		runs[i].first = r->v[i].first;
+		runs[i].count = r->v[i].last - r->v[i].first + 1;
+		list[i] = &runs[i];
+	}
+	return list;
+}
+
+bool imap_runs_unpack(struct arena *a, Sekisho__Run *const *v, size_t n, struct runs *out)
+{
+	*out = (struct runs){0};
+	for (size_t i = 0; i < n; i++) {
+		uint32_t last;
+		if (!v[i]->first || !v[i]->count || !add_ok(v[i]->first, v[i]->count - 1, &last))
+			continue;
+		if (!imap_runs_add(out, a, v[i]->first, last))
+			return false;
+	}
+	imap_runs_tidy(out);
+	return true;
+}
+
+/*
+ * A sequence number that stands for no message was never told to this client: an error. Not so in a range with "*",
+ * which careless clients begin one above the last, and never for UIDs (RFC 3501 6.4.8).
+ */
+static bool all_exist(const struct uidmap *map, const struct runs *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (set->v[i].first != IMAP_STAR && set->v[i].last != IMAP_STAR &&
+		    set->v[i].last > map->messages)
+			return false;
+	return true;
+}
+
+bool imap_box_resolve(struct imap *s, const struct runs *set, bool uids, struct runs *uids_out)
+{
+	const struct uidmap *map = &s->box->map;
+	struct runs copy = {0};
+	if (!uids && !all_exist(map, set))
+		return false;
+	for (size_t i = 0; i < set->n; i++)
+		if (!imap_runs_add(&copy, &s->arena, set->v[i].first, set->v[i].last))
+			return false;
+	imap_set_resolve(&copy, uids ? imap_uidmap_last(map) : map->messages);
+	return uids ? imap_uidmap_of_uids(map, &copy, &s->arena, uids_out)
+		    : imap_uidmap_of_seqs(map, &copy, &s->arena, uids_out);
+}
+
+bool imap_box_set(struct imap *s, struct imap_args *p, struct runs *set_out)
+{
+	*set_out = (struct runs){0};
+	if (imap_args_try(p, '$')) { /* RFC 5182 */
+		for (size_t i = 0; i < s->box->saved_n; i++)
+			if (!imap_runs_add(set_out, &s->arena, s->box->saved[i].first, s->box->saved[i].last))
+				imap_args_fail(p, "Too much");
+		return p->c.err == OK;
+	}
+	struct runs set;
+	imap_args_set(p, &set);
+	if (p->c.err == OK && !imap_box_resolve(s, &set, s->uid, set_out))
+		imap_args_fail(p, "No such message");
+	return p->c.err == OK;
+}
+
+/* ---- \Recent: a session's own, so that each new message is recent in one session only ---- */
+
+bool imap_box_recent(const struct imap_box *box, uint32_t uid)
+{
+	struct runs r = {.v = box->recent, .n = box->recent_n};
+	return box->recent_n && imap_runs_has(&r, uid);
+}
+
+uint32_t imap_box_recent_count(const struct imap_box *box)
+{
+	const struct uidmap *map = &box->map;
+	uint32_t n = 0;
+	for (unsigned i = 0; i < box->recent_n; i++) {
+		struct run r = box->recent[i];
+		for (uint32_t k = imap_uidmap_run_at(map, r.first); k < map->n && map->v[k].uid <= r.last;
+		     k++) {
+			uint32_t end = map->v[k].uid + (map->v[k].count - 1);
+			n += MIN(end, r.last) - MAX(map->v[k].uid, r.first) + 1;
+		}
+	}
+	return n;
+}
+
+void imap_box_add_recent(struct imap_box *box, uint32_t first, uint32_t last)
+{
+	if (box->recent_n && box->recent[box->recent_n - 1].last + 1 >= first) {
+		struct run *end = &box->recent[box->recent_n - 1];
+		end->last = MAX(end->last, last);
+		return;
+	}
+	box->recent = checked_realloc(box->recent, (box->recent_n + 1) * sizeof *box->recent);
+	box->recent[box->recent_n++] = (struct run){first, last};
+}
+
+/* ---- keywords and flags ---- */
+
+static void put_keyword_names(struct imap *s)
+{
+	for (unsigned i = 0; i < s->box->keywords_n; i++) {
+		stream_put(s->base.stream, SLICE(" "));
+		stream_puts(s->base.stream, s->box->keywords[i]);
+	}
+}
+
+static void tell_flags(struct imap *s)
+{
+	struct stream *out = s->base.stream;
+	stream_put(out, SLICE("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft"));
+	put_keyword_names(s);
+	stream_put(out, SLICE(")\r\n* OK [PERMANENTFLAGS ("));
+	if (!s->box->examine) {
+		stream_put(out, SLICE("\\Answered \\Flagged \\Deleted \\Seen \\Draft"));
+		put_keyword_names(s);
+		if (s->box->keywords_n < LIMIT_KEYWORDS)
+			stream_put(out, SLICE(" \\*"));
+	}
+	stream_put(out, SLICE(")] Flags that are kept\r\n"));
+}
+
+void imap_box_keywords(struct imap *s, char *const *names, size_t n, bool tell)
+{
+	struct imap_box *box = s->box;
+	if (n > LIMIT_KEYWORDS)
+		n = LIMIT_KEYWORDS;
+	if (n > box->keywords_n) {
+		box->keywords = checked_realloc(box->keywords, n * sizeof *box->keywords);
+		while (box->keywords_n < n) {
+			char *name = strdup(names[box->keywords_n]);
+			if (!name)
+				abort();
+			box->keywords[box->keywords_n++] = name;
+		}
+	} else if (!tell) {
+		return;
+	}
+	tell_flags(s);
+}
+
+static const struct {
+	uint32_t bit;
+	const char *name;
+} flag_names[] = {
+    {SEKISHO__FLAG__FLAG_ANSWERED, "\\Answered"},
+    {SEKISHO__FLAG__FLAG_FLAGGED, "\\Flagged"},
+    {SEKISHO__FLAG__FLAG_DELETED, "\\Deleted"},
+    {SEKISHO__FLAG__FLAG_SEEN, "\\Seen"},
+    {SEKISHO__FLAG__FLAG_DRAFT, "\\Draft"},
+};
+
+static void put_one(struct stream *out, bool *first, const char *name)
+{
+	if (!*first)
+		stream_put(out, SLICE(" "));
+	*first = false;
+	stream_puts(out, name);
+}
+
+void imap_put_flags(struct imap *s, uint32_t uid, uint32_t system, uint64_t keywords)
+{
+	struct stream *out = s->base.stream;
+	bool first = true;
+	stream_put(out, SLICE("("));
+	for (size_t i = 0; i < COUNT(flag_names); i++)
+		if (system & flag_names[i].bit)
+			put_one(out, &first, flag_names[i].name);
+	if (imap_box_recent(s->box, uid))
+		put_one(out, &first, "\\Recent");
+	for (unsigned i = 0; keywords && i < s->box->keywords_n; i++)
+		if (keywords >> i & 1)
+			put_one(out, &first, s->box->keywords[i]);
+	stream_put(out, SLICE(")"));
+}

@@ -1,0 +1,149 @@
+#include "rows.h"
+
+#define WINDOW_OCTETS ((size_t)256 << 10)
+#define WINDOW_MOST 2000u
+#define BODY_MOST 98304u /* octets of a body that comes inside its row */
+#define FACTS_MOST ((uint64_t)64 << 20)
+
+struct window {
+	struct imap_row *v;
+	size_t n, room;
+	size_t octets;
+};
+
+/* The next UIDs, at most `most` of them, from *at on. */
+static bool next_uids(
+    const struct runs *all, struct run *at, size_t *index, uint32_t most, struct arena *a, struct runs *out)
+{
+	*out = (struct runs){0};
+	while (most && *index < all->n && out->n < WINDOW_MOST) {
+		uint32_t first = at->first, last = all->v[*index].last;
+		uint32_t take = MIN(most - 1, last - first);
+		if (!imap_runs_add(out, a, first, first + take))
+			return false;
+		most -= take + 1;
+		if (first + take == last) {
+			++*index;
+			if (*index < all->n)
+				at->first = all->v[*index].first;
+		} else {
+			at->first = first + take + 1;
+		}
+	}
+	return true;
+}
+
+/* Facts too large for their packet come as a descriptor. */
+static bool facts_of(
+    const Sekisho__Row *row, struct ipc_fds *fds, unsigned *next, struct arena *a, struct slice *out)
+{
+	*out = SLICE_NONE;
+	if (!row->facts)
+		return true;
+	*out = slice_of(row->facts->packed.data, row->facts->packed.len);
+	if (!row->facts->in_fd || *next >= fds->n)
+		return true;
+	struct slice map;
+	if (fd_map_sealed(fds->fd[(*next)++], FACTS_MOST, &map) != OK)
+		return true;
+	*out = arena_dup(a, map);
+	fd_unmap(&map);
+	return !arena_full(a);
+}
+
+static bool take_packet(
+    struct window *w, const Sekisho__FetchAnswer *answer, struct ipc_fds *fds, struct arena *a)
+{
+	unsigned next = 0;
+	if (w->n + answer->n_rows > w->room) {
+		size_t room = MAX(w->n + answer->n_rows, w->room * 2);
+		struct imap_row *v = arena_array(a, room, sizeof *v);
+		if (!v)
+			return false;
+		if (w->n)
+			memcpy(v, w->v, w->n * sizeof *v);
+		w->v = v;
+		w->room = room;
+	}
+	for (size_t i = 0; i < answer->n_rows; i++) {
+		struct imap_row *r = &w->v[w->n++];
+		r->row = answer->rows[i];
+		if (!facts_of(r->row, fds, &next, a, &r->facts))
+			return false;
+		w->octets += 64 + r->row->body.len + r->facts.n;
+	}
+	return true;
+}
+
+static enum result read_window(
+    struct imap *s, const struct imap_rows_ask *q, const struct runs *uids, struct arena *a, struct window *w)
+{
+	Sekisho__FetchAsk ask = SEKISHO__FETCH_ASK__INIT;
+	Sekisho__FetchAnswer *answer = NULL;
+	struct ipc_fds fds = {0};
+	ask.uids = imap_runs_pack(a, uids);
+	ask.n_uids = uids->n;
+	ask.want = q->want;
+	ask.body_max = BODY_MOST;
+	ask.changed_since = q->changed_since;
+	ask.mark_seen = q->mark_seen;
+	if (!ask.uids)
+		return FULL;
+	enum result r = ipc_call(&s->store, ASK_STORE_FETCH, &ask, NULL, a, &answer, &fds);
+	while (r == OK) {
+		bool taken = take_packet(w, answer, &fds, a);
+		ipc_fds_close(&fds);
+		if (!taken) {
+			ipc_close(&s->store);
+			return GONE;
+		}
+		if (!s->store.more)
+			break;
+		r = ipc_more(&s->store, a, &answer, &fds);
+	}
+	return r;
+}
+
+static enum result names_for(struct imap *s, const struct window *w)
+{
+	uint64_t all = 0;
+	for (size_t i = 0; i < w->n; i++)
+		all |= w->v[i].row->keywords;
+	if (s->box->keywords_n >= 64 || !(all >> s->box->keywords_n))
+		return OK;
+	return imap_sync_keywords(s);
+}
+
+static uint32_t first_window(uint32_t want)
+{
+	if (want & SEKISHO__WANT__WANT_BODY)
+		return 4;
+	return want & SEKISHO__WANT__WANT_FACTS ? 64 : WINDOW_MOST;
+}
+
+enum result imap_rows(struct imap *s, const struct imap_rows_ask *q, imap_row_fn *each, void *context)
+{
+	ARENA_LOCAL(a, (size_t)256 << 20);
+	size_t index = 0;
+	struct run at = {q->uids->n ? q->uids->v[0].first : 0, 0};
+	uint32_t most = first_window(q->want);
+	while (index < q->uids->n) {
+		struct runs uids;
+		struct window w = {0};
+		if (!next_uids(q->uids, &at, &index, most, &a, &uids))
+			return FULL;
+		enum result r = read_window(s, q, &uids, &a, &w);
+		if (r == OK)
+			r = names_for(s, &w);
+		for (size_t i = 0; r == OK && i < w.n; i++)
+			r = each(s, &a, &w.v[i], context);
+		if (r != OK)
+			return r;
+		if (w.n) {
+			size_t fits = WINDOW_OCTETS / (w.octets / w.n + 1);
+			most = (uint32_t)MIN(MAX(fits, 1), WINDOW_MOST);
+		}
+		arena_reset(&a);
+	}
+	return OK;
+}

@@ -1,0 +1,285 @@
+/*
+ * sync: what happens in the selected mailbox beside this session, told when the protocol allows it.
+ *
+ * store sends a note and says no more until STORE_SYNC; so a NOOP with nothing new asks nobody.
+ */
+#include "session.h"
+
+/* "* n FETCH (..." with what a change shows. */
+void imap_put_change(struct imap *s, const Sekisho__Change *c, bool flags, bool uid, bool modseq)
+{
+	uint32_t seq = imap_uidmap_seq(&s->box->map, c->uid);
+	struct stream *out = s->base.stream;
+	if (!seq)
+		return;
+	stream_put(out, SLICE("* "));
+	imap_put_number(out, seq);
+	stream_put(out, SLICE(" FETCH ("));
+	if (uid) {
+		stream_put(out, SLICE("UID "));
+		imap_put_number(out, c->uid);
+		stream_puts(out, flags || modseq ? " " : "");
+	}
+	if (flags) {
+		stream_put(out, SLICE("FLAGS "));
+		imap_put_flags(s, c->uid, c->flags, c->keywords);
+		stream_puts(out, modseq ? " " : "");
+	}
+	if (modseq) {
+		stream_put(out, SLICE("MODSEQ ("));
+		imap_put_number(out, c->modseq);
+		stream_put(out, SLICE(")"));
+	}
+	stream_put(out, SLICE(")\r\n"));
+}
+
+void imap_sync_own(struct imap_box *box, uint64_t modseq, bool note_pending)
+{
+	if (modseq <= box->modseq)
+		return;
+	if (!note_pending) {
+		box->modseq = modseq;
+		return;
+	}
+	/* Somebody else changed something too, before or after: when told of it, leave out what this session did. */
+	for (unsigned i = 0; i < box->own_n; i++)
+		if (box->own[i] == modseq)
+			return;
+	if (box->own_n < COUNT(box->own))
+		box->own[box->own_n++] = modseq;
+}
+
+static bool is_own(const struct imap_box *box, uint64_t modseq)
+{
+	for (unsigned i = 0; i < box->own_n; i++)
+		if (box->own[i] == modseq)
+			return true;
+	return false;
+}
+
+/* From the last to the first, so that no number shifts under the next. */
+static void put_expunges(struct imap *s, const struct runs *uids)
+{
+	struct uidmap *map = &s->box->map;
+	for (size_t i = uids->n; i-- > 0;)
+		for (uint32_t uid = MIN(uids->v[i].last, imap_uidmap_last(map));
+		     uid >= uids->v[i].first && uid; uid--) {
+			uint32_t seq = imap_uidmap_seq(map, uid);
+			if (!seq)
+				continue;
+			stream_put(s->base.stream, SLICE("* "));
+			imap_put_number(s->base.stream, seq);
+			stream_put(s->base.stream, SLICE(" EXPUNGE\r\n"));
+		}
+}
+
+/* Those of the vanished that this client has been told of. */
+static bool known_of(struct imap *s, const struct runs *uids, struct runs *known)
+{
+	const struct uidmap *map = &s->box->map;
+	*known = (struct runs){0};
+	for (size_t i = 0; i < uids->n; i++)
+		for (uint32_t k = imap_uidmap_run_at(map, uids->v[i].first);
+		     k < map->n && map->v[k].uid <= uids->v[i].last; k++) {
+			uint32_t from = MAX(map->v[k].uid, uids->v[i].first);
+			uint32_t to = MIN(map->v[k].uid + (map->v[k].count - 1), uids->v[i].last);
+			if (!imap_runs_add(known, &s->arena, from, to))
+				return false;
+		}
+	return true;
+}
+
+void imap_sync_vanished(struct imap *s, const struct runs *uids)
+{
+	struct runs known;
+	if (!known_of(s, uids, &known) || !known.n)
+		return;
+	if (s->enabled & IMAP_QRESYNC) {
+		stream_put(s->base.stream, SLICE("* VANISHED "));
+		imap_put_runs(s->base.stream, &known);
+		stream_put(s->base.stream, SLICE("\r\n"));
+	} else {
+		put_expunges(s, &known);
+	}
+	imap_uidmap_remove(&s->box->map, &known);
+}
+
+void imap_put_exists(struct imap *s)
+{
+	struct stream *out = s->base.stream;
+	stream_put(out, SLICE("* "));
+	imap_put_number(out, s->box->map.messages);
+	stream_put(out, SLICE(" EXISTS\r\n* "));
+	imap_put_number(out, imap_box_recent_count(s->box));
+	stream_put(out, SLICE(" RECENT\r\n"));
+}
+
+/* What one round of STORE_SYNC brought, over all its packets. */
+struct news {
+	struct runs vanished, added;
+	const Sekisho__Change **changes;
+	size_t n, room;
+	uint32_t recent_from, uidnext;
+	uint64_t modseq;
+	bool gone;
+};
+
+static bool take_changes(struct imap *s, const Sekisho__SyncAnswer *a, struct news *news)
+{
+	size_t need = news->n + a->n_changes;
+	if (need > news->room) {
+		size_t room = MAX(need, news->room * 2);
+		const Sekisho__Change **v = arena_array(&s->arena, room, sizeof *v);
+		if (!v)
+			return false;
+		if (news->n)
+			memcpy(v, news->changes, news->n * sizeof *v);
+		news->changes = v;
+		news->room = room;
+	}
+	for (size_t i = 0; i < a->n_changes; i++)
+		news->changes[news->n++] = a->changes[i];
+	return true;
+}
+
+static bool take_runs(struct imap *s, Sekisho__Run *const *v, size_t n, struct runs *into)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t last;
+		if (v[i]->first && v[i]->count && add_ok(v[i]->first, v[i]->count - 1, &last) &&
+		    !imap_runs_add(into, &s->arena, v[i]->first, last))
+			return false;
+	}
+	return true;
+}
+
+static bool take_packet(struct imap *s, const Sekisho__SyncAnswer *a, struct news *news)
+{
+	news->modseq = MAX(news->modseq, a->highestmodseq);
+	news->uidnext = MAX(news->uidnext, a->uidnext);
+	news->gone |= a->gone;
+	if (a->recent_from)
+		news->recent_from = a->recent_from;
+	imap_box_keywords(s, a->keywords, a->n_keywords, false);
+	return take_changes(s, a, news) && take_runs(s, a->vanished, a->n_vanished, &news->vanished) &&
+	       take_runs(s, a->added, a->n_added, &news->added);
+}
+
+static enum result ask_news(struct imap *s, uint64_t since, const struct runs *only, struct news *news)
+{
+	Sekisho__SyncAsk ask = SEKISHO__SYNC_ASK__INIT;
+	ask.since = since;
+	ask.known_uidnext = s->box->uidnext;
+	if (only) {
+		ask.only = imap_runs_pack(&s->arena, only);
+		ask.n_only = ask.only ? only->n : 0;
+	}
+	Sekisho__SyncAnswer *answer = NULL;
+	enum result r = imap_ask(s, ASK_STORE_SYNC, &ask, &answer);
+	while (r == OK) {
+		if (!take_packet(s, answer, news))
+			return FULL;
+		if (!s->store.more)
+			break;
+		r = ipc_more(&s->store, &s->arena, &answer, NULL);
+	}
+	imap_runs_tidy(&news->vanished);
+	imap_runs_tidy(&news->added);
+	return r;
+}
+
+static void tell_added(struct imap *s, const struct news *news)
+{
+	struct imap_box *box = s->box;
+	uint32_t before = box->map.messages;
+	for (size_t i = 0; i < news->added.n; i++) {
+		struct run r = news->added.v[i];
+		if (!imap_uidmap_append(&box->map, r.first, r.last - r.first + 1))
+			continue;
+		box->uidnext = MAX(box->uidnext, r.last == UINT32_MAX ? r.last : r.last + 1);
+		if (news->recent_from && r.last >= news->recent_from)
+			imap_box_add_recent(box, MAX(r.first, news->recent_from), r.last);
+	}
+	if (box->map.messages != before)
+		imap_put_exists(s);
+}
+
+static void tell_changes(struct imap *s, const struct news *news, uint32_t known_uidnext)
+{
+	for (size_t i = 0; i < news->n; i++) {
+		const Sekisho__Change *c = news->changes[i];
+		if (c->uid < known_uidnext && !is_own(s->box, c->modseq))
+			imap_put_change(s, c, true, s->enabled & IMAP_QRESYNC, s->enabled & IMAP_CONDSTORE);
+	}
+}
+
+static enum result ended(struct imap *s, const char *why)
+{
+	imap_bye(s, "UNAVAILABLE", why);
+	return STOP;
+}
+
+enum result imap_sync(struct imap *s)
+{
+	struct imap_box *box = s->box;
+	struct news news = {0};
+	if (ipc_poll(&s->store) != OK)
+		return ended(s, "The mailboxes cannot be reached now");
+	if (!(s->store.notes & NOTE_MAILBOX))
+		return OK;
+	s->store.notes &= ~(unsigned)NOTE_MAILBOX;
+	uint32_t known_uidnext = box->uidnext;
+	if (ask_news(s, box->modseq, NULL, &news) != OK) {
+		if (s->store.fd < 0 || s->store.more)
+			return ended(s, "The mailboxes cannot be reached now");
+		s->store.notes |= NOTE_MAILBOX; /* another time */
+		return OK;
+	}
+	if (news.gone) {
+		imap_bye(s, NULL, "The selected mailbox was deleted");
+		return STOP;
+	}
+	imap_sync_vanished(s, &news.vanished);
+	tell_added(s, &news);
+	tell_changes(s, &news, known_uidnext);
+	box->modseq = MAX(box->modseq, news.modseq);
+	box->uidnext = MAX(box->uidnext, news.uidnext);
+	box->own_n = 0;
+	return stream_state(s->base.stream);
+}
+
+enum result imap_sync_since(struct imap *s, uint64_t since, const struct runs *only, bool flags)
+{
+	struct imap_box *box = s->box;
+	struct news news = {0};
+	enum result r = ask_news(s, since, only, &news);
+	if (r != OK)
+		return r;
+	if (news.vanished.n) {
+		stream_put(s->base.stream, SLICE("* VANISHED (EARLIER) "));
+		imap_put_runs(s->base.stream, &news.vanished);
+		stream_put(s->base.stream, SLICE("\r\n"));
+	}
+	for (size_t i = 0; flags && i < news.n; i++)
+		imap_put_change(s, news.changes[i], true, true, true);
+	/* Whatever came between is still to be told in its own time. */
+	if (news.modseq > box->modseq)
+		s->store.notes |= NOTE_MAILBOX;
+	return OK;
+}
+
+enum result imap_sync_keywords(struct imap *s)
+{
+	Sekisho__SyncAsk ask = SEKISHO__SYNC_ASK__INIT;
+	ask.since = UINT64_MAX; /* nothing has changed since then: only the names come */
+	ask.known_uidnext = UINT32_MAX;
+	Sekisho__SyncAnswer *answer = NULL;
+	enum result r = imap_ask(s, ASK_STORE_SYNC, &ask, &answer);
+	while (r == OK) {
+		imap_box_keywords(s, answer->keywords, answer->n_keywords, false);
+		if (!s->store.more)
+			return OK;
+		r = ipc_more(&s->store, &s->arena, &answer, NULL);
+	}
+	return r;
+}

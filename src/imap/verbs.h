@@ -1,0 +1,14 @@
+/* verbs: the functions of verbs.def. Each parses its arguments, does its work and sends one tagged reply. */
+#ifndef IMAP_VERBS_H
+#define IMAP_VERBS_H
+
+#include "session.h"
+
+#define X(word, function, where, what) imap_verb_fn function;
+#include "verbs.def"
+#undef X
+
+/* Behind "APPEND": whether the arguments so far are complete but for the message, whose literal ends the line. */
+bool imap_append_is_message(struct imap_args *p);
+
+#endif
