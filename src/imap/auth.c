@@ -9,8 +9,8 @@
 #define CAPS_ALWAYS "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE"
 #define CAPS_IN                                                                                              \
 	CAPS_ALWAYS                                                                                          \
-	    " IDLE NAMESPACE UIDPLUS UNSELECT CHILDREN MOVE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN"      \
-	    " SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE OBJECTID UTF8=ACCEPT"
+	" IDLE NAMESPACE UIDPLUS UNSELECT CHILDREN MOVE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN"          \
+	" SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE OBJECTID UTF8=ACCEPT"
 
 const char *imap_capabilities(const struct imap *s)
 {
