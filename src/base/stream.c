@@ -17,6 +17,7 @@ struct stream {
 	int fd;   /* -1: memory */
 	SSL *ssl; /* NULL: plain */
 	enum result stuck;
+	bool trying;    /* nothing may wait for input now: LATER, which does not stick */
 	bool skip_line; /* the rest of an overlong or broken line is to be dropped */
 	int64_t timeout_ms;
 	size_t rate;        /* octets a second, 0: none */
@@ -121,6 +122,8 @@ static enum result wait_ready(struct stream *s, short events)
 {
 	if (too_slow(s))
 		return fail(s, LATER);
+	if (s->trying && events == POLLIN)
+		return LATER;
 	int64_t end = clock_mono_ms() + s->timeout_ms;
 	for (;;) {
 		int64_t left = end - clock_mono_ms();
@@ -135,10 +138,10 @@ static enum result wait_ready(struct stream *s, short events)
 	}
 }
 
-/* What OpenSSL wants next (SSL_get_error, asked before anything else was done with it), as a wait: OK to try again. */
-static enum result tls_again(struct stream *s, int want)
+/* What OpenSSL wants next, as a wait: OK to try again. */
+static enum result tls_again(struct stream *s, int ret)
 {
-	switch (want) {
+	switch (SSL_get_error(s->ssl, ret)) {
 	case SSL_ERROR_WANT_READ:
 		return wait_ready(s, POLLIN);
 	case SSL_ERROR_WANT_WRITE:
@@ -158,9 +161,8 @@ static enum result send_all(struct stream *s, const char *p, size_t n)
 			buf_put(s->memory_out, slice_of(p, n));
 			wrote = n;
 		} else if (s->ssl) {
-			ERR_clear_error();
 			int r = SSL_write_ex(s->ssl, p, n, &wrote);
-			if (r <= 0 && tls_again(s, SSL_get_error(s->ssl, r)) != OK)
+			if (r <= 0 && tls_again(s, r) != OK)
 				return s->stuck;
 		} else {
 			ssize_t r = send(s->fd, p, n, MSG_NOSIGNAL);
@@ -244,13 +246,11 @@ static size_t read_once(struct stream *s, char *p, size_t n)
 	if (s->fd < 0) {
 		got = read_memory(s, p, n);
 	} else if (s->ssl) {
-		ERR_clear_error();
 		int r = SSL_read_ex(s->ssl, p, n, &got);
 		if (r <= 0) {
-			int want = SSL_get_error(s->ssl, r);
 			got = 0;
 			if (stream_flush(s) == OK)
-				result_ignore(tls_again(s, want));
+				result_ignore(tls_again(s, r));
 		}
 	} else {
 		ssize_t r = recv(s->fd, p, n, 0);
@@ -296,6 +296,8 @@ static enum result fill(struct stream *s, size_t most)
 		s->in_to += got;
 		if (got)
 			return OK;
+		if (s->trying && s->stuck == OK)
+			return LATER;
 	}
 	return s->stuck;
 }
@@ -357,12 +359,21 @@ enum result stream_some(struct stream *s, size_t max, struct slice *some_out)
 {
 	if (s->skip_line && skip_rest(s) != OK)
 		return s->stuck;
-	if (s->in_from == s->in_to && fill(s, CHUNK) != OK)
-		return s->stuck;
+	enum result r = s->in_from == s->in_to ? fill(s, CHUNK) : OK;
+	if (r != OK)
+		return r;
 	size_t n = MIN(max, s->in_to - s->in_from);
 	*some_out = slice_of(s->in + s->in_from, n);
 	s->in_from += n;
 	return OK;
+}
+
+enum result stream_try(struct stream *s, size_t max, struct slice *some_out)
+{
+	s->trying = true;
+	enum result r = stream_some(s, max, some_out);
+	s->trying = false;
+	return r;
 }
 
 void stream_unread(struct stream *s, size_t n)
@@ -385,6 +396,17 @@ enum result stream_exact(struct stream *s, void *p, size_t n)
 	return OK;
 }
 
+/* Goes on with a handshake; LATER that does not stick only while trying. */
+static enum result tls_shake(struct stream *s, bool server)
+{
+	for (;;) {
+		int r = server ? SSL_accept(s->ssl) : SSL_connect(s->ssl);
+		enum result again = r == 1 ? OK : tls_again(s, r);
+		if (r == 1 || again != OK)
+			return again;
+	}
+}
+
 static enum result tls_start(struct stream *s, SSL_CTX *ctx, bool server, const char *host)
 {
 	if (s->in_from != s->in_to || s->memory_in.n)
@@ -404,19 +426,20 @@ static enum result tls_start(struct stream *s, SSL_CTX *ctx, bool server, const 
 		return fail(s, GONE);
 	if (host && !SSL_set_tlsext_host_name(s->ssl, host))
 		return fail(s, GONE);
-	for (;;) {
-		ERR_clear_error();
-		int r = server ? SSL_accept(s->ssl) : SSL_connect(s->ssl);
-		if (r == 1)
-			return OK;
-		if (tls_again(s, SSL_get_error(s->ssl, r)) != OK)
-			return s->stuck;
-	}
+	return tls_shake(s, server);
 }
 
 enum result stream_tls_accept(struct stream *s, SSL_CTX *ctx)
 {
 	return tls_start(s, ctx, true, NULL);
+}
+
+enum result stream_tls_try_accept(struct stream *s, SSL_CTX *ctx)
+{
+	s->trying = true;
+	enum result r = s->ssl ? tls_shake(s, true) : tls_start(s, ctx, true, NULL);
+	s->trying = false;
+	return r;
 }
 
 enum result stream_tls_connect(struct stream *s, SSL_CTX *ctx, const char *host)
@@ -459,7 +482,7 @@ enum result stream_tls_exporter(const struct stream *s, char out[32])
 
 bool stream_buffered(const struct stream *s)
 {
-	return s->in_from != s->in_to || (s->ssl && SSL_has_pending(s->ssl)) || (s->fd < 0 && s->memory_in.n);
+	return s->in_from != s->in_to || (s->ssl && SSL_pending(s->ssl) > 0) || (s->fd < 0 && s->memory_in.n);
 }
 
 enum result stream_wait_or(struct stream *s, int other_fd, int64_t ms, bool *other_out)

@@ -49,6 +49,11 @@ void stream_rate(struct stream *s, size_t octets_a_second);
 NODISCARD enum result stream_line(struct stream *s, size_t max, struct slice *line_out);
 /* At least one octet, at most max, of what has arrived; waits only when nothing has. Lives until the next read. */
 NODISCARD enum result stream_some(struct stream *s, size_t max, struct slice *some_out);
+/*
+ * The same without waiting: LATER, which does not stick, when nothing can be had yet (with TLS also when a part of a
+ * record came). Then wait for the socket in the lobby; stream_wait knows that part is not yet input.
+ */
+NODISCARD enum result stream_try(struct stream *s, size_t max, struct slice *some_out);
 /* Exactly n octets into p. */
 NODISCARD enum result stream_exact(struct stream *s, void *p, size_t n);
 /* Gives back the last n octets that stream_some handed out. */
@@ -66,6 +71,8 @@ NODISCARD enum result stream_state(const struct stream *s);
  * caller closes. For the client side `host` is sent as SNI (and checked only if ctx asks for it); may be NULL.
  */
 NODISCARD enum result stream_tls_accept(struct stream *s, SSL_CTX *ctx);
+/* The same without waiting: LATER, which does not stick, until more came from the client. Then call it again. */
+NODISCARD enum result stream_tls_try_accept(struct stream *s, SSL_CTX *ctx);
 NODISCARD enum result stream_tls_connect(struct stream *s, SSL_CTX *ctx, const char *host);
 bool stream_is_tls(const struct stream *s);
 SSL *stream_ssl(const struct stream *s);                /* NULL without TLS */
