@@ -284,10 +284,11 @@ static enum result take_nothing(struct http *s, struct slice in)
 static enum result begin_tls(struct http *s)
 {
 	struct stream *stream = s->base.stream;
-	stream_timeout(stream, s->service->write_ms);
-	stream_rate(stream, s->service->rate);
-	enum result r = stream_tls_accept(stream, s->service->tls);
-	stream_rate(stream, 0);
+	if (!stream_ssl(stream))
+		begin_phase(s, PHASE_TLS, s->service->head_ms);
+	enum result r = stream_tls_try_accept(stream, s->service->tls);
+	if (r == LATER && stream_state(stream) == OK)
+		return LATER;
 	if (r != OK) {
 		s->end_why = "TLS failed";
 		EVENT(TLS_FAILED, KZ("service", s->service->name), KZ("ip", s->ip),
@@ -302,15 +303,13 @@ static enum result begin_tls(struct http *s)
 	return OK;
 }
 
+/* LATER: nothing whole has come yet. */
 static enum result take(struct http *s)
 {
 	struct slice in;
 	if (s->phase == PHASE_TLS)
 		return begin_tls(s);
-	/* A part of a TLS record may have come: the rate keeps its rest from taking for ever. */
-	stream_rate(s->base.stream, s->service->rate);
-	enum result r = stream_some(s->base.stream, READ_MOST, &in);
-	stream_rate(s->base.stream, 0);
+	enum result r = stream_try(s->base.stream, READ_MOST, &in);
 	if (r != OK)
 		return r;
 	switch (s->phase) {
@@ -377,12 +376,12 @@ static enum session_next converse(struct http *s)
 	stream_timeout(s->base.stream, s->service->write_ms);
 	for (;;) {
 		enum result r = wait_for_more(s);
-		if (r == LATER)
-			return go_to_sleep(s);
 		if (r == OK && clock_mono_ms() > s->until_ms)
 			return give_up(s);
 		if (r == OK)
 			r = take(s);
+		if (r == LATER && stream_state(s->base.stream) == OK)
+			return go_to_sleep(s);
 		if (r != OK) {
 			result_ignore(stream_flush(s->base.stream)); /* the session ends either way */
 			return SESSION_END;
