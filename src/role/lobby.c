@@ -43,7 +43,7 @@ struct lobby {
 	struct seat *seats; /* settings.sessions + LISTENERS, reserved at once, touched as needed */
 	pthread_mutex_t lock;
 	struct seat *free_seats;
-	size_t used; /* seats handed out so far from the array */
+	_Atomic size_t used; /* seats handed out so far from the array */
 	_Atomic unsigned open_count, busy;
 };
 
