@@ -89,11 +89,9 @@ static int find_account(struct cli *c, const char *address, uint64_t *id_out, co
 	return EX_OK;
 }
 
-int cli_add_account(
-    struct cli *c, const char *address, const char *name, const char *role, struct slice password)
+int cli_add_account(struct cli *c, const char *address, const char *name, struct slice password)
 {
-	json_t *args = json_pack("{s:s,s:s*,s:s*}", "address", address, "name", name, "role", role),
-	       *answer = NULL;
+	json_t *args = json_pack("{s:s,s:s*}", "address", address, "name", name), *answer = NULL;
 	int code = cli_admin(c, "account.add", args, &answer);
 	if (code == EX_OK) {
 		uint64_t id = (uint64_t)json_integer_value(json_object_get(answer, "id"));
@@ -126,8 +124,7 @@ int verb_account_add(struct cli *c)
 	const char *address = cli_arg(c, "address");
 	int code = cli_new_password(c, &password, &made);
 	if (code == EX_OK)
-		code =
-		    cli_add_account(c, address, cli_arg(c, "name"), cli_arg(c, "role"), buf_slice(&password));
+		code = cli_add_account(c, address, cli_arg(c, "name"), buf_slice(&password));
 	return code == EX_OK ? print_account(c, address, buf_slice(&password), made) : code;
 }
 

@@ -147,34 +147,3 @@ int verb_admin(struct cli *c)
 	json_decref(answer);
 	return code;
 }
-
-static json_t *gauges_json(const Sekisho__GaugesAnswer *g)
-{
-	json_t *out = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "accounts", (json_int_t)g->accounts,
-	    "messages", (json_int_t)g->messages, "body_octets", (json_int_t)g->body_octets, "queued",
-	    (json_int_t)g->queued, "held", (json_int_t)g->held, "sessions", (json_int_t)g->sessions,
-	    "disk_free", (json_int_t)g->disk_free);
-	json_object_set_new(out, "oldest_at_ms", g->oldest_ms ? json_integer(g->oldest_ms) : json_null());
-	return out;
-}
-
-int verb_status(struct cli *c)
-{
-	struct ipc ipc = {.fd = -1, .why = ""};
-	int code = connect_to(c, "admin.sock", &ipc);
-	if (code != EX_OK)
-		return code;
-	Sekisho__Empty ask = SEKISHO__EMPTY__INIT;
-	Sekisho__GaugesAnswer *gauges = NULL;
-	ARENA_LOCAL(a, LIMIT_IPC_PACKET * 4);
-	enum result r = ipc_call(&ipc, ASK_STORE_GAUGES, &ask, NULL, &a, &gauges, NULL);
-	if (r != OK)
-		code = answer_failed(c, &ipc, r);
-	ipc_close(&ipc);
-	if (r != OK)
-		return code;
-	json_t *out = gauges_json(gauges);
-	code = cli_print(c, out);
-	json_decref(out);
-	return code;
-}

@@ -118,8 +118,7 @@ int cli_log_tail(struct cli *c, const char *log);
 void cli_make_password(struct buf *b);
 /* By --password-stdin, a prompt, or made; *made_out tells. */
 int cli_new_password(struct cli *c, struct buf *password, bool *made_out);
-/* An account in the running server, with its password. roles may be NULL. */
-int cli_add_account(
-    struct cli *c, const char *address, const char *name, const char *role, struct slice password);
+/* An account in the running server, with its password. name may be NULL. */
+int cli_add_account(struct cli *c, const char *address, const char *name, struct slice password);
 
 #endif

@@ -152,9 +152,7 @@ static int populate(struct demo *d)
 		const char *password = json_string_value(json_object_get(user, "password"));
 		if (code == EX_OK)
 			code = cli_add_account(d->c, json_string_value(json_object_get(user, "address")),
-			    json_string_value(json_object_get(user, "name")),
-			    json_string_value(json_array_get(json_object_get(user, "roles"), 0)),
-			    slice_str(password));
+			    json_string_value(json_object_get(user, "name")), slice_str(password));
 	}
 	if (code == EX_OK && demo_send_samples(port_of(d, "smtp"), d->domain) != OK)
 		return cli_fail(d->c, EX_UNAVAILABLE, "the first mails were not accepted");

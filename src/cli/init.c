@@ -113,7 +113,7 @@ static int populate(struct cli *c, const char *data, struct slice password)
 	json_decref(args);
 	json_decref(answer);
 	if (code == EX_OK)
-		code = cli_add_account(c, cli_arg(c, "administrator"), cli_arg(c, "name"), "admin", password);
+		code = cli_add_account(c, cli_arg(c, "administrator"), cli_arg(c, "name"), password);
 	return code;
 }
 

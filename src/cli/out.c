@@ -101,9 +101,9 @@ static void put_cell(struct buf *b, const char *key, const json_t *v)
 		put_safe(b, slice_of(json_string_value(v), json_string_length(v)));
 		break;
 	case JSON_INTEGER:
-		if (slice_iends(slice_str(key), SLICE("_at_ms")) && json_integer_value(v) > 0) {
+		if (slice_iends(slice_str(key), SLICE("at_ms"))) {
 			ARENA_LOCAL(a, 256);
-			buf_puts(b, cli_time(&a, json_integer_value(v)));
+			buf_puts(b, json_integer_value(v) ? cli_time(&a, json_integer_value(v)) : "-");
 		} else {
 			buf_printf(b, "%lld", (long long)json_integer_value(v));
 		}
