@@ -80,6 +80,8 @@ void cli_say(const struct cli *c, const char *fmt, ...) PRINTF(2, 3);
 /* Says what went wrong: on stderr, or as {"error": ...} with --json; returns code. */
 int cli_fail(const struct cli *c, int code, const char *fmt, ...) PRINTF(3, 4);
 int cli_exit_code(enum result r);
+/* Text of strangers does not move the terminal: control characters become '?'. */
+void cli_put_safe(struct buf *b, struct slice s);
 /* Columns a terminal needs for UTF-8 text: wide characters take two. */
 size_t cli_width(struct slice s);
 /* 2026-11-21 10:20:30 UTC */

@@ -26,8 +26,8 @@ static void put_roff(struct buf *b, const char *text)
 static void put_head(const struct cli *c, struct buf *b, const char *page, const char *section,
     const char *english, const char *japanese)
 {
-	buf_printf(b, ".TH %s %s \"\" \"Sekisho %s\" \"\"\n.ad l\n.SH %s\n%s \\- ", page, section, SEKISHO_VERSION,
-	    CLI_TEXT(c, "NAME", "名前"), page);
+	buf_printf(b, ".TH %s %s \"\" \"Sekisho %s\" \"\"\n.ad l\n.SH %s\n%s \\- ", page, section,
+	    SEKISHO_VERSION, CLI_TEXT(c, "NAME", "名前"), page);
 	put_roff(b, CLI_TEXT(c, english, japanese));
 	buf_putc(b, '\n');
 }

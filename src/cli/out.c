@@ -57,8 +57,7 @@ size_t cli_width(struct slice s)
 	return width;
 }
 
-/* Text of strangers does not move the terminal: control characters become '?'. */
-static void put_safe(struct buf *b, struct slice s)
+void cli_put_safe(struct buf *b, struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char ch = (unsigned char)s.p[i];
@@ -98,7 +97,7 @@ static void put_cell(struct buf *b, const char *key, const json_t *v)
 {
 	switch (json_typeof(v)) {
 	case JSON_STRING:
-		put_safe(b, slice_of(json_string_value(v), json_string_length(v)));
+		cli_put_safe(b, slice_of(json_string_value(v), json_string_length(v)));
 		break;
 	case JSON_INTEGER:
 		if (slice_iends(slice_str(key), SLICE("at_ms"))) {
