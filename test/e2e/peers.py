@@ -293,7 +293,7 @@ class OpenSmtpd(Peer):
     name = "opensmtpd"
 
     def configure(self):
-        routes = "\n".join(f'action "out{i}" relay host smtp+notls://{t}\n'
+        routes = "\n".join(f'action "out{i}" relay host smtp://{t}\n'
                            f'match from any for domain "{d}" action "out{i}"' for i, (d, t) in
                            enumerate(self.routes.items()))
         (self.state / "smtpd.conf").write_text(f"""\
