@@ -16,7 +16,7 @@ class Taken:
 
 
 class Sink:
-    """Listens on 127.0.0.1; `taken` grows as messages come in.
+    """Listens on loopback; `taken` grows as messages come in.
 
     `rule(stage, argument)` may answer for any stage ("connect", "EHLO", "MAIL", "RCPT", "DATA", "END"): a reply line,
     None for the usual one, or "drop" to close the connection without an answer.
@@ -24,7 +24,8 @@ class Sink:
 
     EXTENSIONS = ("PIPELINING", "8BITMIME", "SIZE 104857600", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
 
-    def __init__(self, port=0, rule=None, extensions=EXTENSIONS, certificate=None, keep_data=True, on_message=None):
+    def __init__(self, port=0, rule=None, extensions=EXTENSIONS, certificate=None, keep_data=True, on_message=None,
+                 host="127.0.0.1"):
         self.rule = rule or (lambda stage, argument: None)
         self.extensions = list(extensions)
         self.keep_data, self.on_message = keep_data, on_message
@@ -34,7 +35,7 @@ class Sink:
             self.context.load_cert_chain(*certificate)
             self.extensions.append("STARTTLS")
         self.taken, self.connections, self.lock = [], 0, threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=1024)
+        self.listener = socket.create_server((host, port), backlog=1024)
         self.port = self.listener.getsockname()[1]
         self.open = set()
         threading.Thread(target=self.accept, daemon=True).start()
