@@ -145,6 +145,10 @@ bool mail_charset_find(struct slice label, struct mail_charset *out)
 
 size_t mail_utf8_decode(struct slice in, struct buf *out)
 {
+	if (slice_is_utf8(in)) {
+		buf_put(out, in);
+		return 0;
+	}
 	size_t bad = 0;
 	while (in.n) {
 		size_t n = mail_ascii_run(in);
@@ -217,8 +221,24 @@ static size_t utf16_put(const UChar *u, size_t n, UChar *lead, struct buf *out)
 	return bad;
 }
 
+/* UTF-16 that does not say its order: most text is made of small code points, whose upper octet is 0. */
+static const char *utf16_order(const char *name, struct slice in)
+{
+	bool mark = in.n > 1 &&
+		    ((in.p[0] == '\xfe' && in.p[1] == '\xff') || (in.p[0] == '\xff' && in.p[1] == '\xfe'));
+	if (mark || !slice_ieq(slice_str(name), SLICE("utf-16")))
+		return name;
+	size_t even = 0, odd = 0;
+	for (size_t i = 0; i + 1 < in.n; i += 2) {
+		even += in.p[i] == 0 || in.p[i] == 0x30;
+		odd += in.p[i + 1] == 0 || in.p[i + 1] == 0x30;
+	}
+	return odd > even ? "UTF-16LE" : "UTF-16BE";
+}
+
 static size_t icu_decode(const char *name, struct slice in, struct buf *out)
 {
+	name = utf16_order(name, in);
 	UErrorCode err = U_ZERO_ERROR;
 	UConverter *cnv = ucnv_open(name, &err);
 	if (U_FAILURE(err))

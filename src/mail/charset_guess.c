@@ -94,6 +94,12 @@ static bool ascii_based(const struct mail_charset *cs)
 	       slice_istarts(name, SLICE("gb1")) || slice_istarts(name, SLICE("big5"));
 }
 
+/* Whether some of it is well-formed UTF-8 beyond ASCII. */
+static bool utf8_in_part(struct slice in)
+{
+	return weigh(slice_sub(in, 0, LOOK_AT), mail_utf8_decode).valid > 0;
+}
+
 /* Decodes as declared; when that breaks and a guess breaks less, as guessed. */
 static size_t decode_doubted(const struct mail_charset *cs, struct slice in, struct buf *out)
 {
@@ -105,8 +111,9 @@ static size_t decode_doubted(const struct mail_charset *cs, struct slice in, str
 	struct mail_charset guess = mail_charset_guess(in);
 	if (guess.kind == cs->kind && guess.kind != MAIL_CS_ICU)
 		return bad;
-	if (guess.kind == MAIL_CS_LATIN1 && cs->kind != MAIL_CS_ASCII && cs->kind != MAIL_CS_UTF8)
-		return bad; /* windows-1252 fits everything and so proves nothing */
+	bool vague = guess.kind == MAIL_CS_LATIN1; /* it fits everything and so proves nothing */
+	if (vague && cs->kind != MAIL_CS_ASCII && (cs->kind != MAIL_CS_UTF8 || utf8_in_part(in)))
+		return bad;
 	BUF_LOCAL(other, out->max - start);
 	size_t other_bad = mail_charset_decode(&guess, in, &other);
 	if (other_bad >= bad)

@@ -146,7 +146,7 @@ static void part_put(struct buf *b, const struct mail_part *p)
 	if (p->root)
 		fields_put(b, p);
 	defects_put(b, p->defects);
-	if (p->first) {
+	if (p->first || p->multipart) {
 		member(b, "parts");
 		buf_putc(b, '[');
 		for (const struct mail_part *c = p->first; c; c = c->next) {

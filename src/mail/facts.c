@@ -6,55 +6,11 @@
 #include <openssl/sha.h>
 
 #define BIT(name) MAIL_DEFECT_BIT(MAIL_DEFECT_##name)
-#define PREVIEW_OCTETS 8192 /* of a text's body, looked at for the preview */
+#define PREVIEW_OCTETS ((size_t)2048) /* of a text's body, looked at for the preview */
+#define PREVIEW_HTML ((size_t)16384)  /* of an HTML one, which begins with styles */
 #define PREVIEW_CHARS 256
 #define HEADER_KEPT 8192
 #define REFERENCES 100
-
-/* What kinds of octets there are. The loops are written so that the compiler can use vectors. */
-struct octets {
-	bool high, nul, bare_cr, bare_lf;
-};
-
-static struct octets octets_look(struct slice s)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-	unsigned char high = 0, nul = 0;
-	size_t cr = 0, lf = 0, pairs = 0;
-	for (size_t i = 0; i < s.n;) {
-		size_t end = MIN(i + 128, s.n); /* so that counts fit an octet */
-		unsigned char block_cr = 0, block_lf = 0, block_pairs = 0;
-		for (size_t k = i; k < end; k++) {
-			high |= p[k];
-			nul |= p[k] == 0;
-			block_cr = (unsigned char)(block_cr + (p[k] == '\r'));
-			block_lf = (unsigned char)(block_lf + (p[k] == '\n'));
-		}
-		for (size_t k = MAX(i, (size_t)1); k < end; k++)
-			block_pairs = (unsigned char)(block_pairs + ((p[k] == '\n') & (p[k - 1] == '\r')));
-		cr += block_cr;
-		lf += block_lf;
-		pairs += block_pairs;
-		i = end;
-	}
-	return (struct octets){
-	    .high = high > 127, .nul = nul != 0, .bare_cr = cr > pairs, .bare_lf = lf > pairs};
-}
-
-static void octets_note(
-    struct slice message, const struct mail_part *root, Sekisho__Facts *f, mail_defects *d)
-{
-	struct octets header = octets_look(slice_sub(message, 0, root->body_offset));
-	struct octets body = octets_look(slice_sub(message, root->body_offset, message.n));
-	f->has_8bit_header = header.high;
-	f->has_8bit = body.high;
-	*d |= header.nul || body.nul ? BIT(body_nul) : 0;
-	*d |= header.bare_cr ? BIT(header_bare_cr) : 0;
-	*d |= body.bare_cr ? BIT(body_bare_cr) : 0;
-	*d |= header.bare_lf || body.bare_lf ? BIT(bare_lf) : 0;
-	f->has_binary = header.nul || body.nul || header.bare_cr || body.bare_cr || header.bare_lf ||
-			body.bare_lf || (*d & BIT(line_too_long));
-}
 
 /* The part whose text stands for the message: plain text first, HTML else; no attachments, no embedded messages. */
 static const struct mail_part *text_part(const struct mail_part *part)
@@ -93,23 +49,34 @@ static char *preview_squeeze(struct slice text, struct arena *a)
 	return facts_string(a, buf_slice(&out));
 }
 
+/* The start of a long text, cut where no character is torn: behind a line, else between two characters of UTF-8. */
+static struct slice start_cut(struct slice s, size_t most)
+{
+	if (s.n <= most)
+		return s;
+	ptrdiff_t at = slice_rfind(slice_sub(s, 0, most), '\n');
+	return at > (ptrdiff_t)most / 2 ? slice_sub(s, 0, (size_t)at + 1) : mail_utf8_cut(s, most);
+}
+
 static char *preview_make(const struct mail_part *root, struct arena *a, mail_defects *d)
 {
 	const struct mail_part *p = text_part(root);
 	if (!p)
 		return facts_string(a, SLICE_NONE);
-	BUF_LOCAL(octets, PREVIEW_OCTETS);
-	mail_transfer_put(p->encoding, slice_sub(mail_part_body(p), 0, PREVIEW_OCTETS), &octets);
-	struct slice seen = buf_slice(&octets);
-	BUF_LOCAL(text, PREVIEW_OCTETS * 4);
+	bool html = slice_eq(p->subtype, SLICE("html"));
+	size_t most = html ? PREVIEW_HTML : PREVIEW_OCTETS;
+	BUF_LOCAL(octets, most + 4);
+	mail_transfer_put(p->encoding, slice_sub(mail_part_body(p), 0, most * 4), &octets);
+	struct slice seen = start_cut(buf_slice(&octets), most);
+	BUF_LOCAL(text, most * 4);
 	struct mail_charset cs;
 	if (p->charset.n && !mail_charset_find(p->charset, &cs))
 		*d |= BIT(charset_unknown);
-	if (mail_text_decode(p->charset, seen, &text) && p->body_length <= PREVIEW_OCTETS)
+	if (mail_text_decode(p->charset, seen, &text))
 		*d |= BIT(charset_malformed);
-	if (!slice_eq(p->subtype, SLICE("html")))
+	if (!html)
 		return preview_squeeze(buf_slice(&text), a);
-	BUF_LOCAL(plain, PREVIEW_OCTETS * 4);
+	BUF_LOCAL(plain, most * 4);
 	mail_html_text(buf_slice(&text), &plain);
 	return preview_squeeze(buf_slice(&plain), a);
 }
@@ -247,7 +214,10 @@ enum result mail_facts_extract(struct slice message, struct arena *a, Sekisho__F
 	f->size = message.n;
 	digest_set(message, a, f);
 	f->root = facts_part(mime.root, a, &d);
-	octets_note(message, mime.root, f, &d);
+	f->has_8bit_header = mime.header_8bit;
+	f->has_8bit = mime.body_8bit;
+	f->has_binary = (d & (BIT(body_nul) | BIT(header_bare_cr) | BIT(body_bare_cr) | BIT(bare_lf) |
+				 BIT(line_too_long))) != 0;
 	top_fields(mime.root, a, f, &d);
 	f->preview = preview_make(mime.root, a, &d);
 	if (mime.root->header_length <= HEADER_KEPT)

@@ -105,22 +105,31 @@ static bool end_here(struct mail_fields *f, mail_defects why)
 	return false;
 }
 
+/* Whether the header may still end properly; asked once a header. */
+static bool empty_line_follows(struct mail_fields *f)
+{
+	if (!f->empty_seen)
+		f->empty_seen =
+		    slice_search(f->rest, SLICE("\n\r\n")) >= 0 || slice_search(f->rest, SLICE("\n\n")) >= 0;
+	return f->empty_seen;
+}
+
 /*
- * A line that is no field. When a field follows it is a slip and passed over; else the body begins with it.
- * Returns false when the header has ended.
+ * A line that is no field. It is passed over, as most readers do, unless the body seems to begin with it: when it is
+ * the first line and no field follows, or when no empty line follows that would end the header. Returns false when
+ * the header has ended.
  */
 static bool junk_line(struct mail_fields *f, struct mail_field *out)
 {
 	size_t n = line_length(f->rest);
 	struct slice line = line_bare(slice_sub(f->rest, 0, n)), next = slice_sub(f->rest, n, f->rest.n);
 	bool first = f->count == 0;
-	if (first && (slice_starts(line, SLICE("From ")) || slice_starts(line, SLICE(">From ")))) {
+	if (first && (slice_starts(line, SLICE("From ")) || slice_starts(line, SLICE(">From "))))
 		f->defects |= MAIL_DEFECT_BIT(MAIL_DEFECT_mbox_from);
-	} else if (!starts_field(next)) {
+	else if (!starts_field(next) && (first || !empty_line_follows(f)))
 		return end_here(f, MAIL_DEFECT_BIT(MAIL_DEFECT_header_no_end));
-	} else {
+	else
 		f->defects |= MAIL_DEFECT_BIT(MAIL_DEFECT_header_junk_line);
-	}
 	*out = (struct mail_field){.name = SLICE_NONE, .value = line, .all = slice_sub(f->rest, 0, n)};
 	f->count++;
 	take(f, n);
@@ -160,7 +169,7 @@ bool mail_fields_next(struct mail_fields *f, struct mail_field *out)
 		return end_here(f, 0);
 	}
 	if (f->left == 0)
-		return end_here(f, MAIL_DEFECT_BIT(MAIL_DEFECT_header_too_long));
+		return end_here(f, MAIL_DEFECT_BIT(MAIL_DEFECT_header_too_big));
 	if (mail_is(f->rest.p[0], MAIL_BLANK))
 		return folded_start(f, out);
 	size_t colon;
@@ -171,7 +180,7 @@ bool mail_fields_next(struct mail_fields *f, struct mail_field *out)
 		f->defects |= MAIL_DEFECT_BIT(MAIL_DEFECT_header_space_colon);
 	size_t n = field_length(f->rest, &f->defects);
 	if (n > f->left)
-		return end_here(f, MAIL_DEFECT_BIT(MAIL_DEFECT_header_too_long));
+		return end_here(f, MAIL_DEFECT_BIT(MAIL_DEFECT_header_too_big));
 	out->all = slice_sub(f->rest, 0, n);
 	out->name = slice_sub(f->rest, 0, name);
 	out->value = line_bare(slice_sub(out->all, colon + 1, n));

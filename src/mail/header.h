@@ -39,6 +39,7 @@ struct mail_fields {
 	struct slice rest; /* not yet read */
 	size_t count;      /* fields so far */
 	size_t left;       /* of LIMIT_HEADER_BYTES */
+	bool empty_seen;   /* an empty line stands further on */
 	bool ended;        /* the empty line (or the end) was reached; rest is the body */
 	mail_defects defects;
 };

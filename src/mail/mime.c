@@ -44,7 +44,10 @@ static bool boundary_match(struct slice line, struct slice boundary, bool *closi
 	return true;
 }
 
-/* The delimiter that the line (which begins with "--") is; level NO_LEVEL when none. */
+/*
+ * The delimiter that the line (which begins with "--") is; level NO_LEVEL when none. When no boundary fits the whole
+ * line, the longest one it begins with is taken, as IMAP servers do, and noted.
+ */
 static struct delimiter delimiter_find(struct parser *p, struct slice line)
 {
 	struct delimiter junk = {.level = NO_LEVEL};
@@ -55,8 +58,8 @@ static struct delimiter delimiter_find(struct parser *p, struct slice line)
 		if (!has_junk)
 			return (struct delimiter){.level = k, .closing = closing};
 		p->open[k].part->defects |= BIT(boundary_line_junk);
-		if (closing && junk.level == NO_LEVEL)
-			junk = (struct delimiter){.level = k, .closing = true};
+		if (junk.level == NO_LEVEL || p->open[k].boundary.n > p->open[junk.level].boundary.n)
+			junk = (struct delimiter){.level = k, .closing = closing};
 	}
 	return junk;
 }
@@ -83,11 +86,11 @@ static mail_defects line_look(struct slice rest)
 {
 	if (rest.p[0] == 'b' && slice_starts(rest, SLICE("begin ")) && rest.n > 9 && ascii_digit(rest.p[6]) &&
 	    ascii_digit(rest.p[7]) && ascii_digit(rest.p[8]))
-		return BIT(uuencode_inside);
+		return BIT(file_inside);
 	if (rest.p[0] == '=' && slice_starts(rest, SLICE("=ybegin ")))
-		return BIT(yenc_inside);
+		return BIT(file_inside);
 	if (rest.p[0] == '(' && slice_starts(rest, SLICE("(This file must be converted with BinHex")))
-		return BIT(binhex_inside);
+		return BIT(file_inside);
 	return 0;
 }
 
@@ -234,7 +237,7 @@ static bool header_read(struct parser *p, struct mail_part *part, struct slice *
 	}
 	part->defects |= fields.defects;
 	if (fields.count > LIMIT_HEADER_FIELDS)
-		part->defects |= BIT(header_too_many);
+		part->defects |= BIT(header_too_big);
 	part->header_length = (cut ? d->at : p->i) - start;
 	part->fields = g.v;
 	part->field_count = g.n;
@@ -304,11 +307,11 @@ static struct slice boundary_of(struct parser *p, struct mail_part *part)
 		part->defects |= BIT(boundary_missing);
 		return SLICE_NONE;
 	}
-	struct slice b = param->text;
-	if (boundary_odd(b) || param->extended || !slice_eq(param->raw, param->text))
+	struct slice b = param->extended ? param->text : param->raw;
+	if (boundary_odd(b) || param->extended)
 		part->defects |= BIT(boundary_odd);
-	while (b.n && mail_is(b.p[b.n - 1], MAIL_BLANK)) /* lines are compared without blanks at their end */
-		b.n--;
+	if (slice_trim(b).n == 0)
+		return SLICE_NONE;
 	for (int k = 0; k < p->depth && b.n; k++)
 		if (slice_starts(p->open[k].boundary, b) || slice_starts(b, p->open[k].boundary))
 			part->defects |= BIT(boundary_reused);
@@ -386,11 +389,13 @@ static void leaf_check(struct parser *p, struct mail_part *part)
 	if (slice_eq(part->type, SLICE("message")) &&
 	    (slice_eq(part->subtype, SLICE("partial")) || slice_eq(part->subtype, SLICE("external-body"))))
 		part->defects |= BIT(message_partial);
+	if (part->header_length <= 2 && part->parent && slice_istarts(body, SLICE("content-")))
+		part->defects |= BIT(header_in_body);
 	part->defects |= mail_transfer_check(part->encoding, body);
 	if (part->encoding == MAIL_ENC_BASE64)
-		p->line_defects &= ~(BIT(uuencode_inside) | BIT(yenc_inside) | BIT(binhex_inside));
+		p->line_defects &= ~BIT(file_inside);
 	if (part->encoding == MAIL_ENC_UU)
-		p->line_defects &= ~BIT(uuencode_inside);
+		p->line_defects &= ~BIT(file_inside);
 }
 
 /* A message inside a transfer encoding, which RFC 2046 forbids and some clients open. */
@@ -459,8 +464,11 @@ static struct delimiter part_read(struct parser *p, struct mail_part *part)
 	part->body_offset = cut ? part->header_offset + part->header_length : p->i;
 	types_read(p, part, type, disposition);
 	uint64_t lines = p->lines;
-	if (cut)
+	if (cut) {
+		part->defects |= part->header_length ? BIT(boundary_in_header) : 0;
+		p->out->defects |= part->defects;
 		return d;
+	}
 	p->line_defects = 0;
 	p->nesting++;
 	d = body_read(p, part);
@@ -476,6 +484,48 @@ static struct delimiter part_read(struct parser *p, struct mail_part *part)
 	}
 	p->out->defects |= part->defects;
 	return d;
+}
+
+/* What kinds of octets there are. The loops are written so that the compiler can use vectors. */
+struct octets {
+	bool high, nul, bare_cr, bare_lf;
+};
+
+static struct octets octets_look(struct slice s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	unsigned char high = 0, nul = 0;
+	size_t cr = 0, lf = 0, pairs = 0;
+	for (size_t i = 0; i < s.n;) {
+		size_t end = MIN(i + 128, s.n); /* so that counts fit an octet */
+		unsigned char block_cr = 0, block_lf = 0, block_pairs = 0;
+		for (size_t k = i; k < end; k++) {
+			high |= p[k];
+			nul |= p[k] == 0;
+			block_cr = (unsigned char)(block_cr + (p[k] == '\r'));
+			block_lf = (unsigned char)(block_lf + (p[k] == '\n'));
+		}
+		for (size_t k = MAX(i, (size_t)1); k < end; k++)
+			block_pairs = (unsigned char)(block_pairs + ((p[k] == '\n') & (p[k - 1] == '\r')));
+		cr += block_cr;
+		lf += block_lf;
+		pairs += block_pairs;
+		i = end;
+	}
+	return (struct octets){
+	    .high = high > 127, .nul = nul != 0, .bare_cr = cr > pairs, .bare_lf = lf > pairs};
+}
+
+static void octets_note(struct mail_mime *out, struct slice message)
+{
+	struct octets header = octets_look(slice_sub(message, 0, out->root->body_offset));
+	struct octets body = octets_look(slice_sub(message, out->root->body_offset, message.n));
+	out->header_8bit = header.high;
+	out->body_8bit = body.high;
+	out->defects |= header.nul || body.nul ? BIT(body_nul) : 0;
+	out->defects |= header.bare_cr ? BIT(header_bare_cr) : 0;
+	out->defects |= body.bare_cr ? BIT(body_bare_cr) : 0;
+	out->defects |= header.bare_lf || body.bare_lf ? BIT(bare_lf) : 0;
 }
 
 void mail_mime_parse(
@@ -496,6 +546,7 @@ void mail_mime_parse(
 		return;
 	out->root->root = true;
 	part_read(p, out->root);
+	octets_note(out, message);
 	out->full |= arena_full(a);
 }
 

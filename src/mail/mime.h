@@ -40,6 +40,8 @@ struct mail_mime {
 	struct mail_part *root;
 	size_t parts;
 	mail_defects defects; /* of all parts */
+	bool header_8bit;     /* an octet above 127 in the top-level header, */
+	bool body_8bit;       /* behind it */
 	bool full;            /* the arena's cap was reached; the tree is what fitted */
 };
 

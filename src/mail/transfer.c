@@ -224,6 +224,8 @@ static void qp_line(struct slice line, struct out *o)
 			out_octet(o, line.p[i++]);
 			continue;
 		}
+		if (line.p[i + 1] >= 'a' || line.p[i + 2] >= 'a')
+			o->defects |= BIT(qp_lower_case);
 		out_octet(o, (char)(hi << 4 | lo));
 		i += 3;
 	}
@@ -358,20 +360,23 @@ static mail_defects base64_check(struct slice body)
 static mail_defects qp_check(struct slice body)
 {
 	const char *p = body.p, *end = body.p + body.n;
+	mail_defects d = 0;
 	while ((p = memchr(p, '=', (size_t)(end - p)))) {
 		size_t left = (size_t)(end - p);
 		if (left > 2 && mail_hex_value(p[1]) >= 0 && mail_hex_value(p[2]) >= 0) {
+			if (p[1] >= 'a' || p[2] >= 'a')
+				d |= BIT(qp_lower_case);
 			p += 3;
 			continue;
 		}
 		for (p++; p < end && (mail_is(*p, MAIL_BLANK) || *p == '\r'); p++)
 			;
 		if (p < end && *p != '\n')
-			return BIT(qp_malformed);
+			d |= BIT(qp_malformed);
 		if (p == end)
-			return 0;
+			break;
 	}
-	return 0;
+	return d;
 }
 
 mail_defects mail_transfer_check(enum mail_encoding e, struct slice body)
