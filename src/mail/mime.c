@@ -474,6 +474,9 @@ static struct delimiter part_read(struct parser *p, struct mail_part *part)
 	d = body_read(p, part);
 	p->nesting--;
 	size_t end = body_end(p, part->body_offset, d);
+	if (part->last &&
+	    part->last->octets.p == p->s.p) /* a header cut off by the boundary keeps its line end */
+		end = MAX(end, part->last->body_offset + part->last->body_length);
 	part->body_length = end - part->body_offset;
 	part->lines = p->lines - lines - count_lines(slice_sub(p->s, end, p->i - end));
 	if (!part->first) {
