@@ -1,5 +1,6 @@
 /* mail/charset: the Japanese tables to the last entry, variants of ISO-2022-JP, labels, guessing. */
 #include "mail/mail.h"
+#include "mail/class.h"
 #include "mail/utf8.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,14 +87,17 @@ static unsigned table_check(const char *name, bool (*entry)(unsigned, unsigned),
 	unsigned good = 0;
 	char line[256];
 	while (fgets(line, sizeof line, f)) {
-		char *end;
-		unsigned long p = strtoul(line, &end, 10);
-		if (end == line || *line == '#')
-			continue;
-		unsigned long v = strtoul(end, NULL, 16);
-		bool ok = entry((unsigned)p, (unsigned)v);
+		struct slice rest = slice_trim(slice_str(line));
+		struct slice pointer = slice_trim(slice_split(&rest, '\t'));
+		uint64_t p;
+		if (num_u64(pointer, 20000, &p) != OK)
+			continue; /* a comment */
+		unsigned v = 0;
+		for (size_t i = 2; i < rest.n && mail_hex_value(rest.p[i]) >= 0; i++)
+			v = v * 16 + (unsigned)mail_hex_value(rest.p[i]);
+		bool ok = entry((unsigned)p, v);
 		if (!ok)
-			print_message("%s: pointer %lu is not U+%04lX\n", name, p, v);
+			print_message("%s: pointer %u is not U+%04X\n", name, (unsigned)p, v);
 		good += ok;
 		++*total;
 	}
