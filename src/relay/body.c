@@ -1,0 +1,108 @@
+#include "relay/inner.h"
+
+#define PART 98304 /* octets asked of store at a time */
+
+void body_open(struct body *b, struct delivery *d)
+{
+	*b = (struct body){.delivery = d, .size = d->job->msg->size};
+	if (d->job->msg->has_data)
+		b->size = d->job->msg->data.len;
+	arena_init(&b->arena, 4 * PART);
+}
+
+void body_close(struct body *b)
+{
+	arena_free(&b->arena);
+}
+
+static enum result ask_part(struct body *b, struct slice *part_out)
+{
+	struct ipc *c = ipc_thread(b->delivery->settings->store);
+	Sekisho__OutBodyAsk ask = SEKISHO__OUT_BODY_ASK__INIT;
+	Sekisho__BodyAnswer *answer;
+	ask.mail_id = b->delivery->job->msg->mail_id;
+	ask.offset = b->offset;
+	ask.length = PART;
+	arena_reset(&b->arena);
+	if (!c || ipc_call(c, ASK_STORE_OUTBODY, &ask, NULL, &b->arena, &answer, NULL) != OK)
+		return GONE;
+	if (answer->data.len == 0 || answer->data.len > b->size - b->offset)
+		return BAD;
+	*part_out = slice_of(answer->data.data, answer->data.len);
+	return OK;
+}
+
+enum result body_next(struct body *b, struct slice *part_out)
+{
+	const Sekisho__Job *m = b->delivery->job->msg;
+	enum result r = OK;
+	*part_out = SLICE_NONE;
+	if (b->offset == b->size)
+		return OK;
+	if (m->has_data)
+		*part_out = slice_of(m->data.data, m->data.len);
+	else
+		r = ask_part(b, part_out);
+	b->offset += part_out->n;
+	return r;
+}
+
+/* One octet: false when it makes a CR or an LF a bare one. */
+static inline bool step(struct stuffing *state, char c)
+{
+	if (state->cr != (c == '\n'))
+		return false;
+	state->cr = c == '\r';
+	state->in_line = c != '\n';
+	return true;
+}
+
+/* The octets up to the next CR or LF need no look at each. */
+static const char *line_part_end(const char *p, const char *end)
+{
+	const char *cr = memchr(p, '\r', (size_t)(end - p));
+	const char *stop = cr ? cr : end;
+	const char *lf = memchr(p, '\n', (size_t)(stop - p));
+	return lf ? lf : stop;
+}
+
+enum result body_stuff(struct stream *s, struct stuffing *state, struct slice part)
+{
+	const char *p = part.p, *end = part.p + part.n, *from = part.p;
+	while (p < end) {
+		if (!state->in_line && !state->cr && *p == '.') {
+			stream_put(s, slice_of(from, (size_t)(p - from)));
+			stream_put(s, SLICE("."));
+			from = p;
+		}
+		const char *stop = line_part_end(p, end);
+		if (stop > p) {
+			if (state->cr)
+				return BAD;
+			state->in_line = true;
+			p = stop;
+			continue;
+		}
+		if (!step(state, *p++))
+			return BAD;
+	}
+	stream_put(s, slice_of(from, (size_t)(end - from)));
+	return OK;
+}
+
+enum result body_check(struct stuffing *state, struct slice part)
+{
+	const char *p = part.p, *end = part.p + part.n;
+	while (p < end) {
+		const char *stop = line_part_end(p, end);
+		if (stop > p) {
+			if (state->cr)
+				return BAD;
+			state->in_line = true;
+			p = stop;
+		} else if (!step(state, *p++)) {
+			return BAD;
+		}
+	}
+	return OK;
+}

@@ -1,0 +1,218 @@
+/* A job from beginning to end: one host after the other, until every recipient is decided. */
+#include "relay/inner.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TRIES 8        /* connections a job may open */
+#define LINK_MAILS 100 /* messages over one connection */
+
+void deliver_decide(struct delivery *d, struct rcpt *r, Sekisho__Attempt__Outcome kind, const struct why *why,
+    const struct link *l)
+{
+	struct outcome *o = calloc(1, sizeof *o);
+	if (!o)
+		abort();
+	r->state = RCPT_DONE;
+	o->row = r->msg->row;
+	o->kind = kind;
+	o->why = *why;
+	o->ms = clock_mono_ms() - d->job->begun_ms;
+	if (l) {
+		memcpy(o->host, l->host, sizeof o->host);
+		memcpy(o->ip, l->ip, sizeof o->ip);
+		memcpy(o->tls, l->tls, sizeof o->tls);
+		o->remote_dsn = l->caps.dsn;
+	}
+	*d->outcomes_end = o;
+	d->outcomes_end = &o->next;
+	d->outcomes_n++;
+}
+
+void deliver_decide_open(struct delivery *d, const struct why *why, const struct link *l)
+{
+	for (size_t i = 0; i < d->job->rcpts_n; i++)
+		if (d->job->rcpts[i].state != RCPT_DONE)
+			deliver_decide(d, &d->job->rcpts[i],
+			    why->permanent ? SEKISHO__ATTEMPT__OUTCOME__FAILED
+					   : SEKISHO__ATTEMPT__OUTCOME__DEFERRED,
+			    why, l);
+}
+
+bool deliver_has_open(const struct delivery *d)
+{
+	for (size_t i = 0; i < d->job->rcpts_n; i++)
+		if (d->job->rcpts[i].state != RCPT_DONE)
+			return true;
+	return false;
+}
+
+/* Of several hosts' reasons a temporary one counts: that host may take the message another time. */
+static void remember(struct delivery *d, const struct why *why)
+{
+	if (!d->why.status[0] || d->why.permanent)
+		d->why = *why;
+}
+
+/* ---- connections ---- */
+
+static bool link_usable(const struct link *l)
+{
+	unsigned most = l->caps.mailmax ? MIN(l->caps.mailmax, (uint32_t)LINK_MAILS) : LINK_MAILS;
+	return !l->broken && l->mails < most;
+}
+
+static void keep_link(struct delivery *d, struct link *l)
+{
+	if (link_usable(l))
+		d->link = l;
+	else
+		link_close(l);
+}
+
+static void give_back(struct delivery *d)
+{
+	struct link *l = d->link;
+	d->link = NULL;
+	if (l)
+		pool_give(&d->relay->pool, l, d->settings->connections ? d->settings->connections : 200);
+}
+
+/* Sends over l and keeps it when it can be used again. True when another connection to this host is worth a try. */
+static bool send_over(struct delivery *d, struct link *l)
+{
+	bool used = l->mails > 0;
+	send_message(d, l);
+	bool again = used && l->broken && deliver_has_open(d);
+	keep_link(d, l);
+	return again;
+}
+
+/* An open connection to that host, or NULL. */
+static struct link *waiting_link(struct delivery *d, const char *key)
+{
+	if (d->link && strcmp(d->link->key, key) != 0)
+		give_back(d);
+	struct link *l = d->link;
+	d->link = NULL;
+	if (l && stream_wait(l->stream, 0) == LATER)
+		return l;
+	if (l) {
+		l->broken = true;
+		link_close(l);
+	}
+	return pool_take(&d->relay->pool, key);
+}
+
+/* Connects to one address; without TLS when TLS is only welcome and fails. */
+static struct link *connect_one(struct delivery *d, const struct target *t, const struct dns_ip *ip)
+{
+	struct link *l;
+	struct why why;
+	bool tls_failed;
+	if (link_open(d->settings, t, ip, false, &l, &tls_failed, &why) == OK)
+		return l;
+	if (tls_failed && t->tls == RELAY_TLS_MAY && !t->implicit_tls &&
+	    link_open(d->settings, t, ip, true, &l, &tls_failed, &why) == OK) {
+		snprintf(l->tls, sizeof l->tls, "none (the handshake failed)");
+		return l;
+	}
+	remember(d, &why);
+	return NULL;
+}
+
+/* True when some connection was opened. */
+static bool try_host(struct delivery *d, const struct target *t, unsigned *tries)
+{
+	struct dns_ip_list ips;
+	struct why why;
+	char key[LINK_KEY];
+	link_key(t->host, t->port, key);
+	if (strcmp(key, d->tried) == 0)
+		return true;
+	struct link *l = waiting_link(d, key);
+	if (l && !send_over(d, l))
+		return true;
+	if (route_addresses(d->settings, t, &d->arena, &ips, &why) != OK) {
+		remember(d, &why);
+		return l != NULL;
+	}
+	bool reached = l != NULL;
+	for (size_t i = 0; i < ips.n && *tries < TRIES && deliver_has_open(d); i++) {
+		++*tries;
+		l = connect_one(d, t, &ips.ip[i]);
+		if (!l)
+			continue;
+		reached = true;
+		(void)send_over(d, l);
+		break; /* its other addresses are the same server */
+	}
+	return reached;
+}
+
+/* ---- the whole ---- */
+
+/* Nothing is begun with octets that no server may see. */
+static bool data_is_clean(const Sekisho__Job *m)
+{
+	struct stuffing state = {0};
+	return !m->has_data || m->body == 2 ||
+	       (body_check(&state, slice_of(m->data.data, m->data.len)) == OK && !state.cr);
+}
+
+static void try_hosts(struct delivery *d, const struct plan *plan)
+{
+	unsigned tries = 0;
+	bool reached = false;
+	for (size_t i = 0; i < plan->n && tries < TRIES && deliver_has_open(d); i++)
+		reached |= try_host(d, &plan->targets[i], &tries);
+	d->unreachable = !reached && plan->n > 0 && !d->why.permanent;
+}
+
+static void decide_rest(struct delivery *d)
+{
+	if (!d->why.status[0])
+		why_set(&d->why, false, "4.4.1", "no server could be asked");
+	for (size_t i = 0; i < d->job->rcpts_n; i++) {
+		struct rcpt *r = &d->job->rcpts[i];
+		if (r->state == RCPT_DONE)
+			continue;
+		struct why why = r->why.status[0] ? r->why : d->why;
+		/* What one host cannot do, a host that could not be reached might. */
+		why.permanent = why.permanent && (r->why.status[0] == 0 || !d->unreachable);
+		deliver_decide(d, r,
+		    why.permanent ? SEKISHO__ATTEMPT__OUTCOME__FAILED : SEKISHO__ATTEMPT__OUTCOME__DEFERRED,
+		    &why, NULL);
+	}
+}
+
+void deliver_job(struct delivery *d)
+{
+	struct plan plan;
+	arena_reset(&d->arena);
+	d->why = (struct why){0};
+	d->unreachable = false;
+	d->tried[0] = '\0';
+	d->job->begun_ms = clock_mono_ms();
+	if (!data_is_clean(d->job->msg)) {
+		why_set(&d->why, true, "5.6.0", "the message has a bare CR or LF");
+		deliver_decide_open(d, &d->why, NULL);
+		return;
+	}
+	/* The connection over which this destination's last message went is as good as any that a plan would find. */
+	if (d->link && stream_wait(d->link->stream, 0) == LATER) {
+		struct link *l = d->link;
+		d->link = NULL;
+		memcpy(d->tried, l->key, sizeof d->tried);
+		if (send_over(d, l))
+			d->tried[0] = '\0';
+	}
+	if (!deliver_has_open(d))
+		return;
+	if (route_plan(d->settings, slice_str(d->job->msg->domain), &d->arena, &plan, &d->why) != OK) {
+		decide_rest(d);
+		return;
+	}
+	d->why = (struct why){0};
+	try_hosts(d, &plan);
+	decide_rest(d);
+}

@@ -1,0 +1,256 @@
+/* What the files of the room share; nobody outside includes this. */
+#ifndef RELAY_INNER_H
+#define RELAY_INNER_H
+
+#include "mail/address.h"
+#include "relay/relay.h"
+#include "relay/reply.h"
+#include <pthread.h>
+
+/* ---- outcomes ---- */
+
+/* Why something was not done; what a recipient's outcome says. */
+struct why {
+	bool permanent;
+	unsigned code; /* of the remote reply, 0: ours */
+	char status[STATUS_TEXT];
+	char text[REPLY_TEXT];
+};
+
+void why_set(struct why *w, bool permanent, const char *status, const char *fmt, ...) PRINTF(4, 5);
+void why_reply(struct why *w, const struct reply *r);
+
+#define TLS_TEXT 80
+
+/* One recipient's, on its way to store. */
+struct outcome {
+	struct outcome *next;
+	uint64_t row;
+	Sekisho__Attempt__Outcome kind;
+	struct why why; /* SENT: the reply */
+	char host[LIMIT_DNS_NAME + 1], ip[DNS_IP_TEXT], tls[TLS_TEXT];
+	int64_t ms;
+	bool remote_dsn;
+};
+
+/* ---- jobs ---- */
+
+/* Jobs that came in one packet share its arena. */
+struct batch {
+	struct arena arena;
+	_Atomic unsigned jobs;
+};
+
+enum rcpt_state { RCPT_OPEN, RCPT_ACCEPTED, RCPT_DONE };
+
+struct rcpt {
+	const Sekisho__JobRcpt *msg;
+	enum rcpt_state state; /* ACCEPTED: in the transaction under way */
+	bool tried;            /* over the connection in hand */
+	struct why why;        /* of the last refusal that left it open; status[0] == 0: none yet */
+};
+
+struct job {
+	struct job *next;
+	struct batch *batch;
+	const Sekisho__Job *msg;
+	struct rcpt *rcpts;
+	size_t rcpts_n;
+	int64_t begun_ms; /* mono */
+};
+
+/* ---- whom a domain's mail goes to ---- */
+
+struct target {
+	const char *host;
+	uint16_t port;
+	bool implicit_tls;
+	bool routed; /* configured: may be anywhere, may be named like us */
+	enum relay_tls tls;
+	const char *user, *password;
+};
+
+struct plan {
+	struct target *targets;
+	size_t n;
+};
+
+/* What names a destination: "route:host:port", or the domain. */
+void route_key(const struct relay_settings *s, struct slice domain, struct buf *out);
+/* OK; DENY or LATER with the reason. Everything lives in the arena. */
+NODISCARD enum result route_plan(
+    const struct relay_settings *s, struct slice domain, struct arena *a, struct plan *out, struct why *why);
+/* The addresses of a target, those we do not connect to left out. As above. */
+NODISCARD enum result route_addresses(const struct relay_settings *s, const struct target *t, struct arena *a,
+    struct dns_ip_list *out, struct why *why);
+
+/* ---- connections ---- */
+
+#define LINK_KEY (LIMIT_DNS_NAME + 16)
+
+struct link {
+	struct link *next; /* in the pool */
+	struct stream *stream;
+	struct caps caps;
+	char key[LINK_KEY]; /* "host:port" */
+	char host[LIMIT_DNS_NAME + 1], ip[DNS_IP_TEXT], tls[TLS_TEXT];
+	unsigned mails;    /* transactions begun */
+	bool dirty;        /* RSET before the next transaction */
+	bool broken;       /* not to be used any more */
+	int64_t idle_from; /* in the pool, mono ms */
+};
+
+void link_key(const char *host, uint16_t port, char out[LINK_KEY]);
+/*
+ * Connects and greets. plain: STARTTLS is not tried. *tls_failed_out: the handshake failed; without TLS it may work.
+ * OK; LATER or DENY with the reason.
+ */
+NODISCARD enum result link_open(const struct relay_settings *s, const struct target *t,
+    const struct dns_ip *ip, bool plain, struct link **out, bool *tls_failed_out, struct why *why);
+/* Says QUIT where that makes sense, waits for nothing, and frees. */
+void link_close(struct link *l);
+
+struct pool {
+	pthread_mutex_t lock;
+	struct link *first;
+	unsigned n;
+};
+void pool_init(struct pool *p);
+struct link *pool_take(struct pool *p, const char *key); /* one that still stands, or NULL */
+void pool_give(struct pool *p, struct link *l, unsigned most);
+void pool_sweep(struct pool *p, int64_t idle_ms); /* closes what waited longer; 0: everything */
+void pool_free(struct pool *p);
+
+/* ---- sending ---- */
+
+/*
+ * Offers the message for the recipients that are open, over this connection. Recipients that are decided go to DONE (see
+ * deliver_*); the others stay open with a reason: another host may take them. Marks the link broken when it is.
+ */
+struct delivery;
+void send_message(struct delivery *d, struct link *l);
+
+struct relay;
+struct delivery {
+	struct relay *relay;
+	const struct relay_settings *settings;
+	struct job *job;
+	struct arena arena; /* of this delivery */
+	struct link *link;  /* kept between jobs of a destination; NULL: none */
+	struct outcome *outcomes, **outcomes_end;
+	size_t outcomes_n;
+	char tried[LINK_KEY]; /* the host that has had its say already; "": none */
+	bool unreachable;     /* no host could be connected to */
+	struct why why;       /* the last reason that concerned all; status[0] == 0: none yet */
+};
+
+/* One recipient is decided: kind and reason become its outcome, with the host of `l` (may be NULL). */
+void deliver_decide(struct delivery *d, struct rcpt *r, Sekisho__Attempt__Outcome kind, const struct why *why,
+    const struct link *l);
+/* All that are open: failed or deferred, as why says. */
+void deliver_decide_open(struct delivery *d, const struct why *why, const struct link *l);
+bool deliver_has_open(const struct delivery *d);
+/* The whole of a job: tries hosts until nothing is open. Leaves a connection in d->link. */
+void deliver_job(struct delivery *d);
+
+/* ---- body.c ---- */
+
+/* Where octets come from: the job's own data, or store. */
+struct body {
+	struct delivery *delivery;
+	uint64_t offset, size;
+	struct arena arena; /* of the part in hand */
+};
+void body_open(struct body *b, struct delivery *d);
+void body_close(struct body *b);
+/* The next part; empty at the end. GONE: store is away. BAD: shorter than it should be. Lives until the next call. */
+NODISCARD enum result body_next(struct body *b, struct slice *part_out);
+
+/* Puts text in DATA's form: dots doubled. `state` is zero at first. BAD at a bare CR or LF: nothing more is put. */
+struct stuffing {
+	bool in_line; /* not at the beginning of a line */
+	bool cr;      /* the last octet was CR */
+};
+NODISCARD enum result body_stuff(struct stream *s, struct stuffing *state, struct slice part);
+/* No bare CR or LF anywhere, in parts as above. */
+NODISCARD enum result body_check(struct stuffing *state, struct slice part);
+
+/* ---- report.c ---- */
+
+/* A set of queue rows. */
+struct rows {
+	uint64_t *slot; /* 0: free */
+	size_t mask, n;
+};
+void rows_init(struct rows *r);
+void rows_free(struct rows *r);
+bool rows_add(struct rows *r, uint64_t row); /* false: it was there */
+void rows_remove(struct rows *r, uint64_t row);
+
+struct reports {
+	pthread_mutex_t lock;
+	pthread_cond_t wait;
+	struct outcome *first, **end;
+	size_t n;
+	bool stopping;
+	pthread_t thread;
+};
+void reports_start(struct relay *r);
+/* Takes the list. */
+void reports_add(struct relay *r, struct outcome *list, size_t n);
+void reports_stop(struct relay *r); /* after everything was reported */
+
+/* ---- queue.c ---- */
+
+struct destination {
+	struct destination *next_bucket;
+	struct destination *next_turn;
+	char *key;
+	struct job *jobs, **jobs_end;
+	unsigned active, limit;
+	bool in_turn;
+	int64_t dead_until; /* mono ms */
+	struct why dead;
+};
+
+#define DESTINATIONS 1024 /* buckets */
+
+struct queue {
+	pthread_mutex_t lock;
+	pthread_cond_t work, done;
+	struct destination *buckets[DESTINATIONS];
+	struct destination *turn, **turn_end;
+	unsigned workers, sleeping; /* threads */
+	unsigned waiting;           /* jobs not begun */
+	unsigned out;               /* jobs claimed and not yet reported */
+	unsigned claim_at;          /* when `out` falls to it, more is claimed */
+	struct rows rows;           /* claimed and not yet reported */
+	bool stopping;
+};
+
+struct relay {
+	const struct relay_settings *settings;
+	struct queue queue;
+	struct pool pool;
+	struct reports reports;
+	int wake; /* eventfd: the claimer looks again */
+	_Atomic bool stopping;
+	pthread_t claimer;
+};
+
+void queue_init(struct relay *r);
+void queue_free(struct relay *r);
+/* Forgets destinations that were left alone long enough. */
+void queue_sweep(struct relay *r);
+/* Takes the job. */
+void queue_put(struct relay *r, struct job *j);
+/* Their outcomes are known to store. */
+void queue_reported(struct relay *r, const struct outcome *list);
+void job_free(struct job *j);
+
+/* ---- claim.c ---- */
+void *claimer_main(void *relay);
+/* Outcomes for all rows of a job that was not tried. */
+void claim_release(struct relay *r, struct job *j);
+
+#endif

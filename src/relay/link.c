@@ -1,0 +1,318 @@
+/* Connecting to a mail server: TCP, greeting, EHLO, STARTTLS, AUTH. */
+#include "relay/inner.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define OR(ms, otherwise) ((ms) ? (ms) : (otherwise))
+
+void why_set(struct why *w, bool permanent, const char *status, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(w->text, sizeof w->text, fmt, ap);
+	va_end(ap);
+	w->permanent = permanent;
+	w->code = 0;
+	snprintf(w->status, sizeof w->status, "%s", status);
+}
+
+void why_reply(struct why *w, const struct reply *r)
+{
+	w->permanent = !reply_temporary(r) && !reply_good(r);
+	w->code = r->code;
+	memcpy(w->status, r->status, sizeof w->status);
+	memcpy(w->text, r->text, sizeof w->text);
+}
+
+void link_key(const char *host, uint16_t port, char out[LINK_KEY])
+{
+	snprintf(out, LINK_KEY, "%s:%u", host, port);
+}
+
+void link_close(struct link *l)
+{
+	if (!l->broken && stream_state(l->stream) == OK) {
+		stream_timeout(l->stream, 1000);
+		stream_puts(l->stream, "QUIT\r\n");
+		result_ignore(stream_flush(l->stream)); /* nobody waits for the answer */
+	}
+	stream_close(l->stream);
+	free(l);
+}
+
+/* ---- TCP ---- */
+
+static socklen_t fill_address(const struct dns_ip *ip, uint16_t port, struct sockaddr_storage *ss)
+{
+	*ss = (struct sockaddr_storage){.ss_family = (sa_family_t)ip->family};
+	if (ip->family == AF_INET) {
+		struct sockaddr_in *in = (struct sockaddr_in *)ss;
+		in->sin_port = htons(port);
+		memcpy(&in->sin_addr, ip->octets, 4);
+		return sizeof *in;
+	}
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
+	in6->sin6_port = htons(port);
+	memcpy(&in6->sin6_addr, ip->octets, 16);
+	return sizeof *in6;
+}
+
+/* Waits for a connect under way; its errno, 0: connected. */
+static int wait_connected(int fd, int64_t ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	int err = 0;
+	socklen_t n = sizeof err;
+	int64_t end = clock_mono_ms() + ms;
+	for (;;) {
+		int64_t left = end - clock_mono_ms();
+		int ready = poll(&p, 1, left > 0 ? (int)MIN(left, INT32_MAX) : 0);
+		if (ready == 0)
+			return ETIMEDOUT;
+		if (ready > 0)
+			return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) == 0 ? err : errno;
+		if (errno != EINTR)
+			return errno;
+	}
+}
+
+static int connect_to(const struct dns_ip *ip, uint16_t port, int64_t ms, int *err_out)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = fill_address(ip, port, &ss);
+	int on = 1;
+	FD_LOCAL fd = socket(ip->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		*err_out = errno;
+		return -1;
+	}
+	setsockopt(
+	    fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* the stream collects what belongs together */
+	*err_out = connect(fd, (struct sockaddr *)&ss, n) == 0 ? 0 : errno;
+	if (*err_out == EINPROGRESS)
+		*err_out = wait_connected(fd, ms);
+	if (*err_out)
+		return -1;
+	int done = fd;
+	fd = -1;
+	return done;
+}
+
+/* ---- the conversation ---- */
+
+struct opening {
+	const struct relay_settings *s;
+	const struct target *t;
+	struct link *l;
+	struct why *why;
+	bool tls_failed;
+};
+
+static enum result lost(struct opening *o, enum result r, const char *when)
+{
+	o->l->broken = true;
+	why_set(o->why, false, r == BAD ? "4.5.0" : "4.4.2", "%s[%s]: %s %s", o->l->host, o->l->ip,
+	    r == LATER ? "no answer in time"
+	    : r == BAD ? "not an SMTP reply"
+		       : "the connection was lost",
+	    when);
+	return LATER;
+}
+
+static enum result refused(struct opening *o, const struct reply *r)
+{
+	why_reply(o->why, r);
+	return o->why->permanent ? DENY : LATER;
+}
+
+/* The end of the conversation is no verdict on the message: another host may be better (RFC 5321 3.1, 3.8). */
+static enum result ask(struct opening *o, struct reply *r, const char *when)
+{
+	enum result got = reply_read(o->l->stream, r, NULL, NULL);
+	return got == OK ? OK : lost(o, got, when);
+}
+
+static enum result say_hello(struct opening *o)
+{
+	struct link *l = o->l;
+	struct reply r;
+	l->caps = (struct caps){0};
+	stream_printf(l->stream, "EHLO %s\r\n", o->s->hostname);
+	enum result got = reply_read(l->stream, &r, caps_read, &l->caps);
+	if (got != OK)
+		return lost(o, got, "after EHLO");
+	l->caps.ehlo = reply_good(&r);
+	if (!l->caps.ehlo && r.code != 421) {
+		l->caps = (struct caps){0};
+		stream_printf(l->stream, "HELO %s\r\n", o->s->hostname);
+		got = reply_read(l->stream, &r, NULL, NULL);
+		if (got != OK)
+			return lost(o, got, "after HELO");
+	}
+	if (!reply_good(&r))
+		return refused(o, &r);
+	/* Ourselves under another name: nothing would ever end this but the hop count. */
+	if (!o->t->routed && l->caps.name[0] && strcasecmp(l->caps.name, o->s->hostname) == 0) {
+		why_set(o->why, true, "5.4.6", "%s[%s] is this server itself: a loop", l->host, l->ip);
+		return DENY;
+	}
+	return OK;
+}
+
+static enum result shake_hands(struct opening *o)
+{
+	struct link *l = o->l;
+	bool verify = o->t->tls == RELAY_TLS_VERIFIED;
+	SSL_CTX *ctx = verify ? o->s->verified : o->s->unverified;
+	struct dns_ip ip;
+	const char *sni = dns_ip_read(slice_str(o->t->host), &ip) == OK ? NULL : o->t->host;
+	enum result r = ctx ? stream_tls_connect(l->stream, ctx, sni) : GONE;
+	if (r != OK) {
+		ERR_clear_error();
+		o->tls_failed = true;
+		return lost(o, GONE, "in the TLS handshake");
+	}
+	if (verify && !tls_peer_is(stream_ssl(l->stream), o->t->host)) {
+		why_set(o->why, false, "4.7.5", "the certificate of %s is not its own", l->host);
+		return LATER;
+	}
+	snprintf(l->tls, sizeof l->tls, "%s %s%s", stream_tls_version(l->stream),
+	    stream_tls_cipher(l->stream), verify ? " verified" : "");
+	return OK;
+}
+
+static enum result start_tls(struct opening *o, bool plain)
+{
+	struct link *l = o->l;
+	bool must = o->t->tls == RELAY_TLS_MUST || o->t->tls == RELAY_TLS_VERIFIED;
+	if (o->t->tls == RELAY_TLS_NEVER || stream_is_tls(l->stream) || (plain && !must))
+		return OK;
+	struct reply r = {0};
+	if (l->caps.starttls) {
+		stream_puts(l->stream, "STARTTLS\r\n");
+		enum result got = ask(o, &r, "after STARTTLS");
+		if (got != OK) {
+			o->tls_failed = true;
+			return got;
+		}
+	}
+	if (r.code != 220) {
+		if (!must)
+			return OK;
+		why_set(o->why, false, "4.7.4", "%s does not offer TLS, which is required", l->host);
+		return LATER;
+	}
+	enum result done = shake_hands(o);
+	return done == OK ? say_hello(o) : done;
+}
+
+/* One line of a SASL exchange, base64. */
+static enum result say_secret(struct opening *o, const char *verb, struct slice secret, unsigned want)
+{
+	__attribute__((cleanup(buf_free_secret))) struct buf line = {.max = 4096};
+	struct reply r;
+	buf_puts(&line, verb);
+	buf_base64(&line, secret);
+	buf_puts(&line, "\r\n");
+	stream_put(o->l->stream, buf_slice(&line));
+	enum result got = ask(o, &r, "after AUTH");
+	if (got != OK)
+		return got;
+	if (r.code == want)
+		return OK;
+	/* A wrong password of ours must not bounce everybody's mail. */
+	why_reply(o->why, &r);
+	o->why->permanent = false;
+	snprintf(o->why->status, sizeof o->why->status, "4.7.8");
+	return LATER;
+}
+
+static enum result log_in(struct opening *o)
+{
+	const struct target *t = o->t;
+	struct link *l = o->l;
+	if (!t->user)
+		return OK;
+	struct slice user = slice_str(t->user), password = slice_str(t->password);
+	if (!stream_is_tls(l->stream) || !(l->caps.auth_plain || l->caps.auth_login)) {
+		why_set(o->why, false, "4.7.0", "%s offers no login over TLS", l->host);
+		return LATER;
+	}
+	if (l->caps.auth_plain) {
+		__attribute__((cleanup(buf_free_secret))) struct buf b = {.max = 2048};
+		buf_putc(&b, '\0');
+		buf_put(&b, user);
+		buf_putc(&b, '\0');
+		buf_put(&b, password);
+		return say_secret(o, "AUTH PLAIN ", buf_slice(&b), 235);
+	}
+	struct reply r;
+	stream_puts(l->stream, "AUTH LOGIN\r\n");
+	enum result got = ask(o, &r, "after AUTH");
+	if (got != OK || r.code != 334)
+		return got != OK ? got : refused(o, &r);
+	got = say_secret(o, "", user, 334);
+	return got == OK ? say_secret(o, "", password, 235) : got;
+}
+
+static enum result converse(struct opening *o, bool plain)
+{
+	struct reply r;
+	enum result got = OK;
+	if (o->t->implicit_tls)
+		got = shake_hands(o);
+	if (got == OK)
+		got = ask(o, &r, "before its greeting");
+	if (got == OK && !reply_good(&r))
+		got = refused(o, &r);
+	if (got == OK)
+		got = say_hello(o);
+	if (got == OK && !o->t->implicit_tls)
+		got = start_tls(o, plain);
+	return got == OK ? log_in(o) : got;
+}
+
+static struct link *link_new(const struct target *t, const struct dns_ip *ip, int fd)
+{
+	struct link *l = calloc(1, sizeof *l);
+	if (!l)
+		abort();
+	l->stream = stream_socket(fd);
+	link_key(t->host, t->port, l->key);
+	snprintf(l->host, sizeof l->host, "%s", t->host);
+	(void)dns_ip_text(ip, l->ip);
+	return l;
+}
+
+enum result link_open(const struct relay_settings *s, const struct target *t, const struct dns_ip *ip,
+    bool plain, struct link **out, bool *tls_failed_out, struct why *why)
+{
+	char text[DNS_IP_TEXT], reason[128];
+	int err;
+	int fd = connect_to(ip, t->port, OR(s->times.connect, 30 * SECOND_MS), &err);
+	*tls_failed_out = false;
+	if (fd < 0) {
+		why_set(why, false, "4.4.1", "%s[%s]:%u: %s", t->host, dns_ip_text(ip, text), t->port,
+		    strerror_r(err, reason, sizeof reason));
+		return LATER;
+	}
+	struct opening o = {.s = s, .t = t, .l = link_new(t, ip, fd), .why = why};
+	stream_timeout(o.l->stream, OR(s->times.greeting, 5 * MINUTE_MS));
+	enum result r = converse(&o, plain);
+	*tls_failed_out = o.tls_failed;
+	EVENT(RELAY_CONNECT, KZ("host", o.l->host), KZ("ip", o.l->ip), KZ("tls", o.l->tls));
+	if (r == OK) {
+		*out = o.l;
+		return OK;
+	}
+	link_close(o.l);
+	return r;
+}
