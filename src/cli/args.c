@@ -75,12 +75,17 @@ static bool find_word(const char *synopsis, size_t index, struct element *out)
 	return false;
 }
 
+/* Takes value; false when there is none, or when the one before it stays. */
 static bool store(json_t *args, const struct element *e, json_t *value)
 {
 	char key[64];
 	key_of(e, key);
+	if (!e->many && json_object_get(args, key)) {
+		json_decref(value);
+		return false;
+	}
 	if (!e->many)
-		return !json_object_get(args, key) && json_object_set_new(args, key, value) == 0;
+		return json_object_set_new(args, key, value) == 0;
 	json_t *list = json_object_get(args, key);
 	if (!list) {
 		list = json_array();
@@ -125,7 +130,7 @@ static enum result take_option(
 		json_decref(json);
 		json = json_integer(minus ? -(json_int_t)n : (json_int_t)n);
 	}
-	if (!json || !store(args, &e, json)) {
+	if (!store(args, &e, json)) {
 		buf_printf(why, SLICE_FMT " is given twice or is not UTF-8", SLICE_ARG(name));
 		return BAD;
 	}
@@ -141,7 +146,7 @@ static enum result take_word(
 		return BAD;
 	}
 	json_t *json = json_stringn(word.p, word.n);
-	if (!json || !store(args, &e, json)) {
+	if (!store(args, &e, json)) {
 		buf_printf(why, "not UTF-8: " SLICE_FMT, SLICE_ARG(word));
 		return BAD;
 	}

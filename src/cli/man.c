@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 /*
- * The manual pages, from the tables: what the program takes is what the page says. `meson compile` writes them to
- * build/doc; test/check-docs compares.
+ * The manual pages, from the tables: what the program takes is what the page says. The build writes them to
+ * build/doc; test/check-docs renders them.
  */
 
 #define PAGE_MOST 1048576

@@ -56,7 +56,7 @@ static struct slice unescape(struct imap_args *p, struct slice raw)
 {
 	char *out = arena_alloc(p->arena, raw.n);
 	if (!out) {
-		imap_args_fail(p, "too much");
+		imap_args_fail(p, "Too much");
 		return SLICE_NONE;
 	}
 	size_t n = 0;
@@ -78,7 +78,7 @@ static struct slice quoted(struct imap_args *p)
 			struct slice raw = slice_sub(rest, 0, i);
 			p->c.rest = slice_sub(rest, i + 1, rest.n);
 			if (eight && !(p->utf8 && slice_is_utf8(raw))) {
-				imap_args_fail(p, "eight-bit octets in a quoted string");
+				imap_args_fail(p, "Eight-bit octets in a quoted string");
 				return SLICE_NONE;
 			}
 			return escaped ? unescape(p, raw) : raw;
@@ -92,7 +92,7 @@ static struct slice quoted(struct imap_args *p)
 		}
 		eight |= c > 0x7f;
 	}
-	imap_args_fail(p, "broken quoted string");
+	imap_args_fail(p, "Broken quoted string");
 	return SLICE_NONE;
 }
 
@@ -106,7 +106,7 @@ static struct slice literal(struct imap_args *p)
 	cursor_need(&p->c, '\n');
 	struct slice s = cursor_bytes(&p->c, n);
 	if (p->c.err == OK && s.n && memchr(s.p, 0, s.n)) {
-		imap_args_fail(p, "a NUL in a literal");
+		imap_args_fail(p, "A NUL in a literal");
 		return SLICE_NONE;
 	}
 	return s;
@@ -118,7 +118,7 @@ struct slice imap_args_string(struct imap_args *p)
 		return quoted(p);
 	if (cursor_try(&p->c, '{'))
 		return literal(p);
-	imap_args_fail(p, "a string was expected");
+	imap_args_fail(p, "A string was expected");
 	return SLICE_NONE;
 }
 
@@ -139,7 +139,7 @@ bool imap_args_nstring(struct imap_args *p, struct slice *out)
 		return true;
 	}
 	if (!cursor_try_word(&p->c, SLICE("NIL")))
-		imap_args_fail(p, "a string or NIL was expected");
+		imap_args_fail(p, "A string or NIL was expected");
 	return false;
 }
 
@@ -147,12 +147,12 @@ bool imap_args_nstring(struct imap_args *p, struct slice *out)
 static struct slice checked_name(struct imap_args *p, struct slice name)
 {
 	if (!slice_is_utf8(name) || name.n > LIMIT_MAILBOX_NAME) {
-		imap_args_fail(p, "no such name can be");
+		imap_args_fail(p, "No such name can be");
 		return SLICE_NONE;
 	}
 	for (size_t i = 0; i < name.n; i++)
 		if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f) {
-			imap_args_fail(p, "a control character in a name");
+			imap_args_fail(p, "A control character in a name");
 			return SLICE_NONE;
 		}
 	if (slice_ieq(name, SLICE("INBOX")))
@@ -161,7 +161,7 @@ static struct slice checked_name(struct imap_args *p, struct slice name)
 		return name;
 	char *copy = arena_z(p->arena, name);
 	if (!copy) {
-		imap_args_fail(p, "too much");
+		imap_args_fail(p, "Too much");
 		return SLICE_NONE;
 	}
 	memcpy(copy, "INBOX", 5);
@@ -174,14 +174,14 @@ static struct slice decoded_name(struct imap_args *p, struct slice raw)
 		return SLICE_NONE;
 	if (p->utf8 || slice_find(raw, '&') < 0) {
 		if (!p->utf8 && !slice_is_ascii(raw)) {
-			imap_args_fail(p, "eight-bit octets in a mailbox name");
+			imap_args_fail(p, "Eight-bit octets in a mailbox name");
 			return SLICE_NONE;
 		}
 		return checked_name(p, raw);
 	}
 	BUF_LOCAL(b, LIMIT_IMAP_LITERAL * 2);
 	if (imap_utf7_decode(raw, &b) != OK) {
-		imap_args_fail(p, "broken modified UTF-7 in a mailbox name");
+		imap_args_fail(p, "Broken modified UTF-7 in a mailbox name");
 		return SLICE_NONE;
 	}
 	return checked_name(p, arena_dup(p->arena, buf_slice(&b)));
@@ -214,12 +214,12 @@ static const struct {
 static void add_keyword(struct imap_args *p, struct slice word, struct imap_flags *out)
 {
 	if (out->n == LIMIT_KEYWORDS) {
-		imap_args_fail(p, "too many keywords");
+		imap_args_fail(p, "Too many keywords");
 		return;
 	}
 	if (!out->keywords &&
 	    !(out->keywords = arena_array(p->arena, LIMIT_KEYWORDS, sizeof *out->keywords))) {
-		imap_args_fail(p, "too much");
+		imap_args_fail(p, "Too much");
 		return;
 	}
 	for (size_t i = 0; i < out->n; i++)
@@ -233,7 +233,7 @@ static void one_flag(struct imap_args *p, struct imap_flags *out)
 	if (!imap_args_try(p, '\\')) {
 		struct slice word = imap_args_atom(p);
 		if (word.n > LIMIT_KEYWORD)
-			imap_args_fail(p, "a keyword too long");
+			imap_args_fail(p, "A keyword too long");
 		else if (p->c.err == OK)
 			add_keyword(p, word, out);
 		return;
@@ -244,7 +244,7 @@ static void one_flag(struct imap_args *p, struct imap_flags *out)
 			out->system |= system_flags[i].bit;
 			return;
 		}
-	imap_args_fail(p, "no such system flag");
+	imap_args_fail(p, "No such system flag");
 }
 
 void imap_args_flag_list(struct imap_args *p, struct imap_flags *out)

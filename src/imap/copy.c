@@ -81,7 +81,7 @@ static enum result copy_or_move(struct imap *s, struct imap_args *p, bool move)
 	if (imap_args_done(p) != OK)
 		return imap_bad(s, p);
 	if (move && s->box->examine)
-		return imap_no(s, "READ-ONLY", "Opened to read only");
+		return imap_no(s, NULL, "Opened to read only");
 	if (!uids.n)
 		return imap_ok(s, "No messages");
 	struct copied done = {0};
@@ -90,9 +90,11 @@ static enum result copy_or_move(struct imap *s, struct imap_args *p, bool move)
 		return imap_refused(s, r, &s->store, "TRYCREATE");
 	if (!done.from.n)
 		return imap_ok(s, "No messages");
+	if (done.uidvalidity == s->box->uidvalidity)
+		s->store.notes |= NOTE_MAILBOX; /* into the selected mailbox itself: tell it at once */
 	if (move)
 		return moved(s, &done);
-	r = imap_sync(s); /* a copy into the selected mailbox itself */
+	r = imap_sync(s);
 	if (r != OK)
 		return r;
 	imap_ok_start(s, "");
@@ -120,7 +122,7 @@ enum result imap_expunge(struct imap *s, struct imap_args *p)
 	if (imap_args_done(p) != OK)
 		return imap_bad(s, p);
 	if (s->box->examine)
-		return imap_no(s, "READ-ONLY", "Opened to read only");
+		return imap_no(s, NULL, "Opened to read only");
 	if (s->uid && !uids.n)
 		return imap_ok(s, "No messages");
 	Sekisho__ExpungeAsk ask = SEKISHO__EXPUNGE_ASK__INIT;

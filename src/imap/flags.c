@@ -123,7 +123,7 @@ enum result imap_store(struct imap *s, struct imap_args *p)
 	if (imap_args_done(p) != OK)
 		return imap_bad(s, p);
 	if (s->box->examine)
-		return imap_no(s, "READ-ONLY", "Opened to read only");
+		return imap_no(s, NULL, "Opened to read only");
 	if (!c.uids.n)
 		return imap_ok(s, "No messages");
 	struct stored done = {0};

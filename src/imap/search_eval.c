@@ -27,17 +27,16 @@ static enum imap_truth compare_day(enum imap_key_kind kind, int64_t day, int64_t
 	}
 }
 
-/* The day on the sender's calendar; a message without one was sent when it arrived. */
+/* The day on the sender's calendar; a message that does not say was sent on none. */
 static enum imap_truth sent_day(const struct imap_key *k, const struct imap_candidate *c)
 {
 	if (!c->facts)
 		return IMAP_OPEN;
 	const Sekisho__Envelope *e = c->facts->root ? c->facts->root->envelope : NULL;
 	struct mail_date date;
-	int64_t ms = c->row->internal_ms;
-	if (e && e->has_date && mail_date_parse(slice_of(e->date.data, e->date.len), &date) == OK)
-		ms = date.ms + date.zone * MINUTE_MS;
-	return compare_day(k->kind, day_of(ms), k->day);
+	if (!e || !e->has_date || mail_date_parse(slice_of(e->date.data, e->date.len), &date) != OK)
+		return IMAP_NO;
+	return compare_day(k->kind, day_of(date.ms + date.zone * MINUTE_MS), k->day);
 }
 
 static enum imap_truth has_keyword(

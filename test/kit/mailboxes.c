@@ -356,6 +356,15 @@ bool mailboxes_add(
 	return b != NULL;
 }
 
+size_t mailboxes_count(struct mailboxes *m, const char *mailbox)
+{
+	pthread_mutex_lock(&m->lock);
+	const struct kit_box *b = kit_box_find(m, mailbox);
+	size_t n = b ? b->n : 0;
+	pthread_mutex_unlock(&m->lock);
+	return n;
+}
+
 unsigned mailboxes_asked(struct mailboxes *m, enum ipc_ask kind)
 {
 	pthread_mutex_lock(&m->lock);

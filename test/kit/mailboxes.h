@@ -22,6 +22,7 @@ struct ipc_trunk *mailboxes_scan(struct mailboxes *m);
 /* Adds a message (CRLF lines) at a time; false when there is no such mailbox. */
 bool mailboxes_add(
     struct mailboxes *m, const char *mailbox, struct slice message, uint32_t flags, int64_t internal_ms);
+size_t mailboxes_count(struct mailboxes *m, const char *mailbox); /* messages in it */
 /* How often store was asked this since the reset. */
 unsigned mailboxes_asked(struct mailboxes *m, enum ipc_ask kind);
 /* Facts come by descriptor from this many octets on (default 65536); bodies inline up to what is asked. */

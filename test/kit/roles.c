@@ -22,6 +22,7 @@ struct roles {
 	unsigned asked[ASK_MAX];
 	struct buf log;
 	struct buf message;
+	struct ipc_conn *login;
 };
 
 static const struct {
@@ -229,7 +230,7 @@ static void on_login(struct ipc_turn *t)
 		ipc_refuse(t, result, "%s", why);
 		return;
 	}
-	ipc_server_add(r->server, t->fds.fd[0], PEER_SUBMISSION, NULL, NULL, NULL);
+	ipc_server_add(r->server, t->fds.fd[0], PEER_SUBMISSION, NULL, NULL, &r->login);
 	t->fds.fd[0] = -1;
 	Sekisho__LoginAnswer answer = SEKISHO__LOGIN_ANSWER__INIT;
 	answer.account = 7;
@@ -432,6 +433,16 @@ struct slice roles_log(struct roles *r)
 struct slice roles_message(struct roles *r)
 {
 	return buf_slice(&r->message);
+}
+
+void roles_note(struct roles *r, enum ipc_note note)
+{
+	ipc_note(r->login, note);
+}
+
+void roles_drop(struct roles *r)
+{
+	ipc_conn_end(r->login);
 }
 
 unsigned roles_asked(struct roles *r, enum ipc_ask kind)

@@ -480,10 +480,12 @@ static void make_pem(EVP_PKEY *key, const char *names, int days, struct buf *cer
 	BIO *b = BIO_new(BIO_s_mem());
 	char *p;
 	PEM_write_bio_X509(b, x);
-	buf_put(cert, slice_of(p, (size_t)BIO_get_mem_data(b, &p)));
+	long n = BIO_get_mem_data(b, &p);
+	buf_put(cert, slice_of(p, (size_t)n));
 	(void)BIO_reset(b);
 	PEM_write_bio_PrivateKey(b, key, NULL, NULL, 0, NULL, NULL);
-	buf_put(key_pem, slice_of(p, (size_t)BIO_get_mem_data(b, &p)));
+	n = BIO_get_mem_data(b, &p);
+	buf_put(key_pem, slice_of(p, (size_t)n));
 	BIO_free(b);
 	X509_free(x);
 }

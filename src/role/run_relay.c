@@ -1,0 +1,76 @@
+/* relay: outbound SMTP; see relay/relay.h. */
+#include "relay/relay.h"
+#include "role/run.h"
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* The first line of the password file, for the life of the process. */
+static const char *smart_host_password(const struct run *r)
+{
+	static struct buf text = {.max = 4096};
+	run_file(r, "relay_password", &text);
+	struct slice rest = buf_slice(&text);
+	struct slice line = slice_trim(slice_split(&rest, '\n'));
+	text.n = line.n;
+	return line.n ? buf_z(&text) : NULL;
+}
+
+static enum relay_tls tls_of(const struct config *c)
+{
+	return c->relay_tls == CONFIG_REQUIRED ? RELAY_TLS_MUST : RELAY_TLS_MAY;
+}
+
+/* The configured routes and, behind them, the smart host. */
+static size_t make_routes(const struct run *r, struct relay_route **out)
+{
+	const struct config *c = r->config;
+	struct relay_route *routes = calloc(c->route.n + 1, sizeof *routes);
+	size_t n = 0;
+	if (!routes)
+		abort();
+	for (; n < c->route.n; n++) {
+		const struct config_route *from = &c->route.at[n];
+		routes[n] = (struct relay_route){
+		    .domain = from->domain, .host = from->to.host, .port = from->to.port, .tls = tls_of(c)};
+	}
+	if (*c->relay_host.host) {
+		const char *user = *c->relay_user ? c->relay_user : NULL;
+		uint16_t port = c->relay_host.port ? c->relay_host.port : 587;
+		routes[n++] = (struct relay_route){
+		    .host = c->relay_host.host,
+		    .port = port,
+		    .implicit_tls = port == 465,
+		    .tls = user ? RELAY_TLS_VERIFIED : tls_of(c),
+		    .user = user,
+		    .password = user ? smart_host_password(r) : NULL,
+		};
+	}
+	*out = routes;
+	return n;
+}
+
+void run_relay(struct run *r)
+{
+	static struct relay_settings s;
+	const struct config *c = r->config;
+	struct relay_route *routes;
+	s.store = r->trunks[ROLE_STORE];
+	s.hostname = c->hostname;
+	s.routes_n = make_routes(r, &routes);
+	s.routes = routes;
+	s.tls = tls_of(c);
+	s.unverified = tls_client_context(TLS_UNVERIFIED, NULL);
+	s.verified = tls_client_context(TLS_VERIFIED, NULL);
+	s.connections = (unsigned)c->relay_connections;
+	s.per_destination = (unsigned)c->relay_per_destination;
+	s.loopback = c->demo;
+	run_jail(r, c->relay_connections * 4 + 1024, 0);
+	static struct dns_trunk dns;
+	dns_trunk_init(&dns, r->trunks[ROLE_RESOLVER]);
+	s.dns = &dns.dns;
+	if (!relay_start(&s))
+		_exit(EX_OSERR);
+	run_ready(r);
+	run_control(r);
+}
