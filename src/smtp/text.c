@@ -10,22 +10,30 @@ static void put(struct smtp_text *t, const char *from, const char *to)
 {
 	if (from == to)
 		return;
-	if (t->mode != TEXT_BINARY && memchr(from, '\0', (size_t)(to - from)))
-		flaw(t, REPLY_NUL);
 	if (t->flaw == REPLY_NONE)
 		t->put(t->to, slice_of(from, (size_t)(to - from)));
+}
+
+/* The first flaw counts, whatever came in one piece: of n octets within a line. */
+static void look_at(struct smtp_text *t, const char *p, size_t n)
+{
+	size_t room = LIMIT_SMTP_TEXT_LINE - MIN(t->line, (size_t)LIMIT_SMTP_TEXT_LINE);
+	size_t look = MIN(n, room + 1);
+	const char *lf = memchr(p, '\n', look);
+	if (memchr(p, '\0', lf ? (size_t)(lf - p) : look))
+		flaw(t, REPLY_NUL);
+	if (lf)
+		flaw(t, REPLY_BARE_LINE_END);
+	if (n > room)
+		flaw(t, REPLY_TEXT_LINE_LONG);
+	t->line += n;
 }
 
 /* From p to the CR of this line, or to the end. */
 static const char *take_line(struct smtp_text *t, const char *p, const char *end)
 {
 	const char *cr = memchr(p, '\r', (size_t)(end - p));
-	const char *stop = cr ? cr : end;
-	if (memchr(p, '\n', (size_t)(stop - p)))
-		flaw(t, REPLY_BARE_LINE_END);
-	t->line += (size_t)(stop - p);
-	if (t->line > LIMIT_SMTP_TEXT_LINE)
-		flaw(t, REPLY_TEXT_LINE_LONG);
+	look_at(t, p, (size_t)((cr ? cr : end) - p));
 	t->at = cr ? AT_CR : AT_TEXT;
 	return cr ? cr + 1 : end;
 }
