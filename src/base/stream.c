@@ -138,10 +138,10 @@ static enum result wait_ready(struct stream *s, short events)
 	}
 }
 
-/* What OpenSSL wants next, as a wait: OK to try again. */
-static enum result tls_again(struct stream *s, int ret)
+/* What OpenSSL wants next (SSL_get_error, asked before anything else was done with it), as a wait: OK to try again. */
+static enum result tls_again(struct stream *s, int want)
 {
-	switch (SSL_get_error(s->ssl, ret)) {
+	switch (want) {
 	case SSL_ERROR_WANT_READ:
 		return wait_ready(s, POLLIN);
 	case SSL_ERROR_WANT_WRITE:
@@ -161,8 +161,9 @@ static enum result send_all(struct stream *s, const char *p, size_t n)
 			buf_put(s->memory_out, slice_of(p, n));
 			wrote = n;
 		} else if (s->ssl) {
+			ERR_clear_error();
 			int r = SSL_write_ex(s->ssl, p, n, &wrote);
-			if (r <= 0 && tls_again(s, r) != OK)
+			if (r <= 0 && tls_again(s, SSL_get_error(s->ssl, r)) != OK)
 				return s->stuck;
 		} else {
 			ssize_t r = send(s->fd, p, n, MSG_NOSIGNAL);
@@ -246,11 +247,13 @@ static size_t read_once(struct stream *s, char *p, size_t n)
 	if (s->fd < 0) {
 		got = read_memory(s, p, n);
 	} else if (s->ssl) {
+		ERR_clear_error();
 		int r = SSL_read_ex(s->ssl, p, n, &got);
 		if (r <= 0) {
+			int want = SSL_get_error(s->ssl, r);
 			got = 0;
 			if (stream_flush(s) == OK)
-				result_ignore(tls_again(s, r));
+				result_ignore(tls_again(s, want));
 		}
 	} else {
 		ssize_t r = recv(s->fd, p, n, 0);
@@ -400,8 +403,9 @@ enum result stream_exact(struct stream *s, void *p, size_t n)
 static enum result tls_shake(struct stream *s, bool server)
 {
 	for (;;) {
+		ERR_clear_error();
 		int r = server ? SSL_accept(s->ssl) : SSL_connect(s->ssl);
-		enum result again = r == 1 ? OK : tls_again(s, r);
+		enum result again = r == 1 ? OK : tls_again(s, SSL_get_error(s->ssl, r));
 		if (r == 1 || again != OK)
 			return again;
 	}
