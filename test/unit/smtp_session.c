@@ -260,7 +260,6 @@ static void rubbish_is_answered_when_it_stops(void **state)
 static void a_thousand_messages_a_session(void **state)
 {
 	struct talk t;
-	BUF_LOCAL(all, 1 << 20);
 	talk_prepare(&t, false);
 	talk_open(&t);
 	talk_expect(&t, "EHLO x\r\n", "250 ");
