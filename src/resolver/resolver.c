@@ -406,7 +406,7 @@ enum result resolver_open(const struct resolver_settings *settings, struct resol
 		abort();
 	pthread_mutex_init(&r->lock, NULL);
 	*out = r;
-	if (settings->fixture.n)
+	if (settings->fixture.p)
 		return fixture_parse(settings->fixture, &r->fixture, why);
 	bool forwards, unused;
 	enum result done = context_new(settings, settings->anchor, &r->validating, &forwards, why);

@@ -16,7 +16,7 @@
 #include "ipc/dns.h"
 
 struct resolver_settings {
-	/* Instead of the network; n == 0: none. */
+	/* Instead of the network; p == NULL: none. In a text of no octets no name exists. */
 	struct slice fixture;
 	/* Forwarders, "192.0.2.1" or "192.0.2.1@5353"; none: the name servers of resolv_conf, none there: the root's. */
 	const char *const *servers;

@@ -10,6 +10,7 @@
 #define RESOLVER_THREADS 2
 #define FILE_MOST ((size_t)16 << 20)
 
+/* An empty file is a text of no octets, not SLICE_NONE. */
 static struct slice read_file(const char *path, struct buf *b)
 {
 	FD_LOCAL fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -18,9 +19,10 @@ static struct slice read_file(const char *path, struct buf *b)
 	if (fd < 0 || fd_size(fd, &size) != OK)
 		return SLICE_NONE;
 	char *p = buf_room(b, size);
-	if (p && fd_pread_all(fd, p, size, 0) == OK)
-		buf_wrote(b, size);
-	return buf_slice(b);
+	if (size && (!p || fd_pread_all(fd, p, size, 0) != OK))
+		return SLICE_NONE;
+	buf_wrote(b, size);
+	return size ? buf_slice(b) : SLICE("");
 }
 
 /* "192.0.2.1@5353", as libunbound wants it. */
@@ -51,8 +53,8 @@ void run_resolver(struct run *r)
 	};
 	if (*c->dns_fixture) {
 		s.fixture = read_file(c->dns_fixture, &fixture);
-		if (!s.fixture.n)
-			buf_puts(&why, "the file cannot be read or is empty");
+		if (!s.fixture.p)
+			buf_puts(&why, "the file cannot be read");
 	}
 	run_jail(r, 0, 0);
 	if (why.n || resolver_open(&s, &resolver, &why) != OK) {
