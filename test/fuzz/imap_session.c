@@ -1,0 +1,41 @@
+/* A whole session: what a client says after login and SELECT, or (first octet 'n') from the greeting on. */
+#include "imap/imap.h"
+#include "kit/mailboxes.h"
+#include "kit/samples.h"
+
+static struct mailboxes *boxes;
+static struct imap_service service;
+
+static void begin(void)
+{
+	if (!boxes) {
+		event_start("fuzz", EVENT_LOGFMT, EVENT_ERROR + 1);
+		boxes = mailboxes_start();
+		imap_service_defaults(&service);
+		service.implicit_tls = true;
+		service.tls = SSL_CTX_new(TLS_server_method());
+		service.store = mailboxes_store(boxes);
+		service.keys = mailboxes_keys(boxes);
+		service.scan = mailboxes_scan(boxes);
+	}
+	mailboxes_reset(boxes);
+	mailboxes_add(boxes, "INBOX", sample_find(SLICE("plain")), 0, 1000);
+	mailboxes_add(boxes, "INBOX", sample_find(SLICE("nested")), 1, 2000);
+	mailboxes_add(boxes, "INBOX", sample_find(SLICE("dots")), 4, 3000);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	BUF_LOCAL(out, 64 << 20);
+	struct slice said = slice_of(data, n);
+	const struct slice parts[] = {SLICE("a LOGIN user pencil\r\nb SELECT INBOX\r\n"), said};
+	bool raw = n && data[0] == 'n';
+	begin();
+	struct stream *stream = stream_memory_parts(raw ? parts + 1 : parts, raw ? 1 : 2, 0, &out);
+	struct session *s = imap_session_new(&service, stream, "192.0.2.7", 1);
+	while (s->ops->run(s) == SESSION_SLEEP)
+		;
+	s->ops->end(s);
+	return 0;
+}
