@@ -300,7 +300,8 @@ static void fill_sync(struct ipc_turn *t, struct kit_session *s, Sekisho__SyncAn
 	answer->keywords = names_of(&t->arena, b);
 	answer->n_keywords = b->keywords_n;
 	answer->changes = arena_array(&t->arena, b->n + 1, sizeof *answer->changes);
-	qsort(b->vanished, b->vanished_n, sizeof *b->vanished, by_uid);
+	if (b->vanished_n)
+		qsort(b->vanished, b->vanished_n, sizeof *b->vanished, by_uid);
 	for (size_t i = 0; i < b->n; i++) {
 		const struct kit_message *x = &b->messages[i];
 		if (x->uid >= ask->known_uidnext)
