@@ -1,0 +1,307 @@
+#include "store/inside.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+/* Numbers are taken from blocks that were written down before: a crash skips some, and none is given twice. */
+#define BLOCK ((int64_t)1 << 16)
+#define MODSEQS 65536 /* slots of the table of accounts' modification sequences */
+
+static const char *const sequence_names[SEQUENCES] = {"account", "mailbox", "email", "blob", "queue", "trace"};
+
+struct touched {
+	int64_t mailbox;
+	const struct session *by;
+	bool durable;
+};
+
+struct modseq {
+	int64_t account; /* 0: free */
+	uint64_t value;
+};
+
+struct writer {
+	struct store *store;
+	struct db *db;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t put, waited;
+	struct job *first, **last;
+	bool waiting, ending;
+	_Atomic bool broken;
+
+	/* the rest is the writer thread's */
+	struct {
+		int64_t next, end;
+	} numbers[SEQUENCES];
+	bool extended; /* the job in hand took new blocks */
+	bool durable;  /* the job in hand is */
+	struct modseq modseqs[MODSEQS];
+	struct touched *touched;
+	size_t n_touched, cap_touched;
+};
+
+static void write_numbers(struct writer *w)
+{
+	for (unsigned i = 0; i < SEQUENCES; i++)
+		DB_RUN(w->db, NUMBER_SET, DZ(sequence_names[i]), DI(w->numbers[i].end));
+}
+
+int64_t writer_number(struct writer *w, enum sequence s)
+{
+	if (w->numbers[s].next == w->numbers[s].end) {
+		w->numbers[s].end += BLOCK;
+		w->extended = true;
+		write_numbers(w);
+	}
+	return w->numbers[s].next++;
+}
+
+static enum result load_numbers(struct writer *w)
+{
+	for (unsigned i = 0; i < SEQUENCES; i++) {
+		int64_t from = DB_NUMBER(w->db, 1, NUMBER_GET, DZ(sequence_names[i]));
+		w->numbers[i].next = from;
+		w->numbers[i].end = from;
+	}
+	return db_result(w->db);
+}
+
+uint64_t writer_modseq(struct writer *w, struct db *db, int64_t account)
+{
+	struct modseq *m = &w->modseqs[(uint64_t)account % MODSEQS];
+	if (m->account != account) {
+		m->account = account;
+		m->value = (uint64_t)DB_NUMBER(db, 1, ACCOUNT_MODSEQ, DI(account));
+	}
+	return ++m->value;
+}
+
+void writer_touch(struct writer *w, int64_t mailbox, const struct session *by)
+{
+	if (w->n_touched && w->touched[w->n_touched - 1].mailbox == mailbox &&
+	    w->touched[w->n_touched - 1].by == by && w->touched[w->n_touched - 1].durable == w->durable)
+		return;
+	if (w->n_touched == w->cap_touched) {
+		w->cap_touched = w->cap_touched ? w->cap_touched * 2 : 64;
+		w->touched = realloc(w->touched, w->cap_touched * sizeof *w->touched);
+		if (!w->touched)
+			abort();
+	}
+	w->touched[w->n_touched++] = (struct touched){mailbox, by, w->durable};
+}
+
+/* ---- groups ---- */
+
+struct group {
+	struct job *jobs[WRITER_GROUP];
+	size_t n;
+	bool durable, bodies;
+};
+
+static void apply_one(struct writer *w, struct job *j, enum result bodies)
+{
+	if (j->bodies && bodies != OK) {
+		j->result = bodies;
+		return;
+	}
+	size_t touched = w->n_touched;
+	w->extended = false;
+	w->durable = j->durable;
+	db_mark(w->db);
+	j->result = j->apply(j, w->db);
+	if (db_result(w->db) != OK && j->result == OK)
+		j->result = db_result(w->db);
+	if (j->result == OK) {
+		db_keep(w->db);
+		return;
+	}
+	w->n_touched = touched;
+	db_undo(w->db);
+	if (w->extended && db_active(w->db))
+		write_numbers(w);
+}
+
+/* The whole transaction is lost: whoever thought to have succeeded has not. */
+static void fail_all(struct group *g, enum result r)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->jobs[i] && g->jobs[i]->result == OK)
+			g->jobs[i]->result = r == DENY ? LATER : r;
+}
+
+static void break_down(struct writer *w)
+{
+	atomic_store(&w->broken, true);
+	store_broken(w->store);
+}
+
+static enum result apply_group(struct writer *w, struct group *g)
+{
+	enum result bodies = g->bodies ? blob_flush(w->store->blob) : OK;
+	db_begin(w->db);
+	enum result r = db_result(w->db);
+	for (size_t i = 0; i < g->n && r == OK; i++) {
+		apply_one(w, g->jobs[i], bodies);
+		if (!db_active(w->db))
+			r = g->jobs[i]->result == FULL ? FULL : LATER;
+	}
+	if (r == OK)
+		r = db_commit(w->db);
+	else
+		db_rollback(w->db);
+	if (r == OK)
+		return OK;
+	w->n_touched = 0;
+	fail_all(g, r);
+	if (load_numbers(w) != OK)
+		break_down(w);
+	return r;
+}
+
+/* Wakes the waiter of a job without done(); otherwise the job frees itself. */
+static void finish(struct writer *w, struct job *j)
+{
+	if (j->done) {
+		j->done(j, j->result);
+		return;
+	}
+	pthread_mutex_lock(&w->lock);
+	j->next = j;
+	pthread_cond_broadcast(&w->waited);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void finish_some(struct writer *w, struct group *g, bool durable)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		struct job *j = g->jobs[i];
+		if (j && j->durable == durable) {
+			g->jobs[i] = NULL;
+			finish(w, j);
+		}
+	}
+}
+
+static void send_notes(struct writer *w, bool durable)
+{
+	for (size_t i = 0; i < w->n_touched; i++)
+		if (w->touched[i].durable == durable)
+			sessions_note_mailbox(w->store->sessions, w->touched[i].mailbox, w->touched[i].by);
+}
+
+/* Notes go before answers, and nobody hears of a change before it is as safe as it has to be. */
+static void run_group(struct writer *w, struct group *g)
+{
+	int64_t start = clock_mono_us();
+	enum result r = GONE;
+	if (atomic_load(&w->broken))
+		fail_all(g, GONE);
+	else
+		r = apply_group(w, g);
+	send_notes(w, false);
+	finish_some(w, g, false);
+	if (r == OK && g->durable && db_flush(w->db) != OK) {
+		w->n_touched = 0;
+		fail_all(g, GONE);
+		break_down(w);
+	}
+	send_notes(w, true);
+	finish_some(w, g, true);
+	w->n_touched = 0;
+	EVENT(STORE_COMMIT, KN("jobs", g->n), KN("us", clock_mono_us() - start));
+	store_tidy_log(w->store, w->db);
+}
+
+static bool take_group(struct writer *w, struct group *g)
+{
+	*g = (struct group){0};
+	pthread_mutex_lock(&w->lock);
+	w->waiting = true;
+	while (!w->first && !w->ending)
+		pthread_cond_wait(&w->put, &w->lock);
+	w->waiting = false;
+	while (w->first && g->n < WRITER_GROUP) {
+		struct job *j = w->first;
+		w->first = j->next;
+		j->next = NULL;
+		g->jobs[g->n++] = j;
+		g->durable |= j->durable;
+		g->bodies |= j->bodies;
+	}
+	if (!w->first)
+		w->last = &w->first;
+	pthread_mutex_unlock(&w->lock);
+	return g->n > 0;
+}
+
+static void *writer_thread(void *arg)
+{
+	struct writer *w = arg;
+	struct group g;
+	while (take_group(w, &g))
+		run_group(w, &g);
+	return NULL;
+}
+
+struct writer *writer_new(struct store *store, struct db *db)
+{
+	struct writer *w = calloc(1, sizeof *w);
+	if (!w)
+		abort();
+	w->store = store;
+	w->db = db;
+	w->last = &w->first;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->put, NULL);
+	pthread_cond_init(&w->waited, NULL);
+	if (load_numbers(w) != OK)
+		break_down(w);
+	if (pthread_create(&w->thread, NULL, writer_thread, w) != 0)
+		abort();
+	return w;
+}
+
+void writer_free(struct writer *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->ending = true;
+	pthread_cond_signal(&w->put);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->put);
+	pthread_cond_destroy(&w->waited);
+	free(w->touched);
+	free(w);
+}
+
+void writer_put(struct writer *w, struct job *j)
+{
+	j->next = NULL;
+	j->result = OK;
+	pthread_mutex_lock(&w->lock);
+	*w->last = j;
+	w->last = &j->next;
+	bool wake = w->waiting;
+	pthread_mutex_unlock(&w->lock);
+	if (wake)
+		pthread_cond_signal(&w->put);
+}
+
+enum result writer_wait(struct writer *w, struct job *j)
+{
+	j->done = NULL;
+	writer_put(w, j);
+	pthread_mutex_lock(&w->lock);
+	while (j->next != j)
+		pthread_cond_wait(&w->waited, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	return j->result;
+}
+
+bool writer_is_broken(const struct writer *w)
+{
+	return atomic_load(&w->broken);
+}
