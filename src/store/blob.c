@@ -273,8 +273,10 @@ static enum result write_record(struct blobs *b, const uint8_t digest[BLOB_DIGES
 enum result blob_keep(struct blobs *b, struct db *reader, const uint8_t sha256[32], struct slice body,
     struct slice facts, struct blob *out)
 {
-	uint8_t mac[SEAL_MAC];
-	seal_mac(b->seal, SEAL_DIGESTS, slice_of(sha256, 32), mac);
+	uint8_t mac[SEAL_MAC], named[33];
+	memcpy(named, sha256, 32);
+	named[32] = facts.n > 0;
+	seal_mac(b->seal, SEAL_DIGESTS, slice_of(named, sizeof named), mac);
 	memcpy(out->digest, mac, BLOB_DIGEST);
 	struct slice digest = slice_of(out->digest, BLOB_DIGEST);
 	out->written = DB_NUMBER(reader, 0, BLOB_BY_DIGEST, DI(1), DB(digest)) == 0;

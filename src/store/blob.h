@@ -54,11 +54,11 @@ void blob_close(struct blobs *b);
 NODISCARD enum result blob_room(struct blobs *b);
 uint64_t blob_disk_free(struct blobs *b);
 
-/* Finds the content of this digest (SHA-256 of the message) or writes it. FULL: the disk is; LATER: it failed. */
+/* Finds the content of this digest (SHA-256 of the message) or writes it; what has no facts is shared only with its like. FULL: the disk is; LATER: it failed. */
 NODISCARD enum result blob_keep(struct blobs *b, struct db *reader, const uint8_t sha256[32], struct slice body,
     struct slice facts, struct blob *out);
-NODISCARD enum result blob_write(
-    struct blobs *b, struct slice body, struct slice facts, struct blob_place *out);
+struct segments;
+struct segments *blob_segments(struct blobs *b);
 /* Makes everything written before this call durable. The writer's. */
 NODISCARD enum result blob_flush(struct blobs *b);
 

@@ -7,7 +7,7 @@ void runs_free(struct runs *r)
 	*r = (struct runs){0};
 }
 
-static void put(struct runs *r, struct run run)
+void runs_put(struct runs *r, struct run run)
 {
 	if (r->n == r->cap) {
 		r->cap = r->cap ? r->cap * 2 : 8;
@@ -26,7 +26,7 @@ void runs_add_run(struct runs *r, struct run run)
 	if (last && run_end(*last) == run.first)
 		last->count += run.count;
 	else
-		put(r, run);
+		runs_put(r, run);
 }
 
 void runs_add(struct runs *r, uint32_t uid)
@@ -91,7 +91,7 @@ void runs_take(struct runs *r, Sekisho__Run *const *list, size_t n)
 		if (count > UINT32_MAX - first)
 			count = UINT32_MAX - first;
 		if (count)
-			put(r, (struct run){first, count});
+			runs_put(r, (struct run){first, count});
 	}
 	runs_normalise(r);
 }

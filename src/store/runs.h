@@ -33,7 +33,8 @@ void runs_minus(const struct runs *a, const struct runs *b, struct runs *out);
 void runs_both(const struct runs *a, const struct runs *b, struct runs *out);
 /* a message's list of runs [from, from + n) in an arena; NULL at its cap */
 Sekisho__Run **runs_pack(const struct runs *r, size_t from, size_t n, struct arena *a);
-/* Sorts and joins runs in any order. */
+/* Adds a run wherever it may lie: runs_normalise sorts and joins them before anything else is asked. */
+void runs_put(struct runs *r, struct run run);
 void runs_normalise(struct runs *r);
 
 #endif

@@ -1,0 +1,251 @@
+/* STORE_SENDER, STORE_RCPT, STORE_DELIVER: what the SMTP fronts ask. */
+#include "store/deliver.h"
+#include "store/handlers.h"
+
+static bool is_user(const struct ipc_turn *t)
+{
+	return ipc_conn_peer(t->conn) == PEER_SUBMISSION;
+}
+
+/* NULL, or why this session may not send as `sender`. */
+static const char *sender_refused(struct ipc_turn *t, const struct session *user, const Sekisho__Addr *sender, struct db *db)
+{
+	if (!user)
+		return NULL;
+	if (!sender || !sender->local.len)
+		return "5.7.1 A user's mail needs a sender address";
+	if (resolve_may_send_as(
+		db, user->account, slice_of_octets(sender->local), slice_of_octets(sender->domain), &t->arena))
+		return NULL;
+	return "5.7.1 This sender address is not yours";
+}
+
+/* False when the turn was answered: the account is suspended. */
+static bool take_user(struct ipc_turn *t, struct session **user_out)
+{
+	*user_out = NULL;
+	if (!is_user(t))
+		return true;
+	*user_out = session_of(t);
+	return *user_out != NULL;
+}
+
+void ask_sender(struct ipc_turn *t)
+{
+	const Sekisho__SenderAsk *ask = t->ask;
+	struct session *user;
+	if (!take_user(t, &user))
+		return;
+	const char *why = NULL;
+	enum result room = blob_room(store_of(t)->blob);
+	{
+		READER r = reader_begin(store_of(t));
+		if (!r.db || room != OK) {
+			refuse(t, room != OK ? room : LATER);
+			return;
+		}
+		why = sender_refused(t, user, ask->sender, r.db);
+		if (why && db_result(r.db) != OK) {
+			refuse(t, LATER);
+			return;
+		}
+	}
+	if (why)
+		ipc_refuse(t, DENY, "%s", why);
+	else
+		ipc_answer(t, NULL, NULL);
+}
+
+/* ---- recipients ---- */
+
+static Sekisho__Verdict *verdict_message(const struct verdict *v, struct arena *a)
+{
+	Sekisho__Verdict *m = arena_new(a, Sekisho__Verdict);
+	if (!m)
+		return NULL;
+	sekisho__verdict__init(m);
+	m->result = v->result;
+	m->code = v->code;
+	m->status = (char *)(uintptr_t)v->status;
+	m->why = (char *)(uintptr_t)v->why;
+	return m;
+}
+
+void ask_rcpt(struct ipc_turn *t)
+{
+	static const struct verdict no_room = {FULL, 452, "4.3.1", "No room for mail now"};
+	const Sekisho__RcptAsk *ask = t->ask;
+	struct store *s = store_of(t);
+	struct session *user;
+	if (!take_user(t, &user))
+		return;
+	Sekisho__Verdict **verdicts = arena_array(&t->arena, ask->n_rcpts + 1, sizeof *verdicts);
+	bool room = blob_room(s->blob) == OK;
+	Sekisho__RcptAnswer answer = SEKISHO__RCPT_ANSWER__INIT;
+	{
+		READER r = reader_begin(s);
+		if (!r.db || !verdicts) {
+			refuse(t, LATER);
+			return;
+		}
+		struct resolving res;
+		resolve_start(&res, s, r.db, &t->arena, user != NULL);
+		for (size_t i = 0; i < ask->n_rcpts; i++) {
+			const Sekisho__Addr *a = ask->rcpts[i];
+			struct verdict v = room ? resolve(&res, slice_of_octets(a->local),
+						      slice_of_octets(a->domain), (unsigned)i)
+						: no_room;
+			verdicts[answer.n_verdicts++] = verdict_message(&v, &t->arena);
+		}
+	}
+	answer.verdicts = verdicts;
+	if (arena_full(&t->arena))
+		refuse(t, LATER);
+	else
+		ipc_answer(t, &answer, NULL);
+}
+
+/* ---- delivery ---- */
+
+static enum result apply_deliver(struct job *j, struct db *db)
+{
+	return deliver_apply((struct deliver *)j, db);
+}
+
+static void done_deliver(struct job *j, enum result r)
+{
+	struct deliver *d = (struct deliver *)j;
+	struct ipc_turn *t = d->turn;
+	deliver_finish(d, r);
+	if (r != OK) {
+		refuse(t, r);
+		return;
+	}
+	Sekisho__DeliverAnswer answer = SEKISHO__DELIVER_ANSWER__INIT;
+	answer.mail_id = (char *)(uintptr_t)d->mail.p;
+	ipc_answer(t, &answer, NULL);
+}
+
+static bool mail_id_ok(struct slice id)
+{
+	for (size_t i = 0; i < id.n; i++)
+		if (!ascii_digit(id.p[i]) && !(id.p[i] >= 'a' && id.p[i] <= 'z'))
+			return false;
+	return id.n == 16;
+}
+
+static struct envelope_rcpt *take_rcpts(const Sekisho__DeliverAsk *ask, struct arena *a)
+{
+	struct envelope_rcpt *rcpts = arena_array(a, ask->n_rcpts + 1, sizeof *rcpts);
+	for (size_t i = 0; rcpts && i < ask->n_rcpts; i++) {
+		const Sekisho__EnvelopeRcpt *r = ask->rcpts[i];
+		if (!r->addr)
+			return NULL;
+		rcpts[i] = (struct envelope_rcpt){
+		    .local = slice_of_octets(r->addr->local),
+		    .domain = slice_of_octets(r->addr->domain),
+		    .orcpt = slice_str(r->orcpt),
+		    .notify = r->notify,
+		};
+	}
+	return rcpts;
+}
+
+static void trace_received(struct trace *t, const Sekisho__DeliverAsk *ask, uint64_t size)
+{
+	const Sekisho__Client none = SEKISHO__CLIENT__INIT, *c = ask->client ? ask->client : &none;
+	trace_step(t, STEP_RECEIVED);
+	trace_address(
+	    t, TRACE_FROM, slice_of_octets(ask->sender->local), slice_of_octets(ask->sender->domain));
+	trace_field(t, TRACE_IP, slice_str(c->ip));
+	trace_field(t, TRACE_HELO, slice_str(c->helo));
+	trace_field(t, TRACE_TLS, slice_str(c->tls));
+	trace_field(t, TRACE_SERVICE, slice_str(c->service));
+	trace_number(t, TRACE_SIZE, size);
+}
+
+/* Everyone must still be there: the front asked before, but whoever sends this may not have. */
+static const char *resolve_all(struct resolving *res, const struct envelope *e, enum result *r_out)
+{
+	for (size_t i = 0; i < e->n_rcpts; i++) {
+		struct verdict v = resolve(res, e->rcpts[i].local, e->rcpts[i].domain, (unsigned)i);
+		if (v.result == OK)
+			continue;
+		*r_out = v.result;
+		return arena_printf(res->arena, "%s %s", v.status, v.why);
+	}
+	return NULL;
+}
+
+static const char *loop_refused(const struct message *m)
+{
+	return m->facts && m->facts->hops > LIMIT_SMTP_HOPS ? "5.4.6 Too many hops: the message goes in circles" : NULL;
+}
+
+/* OK: the job may be put. Otherwise the reason is set. */
+static enum result prepare(struct ipc_turn *t, const struct session *user, struct deliver *d, struct message *m,
+    const char **why_out)
+{
+	const Sekisho__DeliverAsk *ask = t->ask;
+	struct store *s = store_of(t);
+	struct envelope e = {
+	    .mail = slice_str(ask->mail_id),
+	    .from_local = slice_of_octets(ask->sender->local),
+	    .from_domain = slice_of_octets(ask->sender->domain),
+	    .rcpts = take_rcpts(ask, &t->arena),
+	    .n_rcpts = ask->n_rcpts,
+	    .envid = slice_str(ask->envid),
+	    .ret = ask->ret,
+	    .strip = ask->strip,
+	    .smtputf8 = ask->smtputf8,
+	};
+	enum result r = DENY;
+	struct resolving res;
+	READER reader = reader_begin(s);
+	if (!reader.db || !e.rcpts)
+		return LATER;
+	resolve_start(&res, s, reader.db, &t->arena, user != NULL);
+	if ((*why_out = loop_refused(m)) || (*why_out = sender_refused(t, user, ask->sender, reader.db)) ||
+	    (*why_out = resolve_all(&res, &e, &r)))
+		return r;
+	TRACE trace;
+	trace_start(&trace, s, e.mail);
+	trace_received(&trace, ask, m->body.n);
+	return deliver_prepare(d, s, reader.db, &e, &res, m, &trace);
+}
+
+static bool well_formed(const Sekisho__DeliverAsk *ask)
+{
+	return mail_id_ok(slice_str(ask->mail_id)) && ask->sender && ask->n_rcpts &&
+	       ask->n_rcpts <= LIMIT_SMTP_RCPTS;
+}
+
+void ask_deliver(struct ipc_turn *t)
+{
+	const Sekisho__DeliverAsk *ask = t->ask;
+	struct store *s = store_of(t);
+	struct session *user;
+	if (!take_user(t, &user))
+		return;
+	struct deliver *d = arena_new(&t->arena, struct deliver);
+	if (!d || !well_formed(ask)) {
+		ipc_refuse(t, d ? BAD : LATER, "not a delivery");
+		return;
+	}
+	*d = (struct deliver){
+	    .job = {.apply = apply_deliver, .done = done_deliver}, .arena = &t->arena, .turn = t};
+	const char *why = NULL;
+	enum result r;
+	{
+		MESSAGE m;
+		r = message_take(s, t, ask->scan_failed ? NULL : ask->facts, &m);
+		if (r == OK)
+			r = prepare(t, user, d, &m, &why);
+	}
+	if (r == OK)
+		writer_put(s->writer, &d->job);
+	else if (why)
+		ipc_refuse(t, r, "%s", why);
+	else
+		refuse(t, r);
+}

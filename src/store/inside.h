@@ -1,0 +1,80 @@
+/* inside: what the files of the room share. */
+#ifndef STORE_INSIDE_H
+#define STORE_INSIDE_H
+
+#include "store/blob.h"
+#include "store/db.h"
+#include "store/keeper.h"
+#include "store/seal.h"
+#include "store/segment.h"
+#include "store/sessions.h"
+#include "store/store.h"
+#include "store/writer.h"
+#include <assert.h>
+
+#define ORGANISATION 1 /* the one there is so far */
+
+struct recent;
+struct queue;
+
+struct store {
+	const struct store_settings *settings;
+	struct seal *seal;
+	struct blobs *blob;
+	struct db *writing; /* the writer's connection */
+	struct db_pool *readers;
+	struct writer *writer;
+	struct sessions *sessions;
+	struct recent *recent; /* the writer's */
+	struct queue *queue;
+	struct keeper *keeper;
+	struct ipc_server *server;
+};
+
+void store_broken(struct store *s);
+
+/* A reading connection for the length of a scope; `db` is NULL when there is none. */
+struct reader {
+	struct store *store;
+	struct db *db;
+};
+struct reader reader_begin(struct store *s);
+void reader_end(struct reader *r);
+#define READER __attribute__((cleanup(reader_end))) struct reader
+
+static inline struct store *store_of(const struct ipc_turn *t)
+{
+	return ipc_server_context(t);
+}
+/* The session of this channel; NULL when its account was suspended meanwhile (the turn is then answered). */
+struct session *session_of(struct ipc_turn *t);
+
+/* Answers that a job or a reading failed, in general words. */
+void refuse(struct ipc_turn *t, enum result r);
+
+static inline struct slice slice_of_octets(ProtobufCBinaryData b)
+{
+	return slice_of(b.data, b.len);
+}
+static inline ProtobufCBinaryData octets_of(struct slice s)
+{
+	return (ProtobufCBinaryData){s.n, (uint8_t *)(uintptr_t)s.p};
+}
+
+/*
+ * Facts that came with a message: unpacks them into the turn's arena once the seal is right and they speak of this
+ * body. `packed` lives as long as the turn.
+ */
+struct message {
+	struct slice body; /* mapped; message_unmap */
+	struct slice packed;
+	const Sekisho__Facts *facts;
+	uint8_t digest[32];
+};
+/* BAD: not what scan sealed, or of another message; FULL: larger than may be; LATER: no memory. */
+NODISCARD enum result message_take(
+    struct store *s, struct ipc_turn *t, const Sekisho__FactsRef *ref, struct message *m);
+void message_unmap(struct message *m);
+#define MESSAGE __attribute__((cleanup(message_unmap))) struct message
+
+#endif

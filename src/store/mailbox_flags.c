@@ -1,0 +1,214 @@
+/* STORE_FLAGS: IMAP STORE. */
+#include "store/handlers.h"
+#include "store/mailbox.h"
+#include "store/tasks.h"
+#include <stdlib.h>
+
+#define CHANGES_A_PACKET 3000
+#define SYSTEM_FLAGS 31u
+
+struct flags {
+	struct job job;
+	struct ipc_turn *turn;
+	const struct session *user;
+	struct runs uids, modified;
+	Sekisho__Change *changes;
+	size_t n_changes, cap_changes;
+	char **keywords;
+	size_t n_keywords;
+	uint64_t modseq;
+	struct task task;
+};
+
+static Sekisho__Change *add_change(struct flags *f, const struct entry *e)
+{
+	if (f->n_changes == f->cap_changes) {
+		f->cap_changes = f->cap_changes ? f->cap_changes * 2 : 16;
+		f->changes = realloc(f->changes, f->cap_changes * sizeof *f->changes);
+		if (!f->changes)
+			abort();
+	}
+	Sekisho__Change *c = &f->changes[f->n_changes++];
+	sekisho__change__init(c);
+	c->uid = e->uid;
+	c->flags = e->flags;
+	c->keywords = e->keywords;
+	c->modseq = e->modseq;
+	return c;
+}
+
+static void new_flags(const Sekisho__FlagsAsk *ask, uint64_t keywords, struct entry *e)
+{
+	uint32_t flags = ask->flags & SYSTEM_FLAGS;
+	switch (ask->mode) {
+	case SEKISHO__FLAGS_ASK__MODE__ADD:
+		e->flags |= flags;
+		e->keywords |= keywords;
+		break;
+	case SEKISHO__FLAGS_ASK__MODE__REMOVE:
+		e->flags &= ~flags;
+		e->keywords &= ~keywords;
+		break;
+	default:
+		e->flags = flags;
+		e->keywords = keywords;
+	}
+}
+
+struct changing {
+	struct flags *f;
+	struct db *db;
+	struct box box;
+	uint64_t keywords;
+	bool changed;
+};
+
+/* One modification sequence for all that one ask changes. */
+static void change_one(struct changing *c, struct entry *e)
+{
+	const Sekisho__FlagsAsk *ask = c->f->turn->ask;
+	if (ask->has_unchanged_since && e->modseq > ask->unchanged_since) {
+		runs_add(&c->f->modified, e->uid);
+		return;
+	}
+	struct entry before = *e;
+	new_flags(ask, c->keywords, e);
+	if (e->flags != before.flags || e->keywords != before.keywords) {
+		if (!c->changed)
+			c->f->modseq = writer_modseq(c->f->job.store->writer, c->db, c->box.account);
+		c->changed = true;
+		e->modseq = c->f->modseq;
+		box_count(&c->box, &before, -1);
+		box_count(&c->box, e, 1);
+	}
+	add_change(c->f, e);
+}
+
+static void write_changes(struct changing *c, size_t from)
+{
+	for (size_t i = from; i < c->f->n_changes; i++) {
+		const Sekisho__Change *x = &c->f->changes[i];
+		if (x->modseq == c->f->modseq)
+			DB_RUN(c->db, MESSAGE_FLAGS, DI(c->box.id), DI(x->uid), DI(x->flags), DI(x->keywords),
+			    DI(x->modseq));
+	}
+}
+
+/* Rows are read first and written then: a statement must not walk what another one changes. */
+static void change_run(struct changing *c, struct run run)
+{
+	size_t from = c->f->n_changes;
+	{
+		DB_ROWS q = DB_QUERY(c->db, FETCH_ROWS, DI(c->box.id), DI(run.first), DI(run_end(run)), DI(0));
+		while (db_next(&q)) {
+			struct entry e;
+			entry_read(&q, &e);
+			change_one(c, &e);
+		}
+	}
+	if (c->changed)
+		write_changes(c, from);
+}
+
+static enum result apply_flags(struct job *j, struct db *db)
+{
+	struct flags *f = (struct flags *)j;
+	const Sekisho__FlagsAsk *ask = f->turn->ask;
+	struct changing c = {.f = f, .db = db};
+	bool added = false;
+	if (!box_load(db, f->user->selected, &c.box))
+		return GONE;
+	enum result r = box_keywords(db, c.box.id, ask->keywords, ask->n_keywords, &c.keywords, &added);
+	if (r != OK)
+		return r;
+	for (size_t i = 0; i < f->uids.n; i++)
+		change_run(&c, f->uids.v[i]);
+	if (c.changed) {
+		c.box.modseq = f->modseq;
+		box_save(db, &c.box);
+		writer_touch(j->store->writer, c.box.id, f->user);
+	}
+	f->modseq = c.box.modseq;
+	if (ask->n_keywords || c.keywords)
+		box_keyword_names(db, c.box.id, &f->turn->arena, &f->keywords, &f->n_keywords);
+	return OK;
+}
+
+/* ---- the answer ---- */
+
+static void send_answer(struct flags *f)
+{
+	struct ipc_turn *t = f->turn;
+	Sekisho__FlagsAnswer answer = SEKISHO__FLAGS_ANSWER__INIT;
+	answer.keywords = f->keywords;
+	answer.n_keywords = f->n_keywords;
+	for (size_t at = 0, runs_at = 0;;) {
+		ARENA_LOCAL(a, (size_t)4 << 20);
+		size_t n = MIN(f->n_changes - at, (size_t)CHANGES_A_PACKET);
+		size_t n_runs = n < CHANGES_A_PACKET / 2 ? MIN(f->modified.n - runs_at, (size_t)1000) : 0;
+		answer.changes = arena_array(&a, n + 1, sizeof *answer.changes);
+		for (size_t i = 0; answer.changes && i < n; i++)
+			answer.changes[i] = &f->changes[at + i];
+		answer.n_changes = answer.changes ? n : 0;
+		answer.modified = runs_pack(&f->modified, runs_at, n_runs, &a);
+		answer.n_modified = answer.modified ? n_runs : 0;
+		answer.highestmodseq = f->modseq;
+		at += n;
+		runs_at += n_runs;
+		if (at == f->n_changes && runs_at == f->modified.n) {
+			ipc_answer(t, &answer, NULL);
+			return;
+		}
+		ipc_answer_part(t, &answer, NULL);
+		sekisho__flags_answer__init(&answer);
+	}
+}
+
+/* The job lives in the turn's arena, which the answer frees: what is ours goes first. */
+static void answer_flags(void *arg)
+{
+	struct flags f = *(struct flags *)arg;
+	send_answer(&f);
+	runs_free(&f.uids);
+	runs_free(&f.modified);
+	free(f.changes);
+}
+
+static void done_flags(struct job *j, enum result r)
+{
+	struct flags *f = (struct flags *)j;
+	if (r == OK && f->n_changes + f->modified.n < 1000) {
+		answer_flags(f);
+	} else if (r == OK) {
+		tasks_put(j->store->tasks, &f->task, answer_flags, f);
+	} else {
+		runs_free(&f->uids);
+		runs_free(&f->modified);
+		free(f->changes);
+		if (r == FULL)
+			ipc_refuse(f->turn, FULL, "Too many keywords, or one is too long");
+		else
+			refuse(f->turn, r);
+	}
+}
+
+void ask_flags(struct ipc_turn *t)
+{
+	const Sekisho__FlagsAsk *ask = t->ask;
+	const struct session *user = selected_of(t);
+	if (!user)
+		return;
+	if (user->examined) {
+		ipc_refuse(t, DENY, "The mailbox is open for reading only");
+		return;
+	}
+	struct flags *f = arena_new(&t->arena, struct flags);
+	if (!f) {
+		refuse(t, LATER);
+		return;
+	}
+	*f = (struct flags){
+	    .job = {.store = store_of(t), .apply = apply_flags, .done = done_flags}, .turn = t, .user = user};
+	runs_take(&f->uids, ask->uids, ask->n_uids);
+	writer_put(f->job.store->writer, &f->job);
+}

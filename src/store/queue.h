@@ -1,0 +1,56 @@
+/*
+ * queue: what waits to leave for other servers.
+ *
+ * Rows are in the tables `queued` (a message) and `recipients` (one address each); when they fall due is also kept in
+ * memory, by destination domain, so that claiming is fair: domains take turns, each with at most so many jobs out. A
+ * claim is in memory only. When the relay's channel ends, or this role does, claimed rows simply wait again.
+ *
+ * Recipients whose sender is to be told something (state other than RCPT_WAITING, or a delay notice due) are handed to
+ * the courier (dsn.c).
+ */
+#ifndef STORE_QUEUE_H
+#define STORE_QUEUE_H
+
+#include "store/deliver.h"
+
+struct queue;
+struct queue *queue_new(struct store *s);
+void queue_free(struct queue *q);
+/* Fills it from the tables, when the store opens. */
+NODISCARD enum result queue_load(struct queue *q, struct db *db);
+
+/* A row was committed, or waits again. Any thread. */
+void queue_add(struct queue *q, int64_t row, int64_t queued, struct slice domain, enum rcpt_state state, int64_t due_ms);
+/* A row is gone, or must not be sent. */
+void queue_drop(struct queue *q, int64_t row);
+/* When a waiting row is due; 0 when it does not wait. */
+bool queue_is_claimed(struct queue *q, int64_t row);
+
+struct queue_numbers {
+	uint64_t waiting;
+	int64_t next_ms; /* when the next unclaimed row falls due, 0: none */
+};
+struct queue_numbers queue_numbers(struct queue *q);
+/* Sends the relay a note when something is due now. The keeper's, every second or when queue_numbers says. */
+void queue_ring(struct queue *q);
+
+/* The sealed columns, in the arena. */
+struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice from_local, struct slice from_domain,
+    struct slice envid, struct arena *a);
+struct slice queue_seal_rcpt(struct store *s, struct slice mail, struct slice local, struct slice domain,
+    struct slice orcpt, struct arena *a);
+enum queue_field {
+	QUEUE_LOCAL = 1,
+	QUEUE_DOMAIN,
+	QUEUE_ORCPT,
+	QUEUE_ENVID,
+	QUEUE_HOST,
+	QUEUE_CODE,
+	QUEUE_STATUS,
+	QUEUE_TEXT,
+	QUEUE_WHEN
+};
+/* Opens either; empty when it does not open. Fields as above. */
+struct slice queue_open_sealed(struct store *s, struct slice mail, struct slice sealed, struct arena *a);
+
+#endif

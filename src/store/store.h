@@ -1,0 +1,67 @@
+/*
+ * store: accounts, mailboxes, message bodies, the queue and the trace. The one door of the room.
+ *
+ * The store role opens it, serves its handlers and closes it:
+ *
+ *     store_open -> ipc_server_new(store_handlers, threads, store) -> store_serve -> ... -> store_close
+ *
+ * Asks arrive on the worker threads of the ipc server. Reading is done there, each thread with a connection of its own
+ * (db.h) and the segment files (blob.h, segment.h). Changing is prepared there and done by the one writer thread
+ * (writer.h), which makes one transaction of whatever waits and answers after the flush: 250 means kept.
+ *
+ *     resolve.c            who is behind a recipient address
+ *     deliver.c            STORE_DELIVER: mailbox rows, queue rows, trace, in one transaction
+ *     sessions.c login.c   channels bound to an account; notes to those who look at a changed mailbox
+ *     mailbox*.c           the IMAP and POP3 asks
+ *     queue*.c dsn*.c      what leaves for other servers, and what comes back of it
+ *     trace.c              what happened to a message, step by step
+ *     admin*.c             the administrator's verbs
+ *     keeper.c             checkpoints, reclaiming space, forgetting old traces
+ *     seal.c               keys and sealing: the data directory tells a thief nothing
+ *     db.c db_sqlite.c sql.def schema.def     the database
+ *
+ * In the data directory: db, db-wal, db-shm and bodies/NNNNNNNN.seg.
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include "base/base.h"
+#include "ipc/ipc.h"
+
+struct store;
+
+/* Kept as it is, not copied: it outlives the store. */
+struct store_settings {
+	const char *dir; /* exists, writable, ours alone */
+	const char *hostname;
+	const char *postmaster; /* who gets mail to postmaster and abuse of every domain; "": the first account */
+	const char *languages;	/* of notices to senders: "ja en", "en"; the first comes first */
+	uint64_t message_size;	/* octets, the largest message taken */
+	uint64_t disk_reserve;	/* octets of the disk that new mail must leave free */
+
+	int64_t retry_first_ms, retry_most_ms; /* the wait doubles from the first to the most */
+	int64_t delay_notice_ms;	       /* the sender is told that it takes long */
+	int64_t give_up_ms;
+	int64_t trace_keep_ms; /* 90 days or more */
+
+	uint8_t scan_seal[32];	 /* scan's seal on facts */
+	uint8_t login_grant[32]; /* keys' seal on grants */
+	struct ipc_trunk *keys, *scan;
+	void (*broken)(void *arg); /* the disk cannot be trusted any more: the process should end and start again */
+	void *broken_arg;
+};
+/* Times and sizes as the manual promises them; the rest is zero. */
+void store_settings_default(struct store_settings *s);
+
+/*
+ * Waits for keys to open the data key, up to 30 s. LATER: keys is not there, or the disk failed; DENY: the data belongs
+ * to a newer version, or the data key does not open.
+ */
+NODISCARD enum result store_open(const struct store_settings *settings, struct store **store_out);
+extern ipc_handler *const store_handlers[ASK_MAX];
+/* Logins from now on become channels of this server. */
+void store_serve(struct store *s, struct ipc_server *server);
+/* Every channel must have ended. Finishes what was put to the writer. */
+void store_close(struct store *s);
+
+#endif
