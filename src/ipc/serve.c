@@ -48,6 +48,12 @@ void *ipc_conn_data(const struct ipc_conn *c)
 	return c->data;
 }
 
+void ipc_conn_bind(struct ipc_conn *c, void *data, void (*ended)(void *data))
+{
+	c->data = data;
+	c->ended = ended;
+}
+
 static void conn_free(struct ipc_conn *c)
 {
 	pthread_mutex_lock(&c->server->lock);

@@ -130,16 +130,17 @@ static struct slice bound_to(const uint8_t id[SEAL_ID], uint64_t size, char room
 }
 
 /* Adds one sealed piece to out: compressed when that saves a sixteenth. */
-static void put_piece(const uint8_t key[SEAL_KEY], uint32_t counter, struct slice bound, struct slice plain,
-    struct buf *out)
+static void put_piece(
+    const uint8_t key[SEAL_KEY], uint32_t counter, struct slice bound, struct slice plain, struct buf *out)
 {
 	struct workspace *w = workspace();
 	buf_clear(&w->plain);
 	size_t room = ZSTD_compressBound(plain.n);
 	char *p = buf_room(&w->plain, PIECE_HEAD + MAX(room, plain.n));
 	assert(p);
-	size_t n = plain.n < SMALLEST ? plain.n
-				      : ZSTD_compressCCtx(w->pack, p + PIECE_HEAD, room, plain.p, plain.n, LEVEL);
+	size_t n = plain.n < SMALLEST
+		       ? plain.n
+		       : ZSTD_compressCCtx(w->pack, p + PIECE_HEAD, room, plain.p, plain.n, LEVEL);
 	bool packed = !ZSTD_isError(n) && n < plain.n - plain.n / 16;
 	if (!packed) {
 		n = plain.n;
@@ -156,8 +157,8 @@ static void put_piece(const uint8_t key[SEAL_KEY], uint32_t counter, struct slic
 }
 
 /* Adds the plain octets of a sealed piece to out. */
-static enum result get_piece(const uint8_t key[SEAL_KEY], uint32_t counter, struct slice bound,
-    struct slice sealed, struct buf *out)
+static enum result get_piece(
+    const uint8_t key[SEAL_KEY], uint32_t counter, struct slice bound, struct slice sealed, struct buf *out)
 {
 	struct workspace *w = workspace();
 	buf_clear(&w->plain);
@@ -223,8 +224,7 @@ static void record_start(struct record *r, const struct seal *seal, const uint8_
 static void record_chunk(struct record *r, uint32_t n, struct slice body)
 {
 	size_t before = r->rest.n;
-	put_piece(
-	    r->key, n + 1, r->bound, slice_sub(body, (size_t)n * BLOB_CHUNK, BLOB_CHUNK), &r->rest);
+	put_piece(r->key, n + 1, r->bound, slice_sub(body, (size_t)n * BLOB_CHUNK, BLOB_CHUNK), &r->rest);
 	uint32_t length = (uint32_t)(r->rest.n - before);
 	memcpy(r->head.p + HEADER + (size_t)n * 4, &length, 4);
 }
@@ -327,10 +327,19 @@ struct blob_place blob_place_of(const struct db_rows *rows, int from)
 	return at;
 }
 
+bool blob_find(struct db *db, int64_t id, struct blob_place *out)
+{
+	DB_ROWS q = DB_QUERY(db, BLOB_PLACE, DI(id));
+	if (!db_next(&q))
+		return false;
+	*out = blob_place_of(&q, 0);
+	return true;
+}
+
 /* ---- reading ---- */
 
-static enum result read_piece(struct blobs *b, const struct blob_place *at, uint64_t place, size_t n,
-    uint32_t counter, struct buf *out)
+static enum result read_piece(
+    struct blobs *b, const struct blob_place *at, uint64_t place, size_t n, uint32_t counter, struct buf *out)
 {
 	uint8_t key[SEAL_KEY];
 	char room[SEAL_ID + 8], small[8192];

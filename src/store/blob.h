@@ -27,7 +27,7 @@ struct blob_place {
 	int64_t segment;
 	uint64_t place; /* offset of the record */
 	uint64_t taken; /* octets of the record */
-	uint64_t size;	/* octets of the body */
+	uint64_t size;  /* octets of the body */
 	uint32_t facts; /* octets of the sealed facts, 0: none */
 	uint8_t key_id[SEAL_ID];
 };
@@ -47,7 +47,8 @@ struct blob_io {
 extern struct blob_io blob_io;
 
 /* Opens the segments in dir/bodies. `reserve`: octets of the disk that are not given to mail. */
-NODISCARD enum result blob_open(const char *dir, const struct seal *seal, uint64_t reserve, struct blobs **out);
+NODISCARD enum result blob_open(
+    const char *dir, const struct seal *seal, uint64_t reserve, struct blobs **out);
 void blob_close(struct blobs *b);
 
 /* FULL when new mail would eat into the reserve. */
@@ -55,8 +56,8 @@ NODISCARD enum result blob_room(struct blobs *b);
 uint64_t blob_disk_free(struct blobs *b);
 
 /* Finds the content of this digest (SHA-256 of the message) or writes it; what has no facts is shared only with its like. FULL: the disk is; LATER: it failed. */
-NODISCARD enum result blob_keep(struct blobs *b, struct db *reader, const uint8_t sha256[32], struct slice body,
-    struct slice facts, struct blob *out);
+NODISCARD enum result blob_keep(struct blobs *b, struct db *reader, const uint8_t sha256[32],
+    struct slice body, struct slice facts, struct blob *out);
 struct segments;
 struct segments *blob_segments(struct blobs *b);
 /* Makes everything written before this call durable. The writer's. */
@@ -64,15 +65,24 @@ NODISCARD enum result blob_flush(struct blobs *b);
 
 /* ---- in a transaction of the writer ---- */
 
+struct store;
 struct writer;
 /* Adds `refs` to the content's count, adding its row when it is new; 0 when that cannot be: the job fails. */
 int64_t blob_ref(struct blobs *b, struct writer *w, struct db *db, const struct blob *blob, unsigned refs);
 void blob_unref(struct db *db, int64_t id, unsigned refs);
 
+/*
+ * One round of tidying: takes away rows without references that were already so in the round before, and empties one
+ * segment that is mostly garbage. The keeper's, every few minutes.
+ */
+void blob_tidy(struct store *s);
+
 /* ---- reading ---- */
 
 /* The place in columns `from` and following of a row: segment, place, taken, size, facts, key_id. */
 struct blob_place blob_place_of(const struct db_rows *rows, int from);
+/* Looks up where a body lies; false when there is no such. */
+bool blob_find(struct db *db, int64_t id, struct blob_place *out);
 /* Adds octets [offset, offset + length) of the body to out, fewer at its end. GONE: the segment was moved meanwhile. */
 NODISCARD enum result blob_read(
     struct blobs *b, const struct blob_place *at, uint64_t offset, uint64_t length, struct buf *out);

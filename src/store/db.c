@@ -14,7 +14,8 @@ enum result db_upgrade(struct db *db)
 {
 	int64_t version = db_version(db);
 	if (version > (int64_t)COUNT(steps)) {
-		EVENT(STORE_ERROR, KZ("what", "schema"), KZ("why", "the database was made by a newer version"));
+		EVENT(
+		    STORE_ERROR, KZ("what", "schema"), KZ("why", "the database was made by a newer version"));
 		return DENY;
 	}
 	for (; version < (int64_t)COUNT(steps); version++) {

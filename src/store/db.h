@@ -92,8 +92,7 @@ void db_end(struct db_rows *rows);
 int64_t db_int(const struct db_rows *rows, int column);
 struct slice db_octets(const struct db_rows *rows, int column); /* valid until the next db_next */
 bool db_is_null(const struct db_rows *rows, int column);
-int64_t db_number(
-    struct db *db, int64_t otherwise, enum sql which, const struct db_value *values, size_t n);
+int64_t db_number(struct db *db, int64_t otherwise, enum sql which, const struct db_value *values, size_t n);
 
 /* Reading connections, made at need and kept. Thread-safe. */
 struct db_pool;

@@ -164,7 +164,8 @@ enum result db_open(const char *dir, bool writer, struct db **db_out)
 		execute(db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
 			    "PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;"
 			    "PRAGMA journal_size_limit = 268435456");
-		execute(db, writer ? "PRAGMA cache_size = " WRITER_CACHE : "PRAGMA cache_size = " READER_CACHE);
+		execute(
+		    db, writer ? "PRAGMA cache_size = " WRITER_CACHE : "PRAGMA cache_size = " READER_CACHE);
 	}
 	if (db->result == OK && writer) {
 		sqlite3_wal_hook(db->handle, count_log, db);
@@ -191,13 +192,16 @@ void db_close(struct db *db)
 
 /* ---- statements ---- */
 
-/* sql.def numbers parameters in the order of their first use, so that $1 is SQLite's parameter 1. */
+/* To SQLite "$1" is a name, numbered by where it first stands; "?1" is what PostgreSQL means by it. */
 static sqlite3_stmt *prepared(struct db *db, unsigned which)
 {
 	sqlite3_stmt **s = &db->statements[which];
 	if (*s)
 		return *s;
-	int code = sqlite3_prepare_v3(db->handle, texts[which], -1, SQLITE_PREPARE_PERSISTENT, s, NULL);
+	BUF_LOCAL(text, 65536);
+	for (const char *p = texts[which]; *p; p++)
+		buf_putc(&text, *p == '$' ? '?' : *p);
+	int code = sqlite3_prepare_v3(db->handle, buf_z(&text), -1, SQLITE_PREPARE_PERSISTENT, s, NULL);
 	failed(db, code, texts[which]);
 	return *s;
 }

@@ -90,7 +90,8 @@ static void take_facts(struct deliver *d, const struct envelope *e, const struct
 	trace_subject(t, slice_str(f->subject));
 }
 
-static void add_targets(struct deliver *d, const struct envelope *e, const struct resolving *r, struct trace *t)
+static void add_targets(
+    struct deliver *d, const struct envelope *e, const struct resolving *r, struct trace *t)
 {
 	for (const struct target *to = r->first; to; to = to->next) {
 		if (to->account)
@@ -161,8 +162,8 @@ static void put_queue(struct deliver *d, struct db *db, int64_t blob)
 {
 	struct writer *w = d->job.store->writer;
 	d->queued = writer_number(w, SEQUENCE_QUEUE);
-	DB_RUN(db, QUEUED_ADD, DI(d->queued), DI(ORGANISATION), DT(d->mail), DI(blob), DI(d->now_ms), DI(d->size),
-	    DI(d->strip), DI(d->ret), DI(d->smtputf8), DI(d->body),
+	DB_RUN(db, QUEUED_ADD, DI(d->queued), DI(ORGANISATION), DT(d->mail), DI(blob), DI(d->now_ms),
+	    DI(d->size), DI(d->strip), DI(d->ret), DI(d->smtputf8), DI(d->body),
 	    DI(d->quarantined ? MAIL_QUARANTINED : MAIL_GOING), DB(d->sealed));
 	for (size_t i = 0; i < d->n_remotes; i++) {
 		struct deliver_remote *r = &d->remotes[i];

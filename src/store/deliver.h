@@ -21,7 +21,7 @@ struct envelope_rcpt {
 	uint32_t notify;
 };
 struct envelope {
-	struct slice mail;		   /* id */
+	struct slice mail;                    /* id */
 	struct slice from_local, from_domain; /* both empty: null sender */
 	const struct envelope_rcpt *rcpts;
 	size_t n_rcpts;
@@ -33,7 +33,7 @@ struct envelope {
 struct deliver_local {
 	int64_t account, inbox;
 	struct slice address; /* the account's */
-	uint32_t uid;	      /* set by apply */
+	uint32_t uid;         /* set by apply */
 };
 struct deliver_remote {
 	int64_t row; /* set by apply */
@@ -59,13 +59,13 @@ struct deliver {
 	size_t n_tokens;
 	struct trace_row trace;
 	int64_t now_ms, queued; /* queued: set by apply, 0 when nothing waits */
-	bool added;		/* to the table of recent ids */
-	struct ipc_turn *turn;	/* whose answer it is; NULL: none */
+	bool added;             /* to the table of recent ids */
+	struct ipc_turn *turn;  /* whose answer it is; NULL: none */
 };
 
 /* Writes the body and seals what the rows need. `t` has the facts' steps added. FULL: no room; LATER: failed. */
-NODISCARD enum result deliver_prepare(struct deliver *d, struct store *s, struct db *reader, const struct envelope *e,
-    const struct resolving *r, const struct message *m, struct trace *t);
+NODISCARD enum result deliver_prepare(struct deliver *d, struct store *s, struct db *reader,
+    const struct envelope *e, const struct resolving *r, const struct message *m, struct trace *t);
 NODISCARD enum result deliver_apply(struct deliver *d, struct db *db);
 /* After the transaction, whatever its result: the queue hears of it. */
 void deliver_finish(struct deliver *d, enum result r);

@@ -8,20 +8,21 @@ static bool is_user(const struct ipc_turn *t)
 }
 
 /* NULL, or why this session may not send as `sender`. */
-static const char *sender_refused(struct ipc_turn *t, const struct session *user, const Sekisho__Addr *sender, struct db *db)
+static const char *sender_refused(
+    struct ipc_turn *t, const struct login *user, const Sekisho__Addr *sender, struct db *db)
 {
 	if (!user)
 		return NULL;
 	if (!sender || !sender->local.len)
 		return "5.7.1 A user's mail needs a sender address";
-	if (resolve_may_send_as(
-		db, user->account, slice_of_octets(sender->local), slice_of_octets(sender->domain), &t->arena))
+	if (resolve_may_send_as(db, user->account, slice_of_octets(sender->local),
+		slice_of_octets(sender->domain), &t->arena))
 		return NULL;
 	return "5.7.1 This sender address is not yours";
 }
 
 /* False when the turn was answered: the account is suspended. */
-static bool take_user(struct ipc_turn *t, struct session **user_out)
+static bool take_user(struct ipc_turn *t, struct login **user_out)
 {
 	*user_out = NULL;
 	if (!is_user(t))
@@ -33,7 +34,7 @@ static bool take_user(struct ipc_turn *t, struct session **user_out)
 void ask_sender(struct ipc_turn *t)
 {
 	const Sekisho__SenderAsk *ask = t->ask;
-	struct session *user;
+	struct login *user;
 	if (!take_user(t, &user))
 		return;
 	const char *why = NULL;
@@ -76,7 +77,7 @@ void ask_rcpt(struct ipc_turn *t)
 	static const struct verdict no_room = {FULL, 452, "4.3.1", "No room for mail now"};
 	const Sekisho__RcptAsk *ask = t->ask;
 	struct store *s = store_of(t);
-	struct session *user;
+	struct login *user;
 	if (!take_user(t, &user))
 		return;
 	Sekisho__Verdict **verdicts = arena_array(&t->arena, ask->n_rcpts + 1, sizeof *verdicts);
@@ -179,12 +180,14 @@ static const char *resolve_all(struct resolving *res, const struct envelope *e, 
 
 static const char *loop_refused(const struct message *m)
 {
-	return m->facts && m->facts->hops > LIMIT_SMTP_HOPS ? "5.4.6 Too many hops: the message goes in circles" : NULL;
+	return m->facts && m->facts->hops > LIMIT_SMTP_HOPS
+		   ? "5.4.6 Too many hops: the message goes in circles"
+		   : NULL;
 }
 
 /* OK: the job may be put. Otherwise the reason is set. */
-static enum result prepare(struct ipc_turn *t, const struct session *user, struct deliver *d, struct message *m,
-    const char **why_out)
+static enum result prepare(
+    struct ipc_turn *t, const struct login *user, struct deliver *d, struct message *m, const char **why_out)
 {
 	const Sekisho__DeliverAsk *ask = t->ask;
 	struct store *s = store_of(t);
@@ -224,7 +227,7 @@ void ask_deliver(struct ipc_turn *t)
 {
 	const Sekisho__DeliverAsk *ask = t->ask;
 	struct store *s = store_of(t);
-	struct session *user;
+	struct login *user;
 	if (!take_user(t, &user))
 		return;
 	struct deliver *d = arena_new(&t->arena, struct deliver);

@@ -4,23 +4,23 @@
 
 #include "store/inside.h"
 
-ipc_handler ask_sender, ask_rcpt, ask_deliver; /* front_asks.c */
-ipc_handler ask_login;			       /* login.c */
-ipc_handler ask_mailboxes, ask_status;	       /* mailbox_list.c */
+ipc_handler ask_sender, ask_rcpt, ask_deliver;                                  /* front_asks.c */
+ipc_handler ask_login;                                                          /* login.c */
+ipc_handler ask_mailboxes, ask_status;                                          /* mailbox_list.c */
 ipc_handler ask_create, ask_delete, ask_rename, ask_subscribe, ask_unsubscribe; /* mailbox_names.c */
-ipc_handler ask_select, ask_unselect, ask_sync; /* mailbox_select.c */
-ipc_handler ask_fetch, ask_body;		/* mailbox_fetch.c */
-ipc_handler ask_flags;				/* mailbox_flags.c */
-ipc_handler ask_expunge;			/* mailbox_expunge.c */
-ipc_handler ask_copy;				/* mailbox_copy.c */
-ipc_handler ask_append;				/* mailbox_append.c */
-ipc_handler ask_claim, ask_outbody;		/* queue_claim.c */
-ipc_handler ask_report;				/* queue_report.c */
-ipc_handler ask_admin;				/* admin.c */
-ipc_handler ask_gauges;				/* gauges.c */
+ipc_handler ask_select, ask_unselect, ask_sync;                                 /* mailbox_select.c */
+ipc_handler ask_fetch, ask_body;                                                /* mailbox_fetch.c */
+ipc_handler ask_flags;                                                          /* mailbox_flags.c */
+ipc_handler ask_expunge;                                                        /* mailbox_expunge.c */
+ipc_handler ask_copy;                                                           /* mailbox_copy.c */
+ipc_handler ask_append;                                                         /* mailbox_append.c */
+ipc_handler ask_claim, ask_outbody;                                             /* queue_claim.c */
+ipc_handler ask_report;                                                         /* queue_report.c */
+ipc_handler ask_admin;                                                          /* admin.c */
+ipc_handler ask_gauges;                                                         /* gauges.c */
 
-
+void store_gauges(struct store *s, struct db *db, Sekisho__GaugesAnswer *out);
 /* The session of a turn that needs a selected mailbox; NULL: the turn is answered. */
-struct session *selected_of(struct ipc_turn *t);
+struct login *selected_of(struct ipc_turn *t);
 
 #endif

@@ -14,8 +14,13 @@
 
 #define ORGANISATION 1 /* the one there is so far */
 
-struct recent;
+struct courier;
+struct facts_cache;
 struct queue;
+struct recent;
+struct tasks;
+struct tidying;
+struct uid_cache;
 
 struct store {
 	const struct store_settings *settings;
@@ -27,8 +32,14 @@ struct store {
 	struct sessions *sessions;
 	struct recent *recent; /* the writer's */
 	struct queue *queue;
+	struct uid_cache *uids;
+	struct facts_cache *facts;
+	struct tasks *tasks;
+	struct courier *courier;
 	struct keeper *keeper;
-	struct ipc_server *server;
+	struct tidying *tidying; /* the keeper's */
+	_Atomic(struct ipc_server *) server;
+	_Atomic bool broken;
 };
 
 void store_broken(struct store *s);
@@ -47,7 +58,7 @@ static inline struct store *store_of(const struct ipc_turn *t)
 	return ipc_server_context(t);
 }
 /* The session of this channel; NULL when its account was suspended meanwhile (the turn is then answered). */
-struct session *session_of(struct ipc_turn *t);
+struct login *session_of(struct ipc_turn *t);
 
 /* Answers that a job or a reading failed, in general words. */
 void refuse(struct ipc_turn *t, enum result r);
@@ -74,6 +85,9 @@ struct message {
 /* BAD: not what scan sealed, or of another message; FULL: larger than may be; LATER: no memory. */
 NODISCARD enum result message_take(
     struct store *s, struct ipc_turn *t, const Sekisho__FactsRef *ref, struct message *m);
+/* The same for descriptors that did not come with an ask; facts_fd may be -1. */
+NODISCARD enum result message_check(struct store *s, struct arena *a, int body_fd,
+    const Sekisho__FactsRef *ref, int facts_fd, struct message *m);
 void message_unmap(struct message *m);
 #define MESSAGE __attribute__((cleanup(message_unmap))) struct message
 

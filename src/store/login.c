@@ -40,7 +40,8 @@ static enum result load_account(struct store *s, int64_t id, struct arena *a, st
 		return db_result(r.db) == OK ? DENY : LATER;
 	struct slice local = db_octets(&q, 0), domain = db_octets(&q, 1);
 	*out = (struct account){
-	    .address = slice_str(arena_printf(a, SLICE_FMT "@" SLICE_FMT, SLICE_ARG(local), SLICE_ARG(domain))),
+	    .address =
+		slice_str(arena_printf(a, SLICE_FMT "@" SLICE_FMT, SLICE_ARG(local), SLICE_ARG(domain))),
 	    .name = slice_str(arena_z(a, db_octets(&q, 2))),
 	    .suspended = db_int(&q, 3) != 0,
 	    .protocols = db_int(&q, 4),
@@ -52,8 +53,8 @@ static enum result open_grant(struct ipc_turn *t, struct ipc_grant *g, const str
 {
 	const Sekisho__LoginAsk *ask = t->ask;
 	struct store *s = store_of(t);
-	enum result r = ipc_grant_verify(slice_of(s->settings->login_grant, GRANT_KEY), slice_of_octets(ask->grant),
-	    clock_utc_ms(), g);
+	enum result r = ipc_grant_verify(
+	    slice_of(s->settings->login_grant, GRANT_KEY), slice_of_octets(ask->grant), clock_utc_ms(), g);
 	if (r != OK)
 		return r;
 	*service_out = find_service(g->service);
@@ -70,13 +71,17 @@ void ask_login(struct ipc_turn *t)
 	if (r == OK)
 		r = load_account(s, (int64_t)g.account, &t->arena, &account);
 	if (r == OK && (account.suspended || !(account.protocols & service->protocol))) {
-		ipc_refuse(t, DENY, account.suspended ? "The account is suspended" : "The account may not use this service");
+		ipc_refuse(t, DENY,
+		    account.suspended ? "The account is suspended" : "The account may not use this service");
 		return;
 	}
+	if (r == OK && !s->server)
+		r = LATER;
 	if (r == OK) {
 		int fd = t->fds.fd[0];
 		t->fds.fd[0] = -1;
-		r = sessions_add(s->sessions, s->server, fd, service->peer, (int64_t)g.account, account.address);
+		r = sessions_add(
+		    s->sessions, s->server, fd, service->peer, (int64_t)g.account, account.address);
 		if (r == FULL) {
 			ipc_refuse(t, FULL, "Too many sessions of this account");
 			return;

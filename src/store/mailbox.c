@@ -59,8 +59,8 @@ void box_add(struct writer *w, struct db *db, struct box *b, struct entry *e)
 	    DI(e->keywords), DI(e->modseq), DI(e->internal_ms), DI(e->saved_ms), DI(e->size));
 }
 
-void box_vanish(struct db *db, struct box *b, const struct entry *entries, size_t n, uint64_t modseq, bool unref,
-    struct runs *vanished)
+void box_vanish(struct db *db, struct box *b, const struct entry *entries, size_t n, uint64_t modseq,
+    bool unref, struct runs *vanished)
 {
 	RUNS_LOCAL(gone);
 	for (size_t i = 0; i < n; i++) {
@@ -180,8 +180,8 @@ int64_t thread_of(struct db *db, int64_t account, int64_t email, const int64_t *
 
 /* ---- whole mailboxes ---- */
 
-int64_t box_create(
-    struct writer *w, struct db *db, int64_t account, struct slice name, const char *special_use, bool noselect)
+int64_t box_create(struct writer *w, struct db *db, int64_t account, struct slice name,
+    const char *special_use, bool noselect)
 {
 	int64_t id = writer_number(w, SEQUENCE_MAILBOX);
 	/* Ids are never used again, so they serve as UIDVALIDITY too; only its 32 bits have to differ for one name. */

@@ -43,8 +43,8 @@ void box_count(struct box *b, const struct entry *e, int by);
  * Takes messages out, logs them under `modseq` and adds them to *vanished (may be NULL). `unref`: their bodies go too;
  * the caller saves the box.
  */
-void box_vanish(struct db *db, struct box *b, const struct entry *entries, size_t n, uint64_t modseq, bool unref,
-    struct runs *vanished);
+void box_vanish(struct db *db, struct box *b, const struct entry *entries, size_t n, uint64_t modseq,
+    bool unref, struct runs *vanished);
 /* What was expunged after a modification sequence, as the log of it has it. */
 void expunged_since(struct db *db, int64_t mailbox, uint64_t since, struct runs *out);
 /* From a row whose first columns are uid, flags, keywords, modseq, email, thread, blob, internal_ms, saved_ms, size. */
@@ -62,13 +62,12 @@ void box_keyword_names(struct db *db, int64_t mailbox, struct arena *a, char ***
 /* The thread of a message with these reference tokens (the first is its own), joining or starting one. */
 int64_t thread_of(struct db *db, int64_t account, int64_t email, const int64_t *tokens, size_t n);
 /* Fills at most `most` tokens from facts: the message's id, then its references, the nearest first. */
-size_t thread_tokens(
-    const struct store *s, const Sekisho__Facts *facts, int64_t *tokens, size_t most);
+size_t thread_tokens(const struct store *s, const Sekisho__Facts *facts, int64_t *tokens, size_t most);
 #define THREAD_TOKENS 24
 
 /* Makes a mailbox; its id. The name is free, as the caller knows. */
-int64_t box_create(
-    struct writer *w, struct db *db, int64_t account, struct slice name, const char *special_use, bool noselect);
+int64_t box_create(struct writer *w, struct db *db, int64_t account, struct slice name,
+    const char *special_use, bool noselect);
 /* Takes all its messages and the mailbox away. */
 void box_remove(struct writer *w, struct db *db, int64_t mailbox);
 

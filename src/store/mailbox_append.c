@@ -7,7 +7,7 @@
 struct append {
 	struct job job;
 	struct ipc_turn *turn;
-	const struct session *user;
+	const struct login *user;
 	struct blob blob;
 	uint64_t size;
 	int64_t tokens[THREAD_TOKENS];
@@ -81,7 +81,7 @@ void ask_append(struct ipc_turn *t)
 {
 	const Sekisho__AppendAsk *ask = t->ask;
 	struct store *s = store_of(t);
-	const struct session *user = session_of(t);
+	const struct login *user = session_of(t);
 	if (!user)
 		return;
 	struct append *p = arena_new(&t->arena, struct append);

@@ -9,7 +9,7 @@
 struct copy {
 	struct job job;
 	struct ipc_turn *turn;
-	const struct session *user;
+	const struct login *user;
 	struct runs uids, from, to;
 	uint32_t uidvalidity;
 	uint64_t modseq;
@@ -25,7 +25,8 @@ struct entries {
 static void collect(struct db *db, int64_t mailbox, const struct runs *uids, struct entries *out)
 {
 	for (size_t i = 0; i < uids->n; i++) {
-		DB_ROWS q = DB_QUERY(db, FETCH_ROWS, DI(mailbox), DI(uids->v[i].first), DI(run_end(uids->v[i])), DI(0));
+		DB_ROWS q = DB_QUERY(
+		    db, FETCH_ROWS, DI(mailbox), DI(uids->v[i].first), DI(run_end(uids->v[i])), DI(0));
 		while (db_next(&q)) {
 			if (out->n == out->cap) {
 				out->cap = out->cap ? out->cap * 2 : 32;
@@ -43,8 +44,8 @@ struct keyword_map {
 	uint64_t to[LIMIT_KEYWORDS];
 };
 
-static enum result map_keywords(struct copy *c, struct db *db, int64_t from, int64_t to, const struct entries *e,
-    struct keyword_map *map)
+static enum result map_keywords(
+    struct copy *c, struct db *db, int64_t from, int64_t to, const struct entries *e, struct keyword_map *map)
 {
 	char **names;
 	size_t n;
@@ -184,7 +185,7 @@ static void done_copy(struct job *j, enum result r)
 void ask_copy(struct ipc_turn *t)
 {
 	const Sekisho__CopyAsk *ask = t->ask;
-	const struct session *user = selected_of(t);
+	const struct login *user = selected_of(t);
 	if (!user)
 		return;
 	if (user->examined && ask->move) {

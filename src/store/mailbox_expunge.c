@@ -10,9 +10,9 @@
 struct expunge {
 	struct job job;
 	struct ipc_turn *turn;
-	const struct session *user;
+	const struct login *user;
 	struct runs uids, vanished;
-	size_t at;    /* in uids, or: how far "all" has come */
+	size_t at; /* in uids, or: how far "all" has come */
 	bool more;
 	uint64_t modseq;
 	struct task task;
@@ -55,8 +55,9 @@ static void collect_listed(struct expunge *x, struct db *db, struct part *p)
 static void collect_all(struct expunge *x, struct db *db, struct part *p)
 {
 	const Sekisho__ExpungeAsk *ask = x->turn->ask;
-	DB_ROWS q = ask->any_flag ? DB_QUERY(db, FETCH_ROWS, DI(x->user->selected), DI(0), DI(UINT32_MAX), DI(0))
-				  : DB_QUERY(db, DELETED_ROWS, DI(x->user->selected));
+	DB_ROWS q = ask->any_flag
+			? DB_QUERY(db, FETCH_ROWS, DI(x->user->selected), DI(0), DI(UINT32_MAX), DI(0))
+			: DB_QUERY(db, DELETED_ROWS, DI(x->user->selected));
 	collect(p, &q, ask->any_flag);
 }
 
@@ -131,7 +132,7 @@ static void done_expunge(struct job *j, enum result r)
 void ask_expunge(struct ipc_turn *t)
 {
 	const Sekisho__ExpungeAsk *ask = t->ask;
-	const struct session *user = selected_of(t);
+	const struct login *user = selected_of(t);
 	if (!user)
 		return;
 	if (user->examined) {

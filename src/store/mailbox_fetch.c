@@ -86,7 +86,8 @@ static Sekisho__Row *new_row(struct fetching *f, const struct entry *e)
 }
 
 /* Reads facts or body at a place, looking it up again when its segment was tidied away. */
-static enum result read_at(struct fetching *f, int64_t blob, struct blob_place *at, bool facts, struct buf *out)
+static enum result read_at(
+    struct fetching *f, int64_t blob, struct blob_place *at, bool facts, struct buf *out)
 {
 	for (unsigned i = 0;; i++) {
 		enum result r = facts ? facts_get(f->store, blob, at, out)
@@ -104,7 +105,8 @@ static bool add_row(struct fetching *f, const struct entry *e, struct blob_place
 {
 	struct buf *facts = &f->facts, *body = &f->body;
 	bool want_facts = f->ask->want & SEKISHO__WANT__WANT_FACTS && at->facts;
-	bool want_body = f->ask->want & SEKISHO__WANT__WANT_BODY && e->size <= MIN(f->ask->body_max, (uint32_t)BODY_INLINE);
+	bool want_body = f->ask->want & SEKISHO__WANT__WANT_BODY &&
+			 e->size <= MIN(f->ask->body_max, (uint32_t)BODY_INLINE);
 	buf_clear(facts);
 	buf_clear(body);
 	if (want_facts && (f->result = read_at(f, e->blob, at, true, facts)) != OK)
@@ -135,7 +137,8 @@ static bool add_row(struct fetching *f, const struct entry *e, struct blob_place
 static bool fetch_run(struct fetching *f, int64_t mailbox, struct run run)
 {
 	bool bodies = f->ask->want != 0;
-	const struct db_value values[] = {DI(mailbox), DI(run.first), DI(run_end(run)), DI(f->ask->changed_since)};
+	const struct db_value values[] = {
+	    DI(mailbox), DI(run.first), DI(run_end(run)), DI(f->ask->changed_since)};
 	DB_ROWS q = db_query(f->db, bodies ? SQL_FETCH_PLACES : SQL_FETCH_ROWS, values, COUNT(values));
 	struct blob_place at = {0};
 	while (db_next(&q)) {
@@ -164,7 +167,7 @@ static void fetch_all(struct fetching *f, int64_t mailbox, const struct runs *ui
 
 struct mark_seen {
 	struct job job;
-	const struct session *user;
+	const struct login *user;
 	const struct runs *uids;
 	struct runs *set;
 };
@@ -187,7 +190,8 @@ static enum result apply_seen(struct job *j, struct db *db)
 	if (!box_load(db, m->user->selected, &b))
 		return GONE;
 	for (size_t i = 0; i < m->uids->n; i++) {
-		DB_ROWS q = DB_QUERY(db, UNSEEN_UIDS, DI(b.id), DI(m->uids->v[i].first), DI(run_end(m->uids->v[i])));
+		DB_ROWS q =
+		    DB_QUERY(db, UNSEEN_UIDS, DI(b.id), DI(m->uids->v[i].first), DI(run_end(m->uids->v[i])));
 		while (db_next(&q))
 			runs_add(m->set, (uint32_t)db_int(&q, 0));
 	}
@@ -195,7 +199,8 @@ static enum result apply_seen(struct job *j, struct db *db)
 		return OK;
 	uint64_t modseq = writer_modseq(j->store->writer, db, b.account);
 	for (size_t i = 0; i < m->set->n; i++)
-		DB_RUN(db, MARK_SEEN, DI(b.id), DI(m->set->v[i].first), DI(run_end(m->set->v[i])), DI(modseq));
+		DB_RUN(
+		    db, MARK_SEEN, DI(b.id), DI(m->set->v[i].first), DI(run_end(m->set->v[i])), DI(modseq));
 	b.unseen -= (uint32_t)runs_count(m->set);
 	b.modseq = modseq;
 	box_save(db, &b);
@@ -203,7 +208,8 @@ static enum result apply_seen(struct job *j, struct db *db)
 	return OK;
 }
 
-static enum result mark_seen(struct store *s, const struct session *user, const struct runs *uids, struct runs *set)
+static enum result mark_seen(
+    struct store *s, const struct login *user, const struct runs *uids, struct runs *set)
 {
 	if (user->examined || !any_unseen(s, user->selected, uids))
 		return OK;
@@ -213,9 +219,9 @@ static enum result mark_seen(struct store *s, const struct session *user, const 
 }
 
 /* The session of a turn that needs a selected mailbox; NULL: answered. */
-struct session *selected_of(struct ipc_turn *t)
+struct login *selected_of(struct ipc_turn *t)
 {
-	struct session *user = session_of(t);
+	struct login *user = session_of(t);
 	if (user && !user->selected) {
 		ipc_refuse(t, BAD, "no mailbox is selected");
 		return NULL;
@@ -226,7 +232,7 @@ struct session *selected_of(struct ipc_turn *t)
 void ask_fetch(struct ipc_turn *t)
 {
 	const Sekisho__FetchAsk *ask = t->ask;
-	const struct session *user = selected_of(t);
+	const struct login *user = selected_of(t);
 	if (!user)
 		return;
 	struct fetching *f = arena_new(&t->arena, struct fetching);
@@ -261,7 +267,7 @@ void ask_fetch(struct ipc_turn *t)
 /* ---- parts of a body ---- */
 
 static enum result read_body(
-    struct store *s, const struct session *user, const Sekisho__BodyAsk *ask, struct buf *out)
+    struct store *s, const struct login *user, const Sekisho__BodyAsk *ask, struct buf *out)
 {
 	for (unsigned i = 0;; i++) {
 		READER r = reader_begin(s);
@@ -282,7 +288,7 @@ static enum result read_body(
 void ask_body(struct ipc_turn *t)
 {
 	const Sekisho__BodyAsk *ask = t->ask;
-	const struct session *user = selected_of(t);
+	const struct login *user = selected_of(t);
 	if (!user)
 		return;
 	BUF_LOCAL(body, BODY_INLINE);

@@ -10,7 +10,7 @@
 struct flags {
 	struct job job;
 	struct ipc_turn *turn;
-	const struct session *user;
+	const struct login *user;
 	struct runs uids, modified;
 	Sekisho__Change *changes;
 	size_t n_changes, cap_changes;
@@ -99,7 +99,8 @@ static void change_run(struct changing *c, struct run run)
 {
 	size_t from = c->f->n_changes;
 	{
-		DB_ROWS q = DB_QUERY(c->db, FETCH_ROWS, DI(c->box.id), DI(run.first), DI(run_end(run)), DI(0));
+		DB_ROWS q =
+		    DB_QUERY(c->db, FETCH_ROWS, DI(c->box.id), DI(run.first), DI(run_end(run)), DI(0));
 		while (db_next(&q)) {
 			struct entry e;
 			entry_read(&q, &e);
@@ -195,7 +196,7 @@ static void done_flags(struct job *j, enum result r)
 void ask_flags(struct ipc_turn *t)
 {
 	const Sekisho__FlagsAsk *ask = t->ask;
-	const struct session *user = selected_of(t);
+	const struct login *user = selected_of(t);
 	if (!user)
 		return;
 	if (user->examined) {

@@ -110,7 +110,7 @@ static void list_missing(struct listing *l, struct db *db, int64_t account)
 void ask_mailboxes(struct ipc_turn *t)
 {
 	const Sekisho__MailboxesAsk *ask = t->ask;
-	const struct session *user = session_of(t);
+	const struct login *user = session_of(t);
 	if (!user)
 		return;
 	struct listing *l = arena_new(&t->arena, struct listing);
@@ -141,7 +141,7 @@ void ask_mailboxes(struct ipc_turn *t)
 void ask_status(struct ipc_turn *t)
 {
 	const Sekisho__NameAsk *ask = t->ask;
-	const struct session *user = session_of(t);
+	const struct login *user = session_of(t);
 	if (!user)
 		return;
 	Sekisho__StatusAnswer answer = SEKISHO__STATUS_ANSWER__INIT;
@@ -150,7 +150,8 @@ void ask_status(struct ipc_turn *t)
 		READER r = reader_begin(store_of(t));
 		if (r.db) {
 			int64_t id = box_find(r.db, user->account, slice_str(ask->name));
-			bool found = id && mailbox_messages(r.db, id, &t->arena, &answer.mailbox, &answer.status);
+			bool found =
+			    id && mailbox_messages(r.db, id, &t->arena, &answer.mailbox, &answer.status);
 			done = db_result(r.db);
 			if (done == OK && !found)
 				done = GONE;

@@ -7,7 +7,7 @@
 struct naming {
 	struct job job;
 	struct ipc_turn *turn;
-	const struct session *user;
+	const struct login *user;
 	struct slice from, to;
 	const char *special_use;
 	const char *why;
@@ -37,7 +37,8 @@ static struct slice name_of(const char *z, struct arena *a)
 	if (name.n > 1 && name.p[name.n - 1] == '/')
 		name.n--;
 	if (slice_istarts(name, in) && (name.n == in.n || name.p[in.n] == '/'))
-		return slice_str(arena_printf(a, "INBOX" SLICE_FMT, SLICE_ARG(slice_sub(name, in.n, name.n))));
+		return slice_str(
+		    arena_printf(a, "INBOX" SLICE_FMT, SLICE_ARG(slice_sub(name, in.n, name.n))));
 	return name;
 }
 
@@ -68,7 +69,7 @@ static const char *name_refused(struct slice name)
 static void put_naming(struct ipc_turn *t, enum result (*apply)(struct job *, struct db *), const char *from,
     const char *to, const char *special_use)
 {
-	const struct session *user = session_of(t);
+	const struct login *user = session_of(t);
 	if (!user)
 		return;
 	struct naming *n = arena_new(&t->arena, struct naming);
@@ -198,8 +199,11 @@ static void rename_below(struct naming *n, struct db *db)
 {
 	struct slice from, to;
 	below(n->from, &n->turn->arena, &from, &to);
-	DB_RUN(db, MAILBOX_RENAME_BELOW, DI(n->user->account), DT(from), DT(to), DT(n->to),
-	    DI(n->from.n + 1));
+	size_t characters = 0;
+	for (size_t i = 0; i < n->from.n; i++)
+		characters += (n->from.p[i] & 0xc0) != 0x80;
+	DB_RUN(
+	    db, MAILBOX_RENAME_BELOW, DI(n->user->account), DT(from), DT(to), DT(n->to), DI(characters + 1));
 }
 
 static enum result apply_rename(struct job *j, struct db *db)

@@ -29,7 +29,7 @@ static enum result apply_recent(struct job *j, struct db *db)
 }
 
 /* The first UID that is \Recent in this session; an examined mailbox keeps them for a later one. */
-static uint32_t recent_from(struct store *s, const struct session *user, const struct box *b)
+static uint32_t recent_from(struct store *s, const struct login *user, const struct box *b)
 {
 	if (!b->recent || user->peer != PEER_IMAP)
 		return 0;
@@ -82,7 +82,7 @@ static enum result read_select(
 void ask_select(struct ipc_turn *t)
 {
 	const Sekisho__SelectAsk *ask = t->ask;
-	struct session *user = session_of(t);
+	struct login *user = session_of(t);
 	if (!user)
 		return;
 	struct store *s = store_of(t);
@@ -112,7 +112,7 @@ void ask_select(struct ipc_turn *t)
 
 void ask_unselect(struct ipc_turn *t)
 {
-	struct session *user = session_of(t);
+	struct login *user = session_of(t);
 	if (!user)
 		return;
 	sessions_select(user, 0, false);
@@ -180,8 +180,8 @@ static void read_changes(
 		qsort(out->v, out->n, sizeof *out->v, by_uid);
 }
 
-static void read_vanished(struct db *db, int64_t mailbox, const Sekisho__SyncAsk *ask, const struct runs *only,
-    struct runs *out)
+static void read_vanished(
+    struct db *db, int64_t mailbox, const Sekisho__SyncAsk *ask, const struct runs *only, struct runs *out)
 {
 	RUNS_LOCAL(all);
 	RUNS_LOCAL(known);
@@ -235,7 +235,8 @@ static bool fill_changes(Sekisho__SyncAnswer *answer, struct changes *c, size_t 
 	return at + n < c->n;
 }
 
-static bool fill_runs(const struct runs *r, size_t at, struct arena *a, Sekisho__Run ***list_out, size_t *n_out)
+static bool fill_runs(
+    const struct runs *r, size_t at, struct arena *a, Sekisho__Run ***list_out, size_t *n_out)
 {
 	size_t n = MIN(r->n - MIN(at, r->n), (size_t)CHANGES_A_PACKET / 4);
 	*list_out = runs_pack(r, MIN(at, r->n), n, a);
@@ -269,7 +270,7 @@ static void send_news(struct ipc_turn *t, struct news *n)
 void ask_sync(struct ipc_turn *t)
 {
 	const Sekisho__SyncAsk *ask = t->ask;
-	struct session *user = session_of(t);
+	struct login *user = session_of(t);
 	if (!user)
 		return;
 	struct store *s = store_of(t);

@@ -3,36 +3,53 @@
 
 #define FACTS_MOST ((uint64_t)16 << 20)
 
-/* Reads the descriptor `n` of the ask whole into the arena. */
-static enum result read_facts(struct ipc_turn *t, unsigned n, struct slice *out)
+/* Reads a sealed file whole into the arena. */
+static enum result read_facts(int fd, struct arena *a, struct slice *out)
 {
 	struct slice mapped;
-	if (t->fds.n <= n)
+	if (fd < 0)
 		return BAD;
-	enum result r = fd_map_sealed(t->fds.fd[n], FACTS_MOST, &mapped);
+	enum result r = fd_map_sealed(fd, FACTS_MOST, &mapped);
 	if (r != OK)
 		return r;
-	*out = arena_dup(&t->arena, mapped);
+	*out = arena_dup(a, mapped);
 	fd_unmap(&mapped);
 	return out->n ? OK : LATER;
 }
 
-static enum result unpack(struct store *s, struct ipc_turn *t, const Sekisho__FactsRef *ref, struct message *m)
+static enum result unpack(
+    struct store *s, struct arena *a, const Sekisho__FactsRef *ref, int facts_fd, struct message *m)
 {
 	enum result r = OK;
 	m->packed = slice_of_octets(ref->packed);
 	if (ref->in_fd)
-		r = read_facts(t, 1, &m->packed);
+		r = read_facts(facts_fd, a, &m->packed);
 	if (r != OK)
 		return r;
 	uint8_t seal[SEAL_MAC];
 	seal_hmac(s->settings->scan_seal, m->packed, seal);
 	if (!slice_eq_secret(slice_of(seal, sizeof seal), slice_of_octets(ref->seal)))
 		return BAD;
-	struct ipc_allocator al = ipc_allocator(&t->arena);
+	struct ipc_allocator al = ipc_allocator(a);
 	m->facts = sekisho__facts__unpack(&al.pb, m->packed.n, (const uint8_t *)m->packed.p);
 	if (!m->facts)
-		return arena_full(&t->arena) ? LATER : BAD;
+		return arena_full(a) ? LATER : BAD;
+	return OK;
+}
+
+enum result message_check(struct store *s, struct arena *a, int body_fd, const Sekisho__FactsRef *ref,
+    int facts_fd, struct message *m)
+{
+	*m = (struct message){0};
+	enum result r = ref ? unpack(s, a, ref, facts_fd, m) : OK;
+	if (r == OK)
+		r = fd_map_sealed(body_fd, s->settings->message_size, &m->body);
+	if (r != OK)
+		return r;
+	seal_sha256(m->body, m->digest);
+	if (m->facts && (m->facts->size != m->body.n ||
+			    !slice_eq(slice_of_octets(m->facts->digest), slice_of(m->digest, 32))))
+		return BAD;
 	return OK;
 }
 
@@ -41,16 +58,7 @@ enum result message_take(struct store *s, struct ipc_turn *t, const Sekisho__Fac
 	*m = (struct message){0};
 	if (t->fds.n < 1)
 		return BAD;
-	enum result r = ref ? unpack(s, t, ref, m) : OK;
-	if (r == OK)
-		r = fd_map_sealed(t->fds.fd[0], s->settings->message_size, &m->body);
-	if (r != OK)
-		return r;
-	seal_sha256(m->body, m->digest);
-	if (m->facts && (m->facts->size != m->body.n ||
-			    !slice_eq(slice_of_octets(m->facts->digest), slice_of(m->digest, 32))))
-		return BAD;
-	return OK;
+	return message_check(s, &t->arena, t->fds.fd[0], ref, t->fds.n > 1 ? t->fds.fd[1] : -1, m);
 }
 
 void message_unmap(struct message *m)

@@ -235,7 +235,8 @@ void queue_job_end(struct queue *q, struct claim_job *j)
 	free(j);
 }
 
-void queue_add(struct queue *q, int64_t row, int64_t queued, struct slice domain, enum rcpt_state state, int64_t due_ms)
+void queue_add(
+    struct queue *q, int64_t row, int64_t queued, struct slice domain, enum rcpt_state state, int64_t due_ms)
 {
 	if (state != RCPT_WAITING) {
 		courier_wake(q->store, queued);
@@ -391,8 +392,8 @@ struct slice queue_seal_fields(struct store *s, struct slice mail, const struct 
 	return arena_dup(a, buf_slice(&sealed));
 }
 
-struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice from_local, struct slice from_domain,
-    struct slice envid, struct arena *a)
+struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice from_local,
+    struct slice from_domain, struct slice envid, struct arena *a)
 {
 	BUF_LOCAL(b, 8192);
 	fields_put(&b, QUEUE_LOCAL, from_local);

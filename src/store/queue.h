@@ -20,7 +20,8 @@ void queue_free(struct queue *q);
 NODISCARD enum result queue_load(struct queue *q, struct db *db);
 
 /* A row was committed, or waits again. Any thread. */
-void queue_add(struct queue *q, int64_t row, int64_t queued, struct slice domain, enum rcpt_state state, int64_t due_ms);
+void queue_add(
+    struct queue *q, int64_t row, int64_t queued, struct slice domain, enum rcpt_state state, int64_t due_ms);
 /* A row is gone, or must not be sent. */
 void queue_drop(struct queue *q, int64_t row);
 /* When a waiting row is due; 0 when it does not wait. */
@@ -34,9 +35,13 @@ struct queue_numbers queue_numbers(struct queue *q);
 /* Sends the relay a note when something is due now. The keeper's, every second or when queue_numbers says. */
 void queue_ring(struct queue *q);
 
+/* Takes a row out, and the whole message when it was the last; in apply(). */
+void queue_remove_row(struct db *db, int64_t row, int64_t queued);
+void queue_remove_if_done(struct db *db, int64_t queued);
+
 /* The sealed columns, in the arena. */
-struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice from_local, struct slice from_domain,
-    struct slice envid, struct arena *a);
+struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice from_local,
+    struct slice from_domain, struct slice envid, struct arena *a);
 struct slice queue_seal_rcpt(struct store *s, struct slice mail, struct slice local, struct slice domain,
     struct slice orcpt, struct arena *a);
 enum queue_field {

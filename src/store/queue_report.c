@@ -63,7 +63,8 @@ static int64_t wait_after(const struct store_settings *c, int64_t attempts)
 	return wait - wait / 10 + wait / 5 * dice / UINT16_MAX;
 }
 
-static struct slice seal_reply(struct store *s, const struct waiting *w, const Sekisho__Attempt *at, struct arena *a)
+static struct slice seal_reply(
+    struct store *s, const struct waiting *w, const Sekisho__Attempt *at, struct arena *a)
 {
 	BUF_LOCAL(b, 8192);
 	fields_put(&b, QUEUE_HOST, slice_str(at->host));
@@ -120,8 +121,8 @@ static void trace_attempt(struct store *s, const struct waiting *w, const Sekish
 	TRACE t;
 	trace_start(&t, s, w->mail);
 	trace_step(&t, step);
-	trace_address(
-	    &t, TRACE_TO, fields_find(w->rcpt_fields, QUEUE_LOCAL), fields_find(w->rcpt_fields, QUEUE_DOMAIN));
+	trace_address(&t, TRACE_TO, fields_find(w->rcpt_fields, QUEUE_LOCAL),
+	    fields_find(w->rcpt_fields, QUEUE_DOMAIN));
 	trace_field(&t, TRACE_HOST, slice_str(*at->host ? at->host : "-"));
 	trace_field(&t, TRACE_IP, slice_str(at->ip));
 	trace_number(&t, TRACE_CODE, at->code);
@@ -143,7 +144,8 @@ static void trace_attempt(struct store *s, const struct waiting *w, const Sekish
 	trace_seal(&t, w->mail, 0, &o->trace);
 }
 
-static void log_attempt(const struct waiting *w, const Sekisho__Attempt *at, enum trace_step step, int64_t due)
+static void log_attempt(
+    const struct waiting *w, const Sekisho__Attempt *at, enum trace_step step, int64_t due)
 {
 	struct kv mail = KV("mail", w->mail), domain = KV("rcpt", w->domain), host = KZ("host", at->host);
 	if (step == STEP_SENT)
@@ -154,7 +156,8 @@ static void log_attempt(const struct waiting *w, const Sekisho__Attempt *at, enu
 		EVENT(BOUNCED, mail, domain, host, KZ("reply", at->text));
 }
 
-static void work_out(struct store *s, struct db *db, const Sekisho__Attempt *at, struct arena *a, struct outcome *o)
+static void work_out(
+    struct store *s, struct db *db, const Sekisho__Attempt *at, struct arena *a, struct outcome *o)
 {
 	struct waiting w;
 	*o = (struct outcome){.row = (int64_t)at->row};
@@ -197,8 +200,9 @@ static enum result apply_report(struct job *j, struct db *db)
 		if (o->change == CHANGE_REMOVE)
 			queue_remove_row(db, o->row, o->queued);
 		else
-			DB_RUN(db, RCPT_CHANGE, DI(o->row), DI(o->change == CHANGE_TELL ? o->state : RCPT_WAITING),
-			    DI(o->due_ms), DI(o->attempts), DI(o->delay), DB(o->reply));
+			DB_RUN(db, RCPT_CHANGE, DI(o->row),
+			    DI(o->change == CHANGE_TELL ? o->state : RCPT_WAITING), DI(o->due_ms),
+			    DI(o->attempts), DI(o->delay), DB(o->reply));
 		trace_apply(j->store->writer, db, &o->trace);
 	}
 	return OK;

@@ -75,8 +75,7 @@ static void seen_grow(struct resolving *r)
 }
 
 /* True the first time. `kind` keeps people, addresses elsewhere and aliases apart. */
-static bool first_time(
-    struct resolving *r, char kind, struct slice local, struct slice domain, unsigned rcpt)
+static bool first_time(struct resolving *r, char kind, struct slice local, struct slice domain, unsigned rcpt)
 {
 	if (r->n_seen * 2 >= r->cap_seen)
 		seen_grow(r);
@@ -207,7 +206,8 @@ static struct verdict follow_members(
 	return best;
 }
 
-static struct verdict follow_remote(struct resolving *r, struct slice local, struct slice domain, unsigned rcpt)
+static struct verdict follow_remote(
+    struct resolving *r, struct slice local, struct slice domain, unsigned rcpt)
 {
 	return add_target(r, (struct target){.rcpt = rcpt, .local = local, .domain = domain});
 }
@@ -231,7 +231,8 @@ static struct verdict follow_role_name(struct resolving *r, unsigned rcpt, unsig
 	return account ? add_account(r, account, rcpt) : unknown;
 }
 
-static struct verdict follow_catch_all(struct resolving *r, struct slice domain, unsigned rcpt, unsigned depth)
+static struct verdict follow_catch_all(
+    struct resolving *r, struct slice domain, unsigned rcpt, unsigned depth)
 {
 	struct slice to = SLICE_NONE;
 	{
@@ -323,7 +324,8 @@ static bool leads_to(const struct search *s, struct slice local, struct slice do
 	return false;
 }
 
-bool resolve_may_send_as(struct db *db, int64_t account, struct slice local, struct slice domain, struct arena *a)
+bool resolve_may_send_as(
+    struct db *db, int64_t account, struct slice local, struct slice domain, struct arena *a)
 {
 	struct resolving r;
 	resolve_start(&r, NULL, db, a, false);

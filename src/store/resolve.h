@@ -16,11 +16,11 @@
 
 struct target {
 	struct target *next;
-	unsigned rcpt;	      /* the recipient of the envelope it comes from */
-	bool spread;	      /* one of several behind that recipient */
-	int64_t account;      /* 0: elsewhere */
+	unsigned rcpt;   /* the recipient of the envelope it comes from */
+	bool spread;     /* one of several behind that recipient */
+	int64_t account; /* 0: elsewhere */
 	int64_t inbox;
-	struct slice local;   /* of the account's own address, or of the one elsewhere */
+	struct slice local; /* of the account's own address, or of the one elsewhere */
 	struct slice domain;
 };
 
@@ -54,7 +54,8 @@ struct slice resolve_domain(struct slice domain, struct arena *a);
 struct slice resolve_local(struct slice local, struct arena *a);
 bool resolve_is_ours(struct db *db, struct slice domain);
 /* The address is the account's own, or an alias (not a group) that leads to it. */
-bool resolve_may_send_as(struct db *db, int64_t account, struct slice local, struct slice domain, struct arena *a);
+bool resolve_may_send_as(
+    struct db *db, int64_t account, struct slice local, struct slice domain, struct arena *a);
 
 /* How an account may log in, as bits; what an address is. */
 enum protocol { PROTOCOL_IMAP = 1, PROTOCOL_POP3 = 2, PROTOCOL_SUBMISSION = 4, PROTOCOL_ALL = 7 };

@@ -105,8 +105,7 @@ void runs_minus(const struct runs *a, const struct runs *b, struct runs *out)
 			k++;
 		for (size_t m = k; m < b->n && b->v[m].first < end && at < end; m++) {
 			if (b->v[m].first > at)
-				runs_add_run(
-				    out, (struct run){(uint32_t)at, (uint32_t)(b->v[m].first - at)});
+				runs_add_run(out, (struct run){(uint32_t)at, (uint32_t)(b->v[m].first - at)});
 			at = MAX(at, run_end(b->v[m]));
 		}
 		if (at < end)

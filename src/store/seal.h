@@ -37,7 +37,8 @@ int64_t seal_token(const struct seal *s, const char *kind, struct slice text);
 /* Adds the sealed form of plain to out. `bound` says where the value belongs; it must be the same when opened. */
 void seal_put(const struct seal *s, struct slice plain, struct slice bound, struct buf *out);
 /* Adds the plain form to out; BAD when it was changed or moved. */
-NODISCARD enum result seal_get(const struct seal *s, struct slice sealed, struct slice bound, struct buf *out);
+NODISCARD enum result seal_get(
+    const struct seal *s, struct slice sealed, struct slice bound, struct buf *out);
 
 /* Pieces of a blob: `out` has room for the plain octets and SEAL_TAG more, or without the tag. */
 void seal_blob_key(const struct seal *s, const uint8_t id[SEAL_ID], uint8_t key_out[SEAL_KEY]);

@@ -30,9 +30,9 @@ struct active {
 struct segments {
 	int dir;
 	pthread_mutex_t lock;
-	int64_t current; /* 0: none yet */
-	uint64_t end;	 /* of the current one */
-	int64_t last;	 /* the highest id in use */
+	int64_t current;              /* 0: none yet */
+	uint64_t end;                 /* of the current one */
+	int64_t last;                 /* the highest id in use */
 	struct active active[ACTIVE]; /* [id % ACTIVE] */
 	struct slot slots[SLOTS];
 	uint64_t disk_free;

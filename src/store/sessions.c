@@ -7,7 +7,7 @@
 struct sessions {
 	pthread_mutex_t lock;
 	uint64_t count;
-	struct session *accounts[BUCKETS], *mailboxes[BUCKETS];
+	struct login *accounts[BUCKETS], *mailboxes[BUCKETS];
 };
 
 static size_t bucket(int64_t id)
@@ -45,20 +45,20 @@ uint64_t sessions_count(struct sessions *all)
 	return n;
 }
 
-static void leave_mailbox(struct session *s)
+static void leave_mailbox(struct login *s)
 {
 	if (!s->selected)
 		return;
-	struct session **at = &s->all->mailboxes[bucket(s->selected)];
+	struct login **at = &s->all->mailboxes[bucket(s->selected)];
 	while (*at != s)
 		at = &(*at)->next_mailbox;
 	*at = s->next_mailbox;
 	s->selected = 0;
 }
 
-static void leave_account(struct session *s)
+static void leave_account(struct login *s)
 {
-	struct session **at = &s->all->accounts[bucket(s->account)];
+	struct login **at = &s->all->accounts[bucket(s->account)];
 	while (*at != s)
 		at = &(*at)->next_account;
 	*at = s->next_account;
@@ -67,7 +67,7 @@ static void leave_account(struct session *s)
 
 static void ended(void *data)
 {
-	struct session *s = data;
+	struct login *s = data;
 	struct sessions *all = s->all;
 	pthread_mutex_lock(&all->lock);
 	leave_mailbox(s);
@@ -80,7 +80,7 @@ static void ended(void *data)
 static unsigned count_account(const struct sessions *all, int64_t account)
 {
 	unsigned n = 0;
-	for (const struct session *s = all->accounts[bucket(account)]; s; s = s->next_account)
+	for (const struct login *s = all->accounts[bucket(account)]; s; s = s->next_account)
 		n += s->account == account;
 	return n;
 }
@@ -88,7 +88,7 @@ static unsigned count_account(const struct sessions *all, int64_t account)
 enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd, enum ipc_peer peer,
     int64_t account, struct slice address)
 {
-	struct session *s = calloc(1, sizeof *s);
+	struct login *s = calloc(1, sizeof *s);
 	if (!s || !(s->address = strndup(address.p ? address.p : "", address.n)))
 		abort();
 	s->all = all;
@@ -111,7 +111,7 @@ enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd
 	return OK;
 }
 
-void sessions_select(struct session *s, int64_t mailbox, bool examined)
+void sessions_select(struct login *s, int64_t mailbox, bool examined)
 {
 	pthread_mutex_lock(&s->all->lock);
 	leave_mailbox(s);
@@ -125,7 +125,7 @@ void sessions_select(struct session *s, int64_t mailbox, bool examined)
 	pthread_mutex_unlock(&s->all->lock);
 }
 
-void sessions_rearm(struct session *s)
+void sessions_rearm(struct login *s)
 {
 	pthread_mutex_lock(&s->all->lock);
 	s->noted = false;
@@ -133,10 +133,10 @@ void sessions_rearm(struct session *s)
 }
 
 /* A channel that cannot take a note now is so full of answers that it will ask soon; it is told then. */
-void sessions_note_mailbox(struct sessions *all, int64_t mailbox, const struct session *by)
+void sessions_note_mailbox(struct sessions *all, int64_t mailbox, const struct login *by)
 {
 	pthread_mutex_lock(&all->lock);
-	for (struct session *s = all->mailboxes[bucket(mailbox)]; s; s = s->next_mailbox)
+	for (struct login *s = all->mailboxes[bucket(mailbox)]; s; s = s->next_mailbox)
 		if (s->selected == mailbox && s != by && !s->noted && s->peer == PEER_IMAP)
 			s->noted = ipc_note(s->conn, NOTE_MAILBOX);
 	pthread_mutex_unlock(&all->lock);
@@ -145,7 +145,7 @@ void sessions_note_mailbox(struct sessions *all, int64_t mailbox, const struct s
 void sessions_end_account(struct sessions *all, int64_t account)
 {
 	pthread_mutex_lock(&all->lock);
-	for (struct session *s = all->accounts[bucket(account)]; s; s = s->next_account) {
+	for (struct login *s = all->accounts[bucket(account)]; s; s = s->next_account) {
 		if (s->account != account)
 			continue;
 		s->over = true;

@@ -12,19 +12,19 @@
 
 struct sessions;
 
-struct session {
+struct login {
 	struct sessions *all;
 	struct ipc_conn *conn;
 	int64_t account;
 	char *address; /* the account's primary address */
 	enum ipc_peer peer;
 	_Atomic bool over; /* the account was suspended or removed: nothing is answered any more */
-	bool noted;	   /* a NOTE_MAILBOX is out and STORE_SYNC was not asked since */
+	bool noted;        /* a NOTE_MAILBOX is out and STORE_SYNC was not asked since */
 
 	int64_t selected; /* mailbox, 0: none */
 	bool examined;
 
-	struct session *next_account, *next_mailbox;
+	struct login *next_account, *next_mailbox;
 };
 
 struct sessions *sessions_new(void);
@@ -32,13 +32,13 @@ void sessions_free(struct sessions *all);
 /*
  * Binds a descriptor (taken) to an account. FULL when the account has LIMIT_IMAP_SESSIONS of them.
  */
-NODISCARD enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd, enum ipc_peer peer,
-    int64_t account, struct slice address);
+NODISCARD enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd,
+    enum ipc_peer peer, int64_t account, struct slice address);
 /* Registers the selected mailbox (0: none): from now on changes are noted. */
-void sessions_select(struct session *s, int64_t mailbox, bool examined);
+void sessions_select(struct login *s, int64_t mailbox, bool examined);
 /* Changes that are committed from now on are noted again. */
-void sessions_rearm(struct session *s);
-void sessions_note_mailbox(struct sessions *all, int64_t mailbox, const struct session *by);
+void sessions_rearm(struct login *s);
+void sessions_note_mailbox(struct sessions *all, int64_t mailbox, const struct login *by);
 /* NOTE_END to every session of an account. */
 void sessions_end_account(struct sessions *all, int64_t account);
 uint64_t sessions_count(struct sessions *all);

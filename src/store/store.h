@@ -34,20 +34,22 @@ struct store;
 struct store_settings {
 	const char *dir; /* exists, writable, ours alone */
 	const char *hostname;
-	const char *postmaster; /* who gets mail to postmaster and abuse of every domain; "": the first account */
-	const char *languages;	/* of notices to senders: "ja en", "en"; the first comes first */
-	uint64_t message_size;	/* octets, the largest message taken */
-	uint64_t disk_reserve;	/* octets of the disk that new mail must leave free */
+	const char
+	    *postmaster; /* who gets mail to postmaster and abuse of every domain; "": the first account */
+	const char *languages; /* of notices to senders: "ja en", "en"; the first comes first */
+	uint64_t message_size; /* octets, the largest message taken */
+	uint64_t disk_reserve; /* octets of the disk that new mail must leave free */
 
 	int64_t retry_first_ms, retry_most_ms; /* the wait doubles from the first to the most */
-	int64_t delay_notice_ms;	       /* the sender is told that it takes long */
+	int64_t delay_notice_ms;               /* the sender is told that it takes long */
 	int64_t give_up_ms;
 	int64_t trace_keep_ms; /* 90 days or more */
 
-	uint8_t scan_seal[32];	 /* scan's seal on facts */
+	uint8_t scan_seal[32];   /* scan's seal on facts */
 	uint8_t login_grant[32]; /* keys' seal on grants */
 	struct ipc_trunk *keys, *scan;
-	void (*broken)(void *arg); /* the disk cannot be trusted any more: the process should end and start again */
+	void (*broken)(
+	    void *arg); /* the disk cannot be trusted any more: the process should end and start again */
 	void *broken_arg;
 };
 /* Times and sizes as the manual promises them; the rest is zero. */

@@ -1,6 +1,7 @@
 #include "store/trace.h"
 #include "store/fields.h"
 #include "store/recent.h"
+#include <time.h>
 
 void trace_start(struct trace *t, const struct store *s, struct slice mail)
 {
@@ -58,6 +59,15 @@ void trace_subject(struct trace *t, struct slice subject)
 	}
 }
 
+void trace_time(struct buf *b, int64_t ms)
+{
+	time_t seconds = ms / 1000;
+	struct tm tm;
+	char text[32];
+	if (gmtime_r(&seconds, &tm) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		buf_puts(b, text);
+}
+
 static struct slice bound_to(struct slice mail, char room[64])
 {
 	memcpy(room, "trace ", 6);
@@ -85,8 +95,8 @@ void trace_row_free(struct trace_row *row)
 
 void trace_apply(struct writer *w, struct db *db, const struct trace_row *row)
 {
-	DB_RUN(db, TRACE_ADD, DI(writer_number(w, SEQUENCE_TRACE)), DZ(row->mail), DI(row->at), DI(row->content),
-	    DB(buf_slice(&row->tokens)), DB(buf_slice(&row->detail)));
+	DB_RUN(db, TRACE_ADD, DI(writer_number(w, SEQUENCE_TRACE)), DZ(row->mail), DI(row->at),
+	    DI(row->content), DB(buf_slice(&row->tokens)), DB(buf_slice(&row->detail)));
 }
 
 enum result trace_open(const struct store *s, struct slice mail, struct slice detail, struct buf *out)

@@ -21,8 +21,8 @@ enum trace_step {
 #undef X
 };
 
-#define TRACE_TOKENS 64	      /* in one row */
-#define TRACE_MOST 65536      /* octets of steps in one row; what comes after is left out */
+#define TRACE_TOKENS 64  /* in one row */
+#define TRACE_MOST 65536 /* octets of steps in one row; what comes after is left out */
 
 /* A row being written. */
 struct trace {
@@ -42,6 +42,9 @@ void trace_number(struct trace *t, enum trace_tag tag, uint64_t n);
 void trace_address(struct trace *t, enum trace_tag tag, struct slice local, struct slice domain);
 void trace_token(struct trace *t, const char *kind, struct slice text);
 void trace_subject(struct trace *t, struct slice subject);
+
+/* "2026-11-21T08:15:00Z" */
+void trace_time(struct buf *b, int64_t ms);
 
 /* The sealed row, ready for apply(). */
 struct trace_row {

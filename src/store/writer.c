@@ -6,11 +6,12 @@
 #define BLOCK ((int64_t)1 << 16)
 #define MODSEQS 65536 /* slots of the table of accounts' modification sequences */
 
-static const char *const sequence_names[SEQUENCES] = {"account", "mailbox", "email", "blob", "queue", "trace"};
+static const char *const sequence_names[SEQUENCES] = {
+    "account", "mailbox", "email", "blob", "queue", "trace"};
 
 struct touched {
 	int64_t mailbox;
-	const struct session *by;
+	const struct login *by;
 	bool durable;
 };
 
@@ -76,7 +77,7 @@ uint64_t writer_modseq(struct writer *w, struct db *db, int64_t account)
 	return ++m->value;
 }
 
-void writer_touch(struct writer *w, int64_t mailbox, const struct session *by)
+void writer_touch(struct writer *w, int64_t mailbox, const struct login *by)
 {
 	if (w->n_touched && w->touched[w->n_touched - 1].mailbox == mailbox &&
 	    w->touched[w->n_touched - 1].by == by && w->touched[w->n_touched - 1].durable == w->durable)

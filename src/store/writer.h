@@ -21,7 +21,7 @@
 #define WRITER_GROUP 256
 
 struct store;
-struct session;
+struct login;
 
 struct job {
 	struct job *next;
@@ -44,12 +44,20 @@ bool writer_is_broken(const struct writer *w);
 
 /* ---- inside apply() ---- */
 
-enum sequence { SEQUENCE_ACCOUNT, SEQUENCE_MAILBOX, SEQUENCE_EMAIL, SEQUENCE_BLOB, SEQUENCE_QUEUE, SEQUENCE_TRACE, SEQUENCES };
+enum sequence {
+	SEQUENCE_ACCOUNT,
+	SEQUENCE_MAILBOX,
+	SEQUENCE_EMAIL,
+	SEQUENCE_BLOB,
+	SEQUENCE_QUEUE,
+	SEQUENCE_TRACE,
+	SEQUENCES
+};
 /* A number that was never given before, ascending. */
 int64_t writer_number(struct writer *w, enum sequence s);
 /* The account's next modification sequence. */
 uint64_t writer_modseq(struct writer *w, struct db *db, int64_t account);
 /* Sessions that have this mailbox selected, but for `by`, get a note once the job is committed. */
-void writer_touch(struct writer *w, int64_t mailbox, const struct session *by);
+void writer_touch(struct writer *w, int64_t mailbox, const struct login *by);
 
 #endif

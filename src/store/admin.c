@@ -1,0 +1,200 @@
+/* STORE_ADMIN: finds the verb, reads the arguments, sends the answer in as many packets as it needs. */
+#include "store/admin.h"
+#include "mail/address.h"
+#include "mail/utf8.h"
+#include <stdlib.h>
+
+#define PIECE 100000 /* octets of JSON in one packet */
+
+enum kind { READ, WRITE };
+
+static const struct verb {
+	const char *name;
+	admin_verb *run;
+	enum kind kind;
+	const char *args, *en, *ja;
+} verbs[] = {
+#define X(verb, function, kind, args, en, ja) {verb, function, kind, args, en, ja},
+#include "store/admin.def"
+#undef X
+};
+
+enum result admin_refuse(struct admin *a, enum result r, const char *fmt, ...)
+{
+	BUF_LOCAL(b, 2000);
+	va_list ap;
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	a->why = arena_z(a->arena, buf_slice(&b));
+	return r;
+}
+
+struct slice admin_text(const struct admin *a, const char *key)
+{
+	const json_t *v = json_object_get(a->args, key);
+	return slice_of(json_string_value(v), json_string_length(v));
+}
+
+int64_t admin_number(const struct admin *a, const char *key, int64_t otherwise)
+{
+	const json_t *v = json_object_get(a->args, key);
+	uint64_t n;
+	if (json_is_integer(v))
+		return json_integer_value(v);
+	return num_u64(admin_text(a, key), INT64_MAX, &n) == OK ? (int64_t)n : otherwise;
+}
+
+struct slice admin_item(const struct admin *a, const char *key, size_t n)
+{
+	const json_t *v = json_object_get(a->args, key);
+	if (json_is_array(v))
+		v = json_array_get(v, n);
+	else if (n)
+		v = NULL;
+	return slice_of(json_string_value(v), json_string_length(v));
+}
+
+json_t *admin_string(struct slice s)
+{
+	json_t *v = json_stringn(s.p ? s.p : "", s.n);
+	if (v)
+		return v;
+	BUF_LOCAL(b, s.n * 3 + 3);
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x80)
+			buf_putc(&b, s.p[i]);
+		else
+			buf_puts(&b, "\xef\xbf\xbd");
+	return json_stringn(b.p, b.n);
+}
+
+json_t *admin_address_string(struct admin *a, struct slice local, struct slice domain)
+{
+	BUF_LOCAL(b, 2000);
+	mail_addr_put(&b, (struct mail_addr){local, domain});
+	return admin_string(buf_slice(&b));
+}
+
+enum result admin_address(struct admin *a, struct slice text, struct admin_address *out)
+{
+	struct mail_addr m;
+	if (mail_addr_parse(text, a->arena, &m) != OK)
+		return admin_refuse(a, DENY, "not an address: " SLICE_FMT, SLICE_ARG(text));
+	out->shown = arena_dup(a->arena, m.local);
+	out->local = resolve_local(m.local, a->arena);
+	out->domain = arena_dup(a->arena, resolve_domain(m.domain, a->arena));
+	return out->domain.n ? OK : admin_refuse(a, DENY, "not a domain: " SLICE_FMT, SLICE_ARG(m.domain));
+}
+
+enum result admin_find_account(struct admin *a, struct db *db, int64_t *id_out)
+{
+	struct admin_address at;
+	struct slice text = admin_text(a, "address");
+	enum result r = admin_address(a, text, &at);
+	if (r != OK)
+		return r;
+	*id_out = DB_NUMBER(db, 0, ADDRESS_ACCOUNT, DT(at.domain), DT(at.local));
+	return *id_out ? OK : admin_refuse(a, GONE, "no such account: " SLICE_FMT, SLICE_ARG(text));
+}
+
+enum result admin_help(struct admin *a, struct db *db)
+{
+	a->answer = json_array();
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		json_array_append_new(
+		    a->answer, json_pack("{s:s,s:s,s:s,s:s}", "verb", verbs[i].name, "arguments",
+				   verbs[i].args, "en", verbs[i].en, "ja", verbs[i].ja));
+	return OK;
+}
+
+/* ---- running ---- */
+
+struct act {
+	struct job job;
+	struct admin *admin;
+	admin_verb *run;
+};
+
+static enum result apply(struct job *j, struct db *db)
+{
+	struct act *act = (struct act *)j;
+	return act->run(act->admin, db);
+}
+
+static enum result run_write(struct admin *a, admin_verb *run)
+{
+	struct act act = {
+	    .job = {.store = a->store, .apply = apply, .durable = true}, .admin = a, .run = run};
+	enum result r = writer_wait(a->store->writer, &act.job);
+	if (r == OK && a->after)
+		a->after(a);
+	return r;
+}
+
+static enum result run_read(struct admin *a, admin_verb *run)
+{
+	READER r = reader_begin(a->store);
+	if (!r.db)
+		return LATER;
+	enum result done = run(a, r.db);
+	return done == OK ? db_result(r.db) : done;
+}
+
+/* Cut where a character begins: a protobuf string is UTF-8. */
+static void send_json(struct ipc_turn *t, const json_t *v)
+{
+	char *text = v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+	struct slice rest = slice_str(text ? text : "null");
+	for (;;) {
+		ARENA_LOCAL(a, (size_t)1 << 20);
+		Sekisho__AdminAnswer answer = SEKISHO__ADMIN_ANSWER__INIT;
+		size_t n = MIN(rest.n, (size_t)PIECE);
+		while (n < rest.n && ((unsigned char)rest.p[n] & 0xc0) == 0x80)
+			n--;
+		answer.json = arena_z(&a, slice_sub(rest, 0, n));
+		rest = slice_sub(rest, n, rest.n);
+		if (!rest.n) {
+			ipc_answer(t, &answer, NULL);
+			break;
+		}
+		ipc_answer_part(t, &answer, NULL);
+	}
+	free(text);
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+void ask_admin(struct ipc_turn *t)
+{
+	const Sekisho__AdminAsk *ask = t->ask;
+	const struct verb *verb = find_verb(ask->verb);
+	if (!verb) {
+		ipc_refuse(t, BAD, "no such verb");
+		return;
+	}
+	json_t *args = json_loads(*ask->args ? ask->args : "{}", JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(args)) {
+		json_decref(args);
+		ipc_refuse(t, BAD, "arguments are a JSON object");
+		return;
+	}
+	struct admin a = {.store = store_of(t), .arena = &t->arena, .args = args};
+	enum result r = verb->kind == READ ? run_read(&a, verb->run) : run_write(&a, verb->run);
+	if (verb->kind == WRITE)
+		EVENT(ADMIN, KZ("verb", verb->name), KZ("result", result_name(r)));
+	if (r == OK)
+		send_json(t, a.answer);
+	else if (a.why)
+		ipc_refuse(t, r, "%s", a.why);
+	else
+		refuse(t, r);
+	json_decref(a.answer);
+	json_decref(args);
+}

@@ -1,0 +1,50 @@
+/*
+ * admin: the verbs of the administrator (admin.def). Inside the room only.
+ *
+ * A READ verb gets a reading connection, a WRITE verb runs as a job of the writer; both put their answer into
+ * a->answer. What they refuse they say in words with admin_refuse.
+ */
+#ifndef STORE_ADMIN_H
+#define STORE_ADMIN_H
+
+#include "store/handlers.h"
+#include "store/resolve.h"
+#include <jansson.h>
+
+struct admin {
+	struct store *store;
+	struct arena *arena;
+	const json_t *args;
+	json_t *answer; /* NULL: null */
+	const char *why;
+	/* Called once the job is committed, on the thread that took the ask. */
+	void (*after)(struct admin *a);
+	int64_t account;
+	struct admin_rows *rows;
+};
+
+typedef enum result admin_verb(struct admin *a, struct db *db);
+#define X(verb, function, kind, args, en, ja) NODISCARD admin_verb function;
+#include "store/admin.def"
+#undef X
+
+NODISCARD enum result admin_refuse(struct admin *a, enum result r, const char *fmt, ...) PRINTF(3, 4);
+
+struct slice admin_text(const struct admin *a, const char *key); /* empty when it is not there */
+int64_t admin_number(const struct admin *a, const char *key, int64_t otherwise);
+/* The n-th of a list (a single text counts as a list of one); empty past its end. */
+struct slice admin_item(const struct admin *a, const char *key, size_t n);
+json_t *admin_string(struct slice s); /* what is not UTF-8 is shown as U+FFFD */
+/* local@domain as JSON. */
+json_t *admin_address_string(struct admin *a, struct slice local, struct slice domain);
+
+struct admin_address {
+	struct slice local, domain; /* folded */
+	struct slice shown;         /* local part as given */
+};
+/* Refuses what is not an address. */
+NODISCARD enum result admin_address(struct admin *a, struct slice text, struct admin_address *out);
+/* The account whose primary address (or alias leading to it alone) this is. */
+NODISCARD enum result admin_find_account(struct admin *a, struct db *db, int64_t *id_out);
+
+#endif

@@ -1,0 +1,153 @@
+#include "store/keeper.h"
+#include "store/inside.h"
+#include "store/queue.h"
+#include "store/trace.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+#define TICK_MS 1000
+#define TIDY_EVERY_MS (5 * MINUTE_MS)
+#define FORGET_EVERY_MS HOUR_MS
+#define INDEX_ROWS 64 /* in one job of the writer */
+#define INDEX_JOBS 20 /* in one tick */
+#define FORGET_ROWS 200
+
+/*
+ * The log is moved by the keeper's own connection while the writer goes on. It starts over only when all of it was
+ * moved and nobody reads from it; under steady load some is always left, so a long one is finished by the writer itself
+ * between two groups: the rest is short, and the tables' flush was done by the keeper just before.
+ */
+#define LOG_MOVE ((uint64_t)16 << 20)
+#define LOG_FINISH ((uint64_t)64 << 20)
+
+struct keeper {
+	struct store *store;
+	struct db *db;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool ending, move_log;
+	_Atomic bool moved;
+	uint64_t asked_at,
+	    finished_at; /* the writer's: sizes of the log at the last ask and the last finish */
+};
+
+void store_tidy_log(struct store *s, struct db *writing)
+{
+	struct keeper *k = s->keeper;
+	uint64_t size = db_log_size(writing);
+	if (!k)
+		return;
+	if (size < k->asked_at)
+		k->asked_at = k->finished_at = 0;
+	if (size > LOG_FINISH && size - k->finished_at > LOG_MOVE && atomic_exchange(&k->moved, false)) {
+		k->finished_at = size;
+		db_checkpoint(writing);
+	}
+	if (size - k->asked_at < LOG_MOVE)
+		return;
+	k->asked_at = size;
+	pthread_mutex_lock(&k->lock);
+	k->move_log = true;
+	pthread_cond_signal(&k->wake);
+	pthread_mutex_unlock(&k->lock);
+}
+
+static void index_traces(struct store *s)
+{
+	for (unsigned i = 0; i < INDEX_JOBS && trace_index_some(s, INDEX_ROWS); i++)
+		;
+}
+
+static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forgot)
+{
+	struct store *s = k->store;
+	if (atomic_load(&s->broken))
+		return;
+	queue_ring(s->queue);
+	index_traces(s);
+	if (now - *tidied > TIDY_EVERY_MS) {
+		*tidied = now;
+		blob_tidy(s);
+	}
+	if (now - *forgot > FORGET_EVERY_MS) {
+		*forgot = now;
+		while (trace_forget_some(s, FORGET_ROWS))
+			;
+	}
+}
+
+static void wait_tick(struct keeper *k, int64_t ms)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(&k->wake, &k->lock, &until);
+}
+
+static void *work(void *arg)
+{
+	struct keeper *k = arg;
+	int64_t ticked = 0, tidied = clock_mono_ms(), forgot = tidied - FORGET_EVERY_MS;
+	pthread_mutex_lock(&k->lock);
+	while (!k->ending) {
+		int64_t now = clock_mono_ms();
+		if (k->move_log) {
+			k->move_log = false;
+			pthread_mutex_unlock(&k->lock);
+			db_checkpoint(k->db);
+			atomic_store(&k->moved, true);
+			pthread_mutex_lock(&k->lock);
+		} else if (now - ticked >= TICK_MS) {
+			ticked = now;
+			pthread_mutex_unlock(&k->lock);
+			chores(k, now, &tidied, &forgot);
+			pthread_mutex_lock(&k->lock);
+		} else {
+			wait_tick(k, MAX(TICK_MS - (now - ticked), (int64_t)1));
+		}
+	}
+	pthread_mutex_unlock(&k->lock);
+	return NULL;
+}
+
+struct keeper *keeper_new(struct store *s, const char *dir)
+{
+	struct keeper *k = calloc(1, sizeof *k);
+	if (!k)
+		abort();
+	k->store = s;
+	if (db_open(dir, false, &k->db) != OK) {
+		free(k);
+		return NULL;
+	}
+	pthread_mutex_init(&k->lock, NULL);
+	pthread_condattr_t how;
+	pthread_condattr_init(&how);
+	pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
+	pthread_cond_init(&k->wake, &how);
+	pthread_condattr_destroy(&how);
+	if (pthread_create(&k->thread, NULL, work, k) != 0)
+		abort();
+	return k;
+}
+
+void keeper_free(struct keeper *k)
+{
+	if (!k)
+		return;
+	pthread_mutex_lock(&k->lock);
+	k->ending = true;
+	pthread_cond_signal(&k->wake);
+	pthread_mutex_unlock(&k->lock);
+	pthread_join(k->thread, NULL);
+	pthread_cond_destroy(&k->wake);
+	pthread_mutex_destroy(&k->lock);
+	db_close(k->db);
+	free(k);
+}
