@@ -55,7 +55,10 @@ void blob_close(struct blobs *b);
 NODISCARD enum result blob_room(struct blobs *b);
 uint64_t blob_disk_free(struct blobs *b);
 
-/* Finds the content of this digest (SHA-256 of the message) or writes it; what has no facts is shared only with its like. FULL: the disk is; LATER: it failed. */
+/*
+ * Finds the content of this digest (SHA-256 of the message) or writes it; what has no facts is shared only with its
+ * like. FULL: the disk is; LATER: it failed.
+ */
 NODISCARD enum result blob_keep(struct blobs *b, struct db *reader, const uint8_t sha256[32],
     struct slice body, struct slice facts, struct blob *out);
 struct segments;

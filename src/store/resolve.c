@@ -13,7 +13,9 @@ static const struct verdict no_store = {LATER, 451, "4.3.0", "The store cannot a
 struct slice resolve_domain(struct slice domain, struct arena *a)
 {
 	struct slice out;
-	if (domain.n && domain.p[0] == '[')
+	if (!mail_domain_valid(domain))
+		return SLICE_NONE;
+	if (domain.p[0] == '[')
 		return domain;
 	return mail_domain_ascii(domain, a, &out) == OK ? out : SLICE_NONE;
 }

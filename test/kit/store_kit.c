@@ -1,0 +1,350 @@
+#include "store_kit.h"
+#include "ipc/grant.h"
+#include "mail/facts.h"
+#include "store/inside.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const uint8_t scan_seal[32] = "the seal that scan puts on facts";
+static const uint8_t grant_key[32] = "the key that keys seals a grant.";
+
+/* ---- keys and scan ---- */
+
+static void play_data_key(struct ipc_turn *t)
+{
+	static uint8_t key[32] = "the organisation's own data key", wrapped[] = "wrapped";
+	Sekisho__DataKeyAnswer answer = SEKISHO__DATA_KEY_ANSWER__INIT;
+	answer.key = (ProtobufCBinaryData){sizeof key, key};
+	answer.wrapped = (ProtobufCBinaryData){sizeof wrapped, wrapped};
+	ipc_answer(t, &answer, NULL);
+}
+
+static void put_facts(struct slice message, struct buf *out)
+{
+	ARENA_LOCAL(a, (size_t)256 << 20);
+	Sekisho__Facts *facts;
+	if (mail_facts_extract(message, &a, &facts) != OK)
+		abort();
+	ipc_pack(facts, out);
+}
+
+static void play_scan(struct ipc_turn *t)
+{
+	struct slice message;
+	BUF_LOCAL(packed, (size_t)64 << 20);
+	if (t->fds.n != 1 || fd_map_sealed(t->fds.fd[0], UINT32_MAX, &message) != OK) {
+		ipc_refuse(t, BAD, "no message");
+		return;
+	}
+	put_facts(message, &packed);
+	fd_unmap(&message);
+	uint8_t seal[32];
+	seal_hmac(scan_seal, buf_slice(&packed), seal);
+	Sekisho__FactsRef ref = SEKISHO__FACTS_REF__INIT;
+	ref.packed = octets_of(buf_slice(&packed));
+	ref.seal = (ProtobufCBinaryData){sizeof seal, seal};
+	Sekisho__ScanAnswer answer = SEKISHO__SCAN_ANSWER__INIT;
+	answer.facts = &ref;
+	ipc_answer(t, &answer, NULL);
+}
+
+static ipc_handler *const others[ASK_MAX] = {
+    [ASK_KEYS_DATA_KEY] = play_data_key,
+    [ASK_SCAN_MESSAGE] = play_scan,
+};
+
+static struct ipc_trunk *trunk_to(struct ipc_server *s, const char *name)
+{
+	int fds[2];
+	struct ipc_trunk *t = ipc_trunk_new(name);
+	if (ipc_pair(fds) != OK)
+		abort();
+	ipc_server_add(s, fds[1], PEER_STORE, NULL, NULL, NULL);
+	ipc_trunk_set(t, fds[0]);
+	return t;
+}
+
+/* ---- the store ---- */
+
+static void note_broken(void *arg)
+{
+	((struct store_kit *)arg)->broken = true;
+}
+
+void store_kit_make(struct store_kit *k)
+{
+	static struct ipc_trunk *keys, *scan;
+	if (!keys) {
+		struct ipc_server *s = ipc_server_new(others, 2, NULL);
+		keys = trunk_to(s, "keys");
+		scan = trunk_to(s, "scan");
+	}
+	memset(k, 0, sizeof *k);
+	snprintf(k->dir, sizeof k->dir, "/tmp/store-test-XXXXXX");
+	if (!mkdtemp(k->dir))
+		abort();
+	store_settings_default(&k->settings);
+	k->settings.dir = k->dir;
+	k->settings.hostname = "mx.here.example";
+	k->settings.disk_reserve = 1 << 20;
+	memcpy(k->settings.scan_seal, scan_seal, 32);
+	memcpy(k->settings.login_grant, grant_key, 32);
+	k->settings.keys = keys;
+	k->settings.scan = scan;
+	k->settings.broken = note_broken;
+	k->settings.broken_arg = k;
+}
+
+enum result store_kit_open(struct store_kit *k, unsigned threads)
+{
+	k->broken = false;
+	enum result r = store_open(&k->settings, &k->store);
+	if (r != OK)
+		return r;
+	k->server = ipc_server_new(store_handlers, threads, k->store);
+	store_serve(k->store, k->server);
+	return OK;
+}
+
+void store_kit_close(struct store_kit *k)
+{
+	for (int i = 0; i < 5000 && sessions_count(k->store->sessions); i++)
+		usleep(1000);
+	usleep(20000); /* channels that were closed just now are being noticed */
+	store_close(k->store);
+	k->store = NULL;
+}
+
+static void remove_dir(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (unlinkat(fd, e->d_name, 0) != 0)
+			remove_dir(fd, e->d_name);
+	}
+	if (d)
+		closedir(d);
+	unlinkat(at, name, AT_REMOVEDIR);
+}
+
+void store_kit_remove(struct store_kit *k)
+{
+	remove_dir(AT_FDCWD, k->dir);
+}
+
+struct ipc store_kit_channel(struct store_kit *k, enum ipc_peer peer)
+{
+	int fds[2];
+	if (ipc_pair(fds) != OK)
+		abort();
+	ipc_server_add(k->server, fds[1], peer, NULL, NULL, NULL);
+	return (struct ipc){.fd = fds[0], .why = ""};
+}
+
+struct ipc store_kit_login(struct store_kit *k, uint64_t account, const char *service)
+{
+	static _Thread_local char why[256];
+	ARENA_LOCAL(a, 1 << 20);
+	struct ipc front = store_kit_channel(k, PEER_USER);
+	struct ipc_grant g = {.account = account,
+	    .issued_ms = clock_utc_ms(),
+	    .login = SLICE("someone"),
+	    .service = slice_str(service)};
+	BUF_LOCAL(sealed, GRANT_MOST);
+	if (ipc_grant_seal(slice_of(grant_key, 32), &g, &sealed) != OK)
+		abort();
+	int fds[2];
+	if (ipc_pair(fds) != OK)
+		abort();
+	Sekisho__LoginAsk ask = SEKISHO__LOGIN_ASK__INIT;
+	Sekisho__LoginAnswer *answer;
+	ask.grant = octets_of(buf_slice(&sealed));
+	struct ipc_fds send = {.fd = {fds[1]}, .n = 1};
+	enum result r = ipc_call(&front, ASK_STORE_LOGIN, &ask, &send, &a, &answer, NULL);
+	snprintf(why, sizeof why, "%s", front.why);
+	ipc_close(&front);
+	close(fds[1]);
+	if (r == OK)
+		return (struct ipc){.fd = fds[0], .why = ""};
+	close(fds[0]);
+	return (struct ipc){.fd = -1, .why = why};
+}
+
+json_t *store_kit_admin(struct store_kit *k, const char *verb, const char *args, enum result *r_out)
+{
+	struct ipc c = store_kit_channel(k, PEER_ADMIN);
+	ARENA_LOCAL(a, (size_t)256 << 20);
+	BUF_LOCAL(text, (size_t)256 << 20);
+	Sekisho__AdminAsk ask = SEKISHO__ADMIN_ASK__INIT;
+	Sekisho__AdminAnswer *answer;
+	ask.verb = (char *)(uintptr_t)verb;
+	ask.args = (char *)(uintptr_t)args;
+	enum result r = ipc_call(&c, ASK_STORE_ADMIN, &ask, NULL, &a, &answer, NULL);
+	while (r == OK) {
+		buf_puts(&text, answer->json);
+		if (!c.more)
+			break;
+		r = ipc_more(&c, &a, &answer, NULL);
+	}
+	if (r != OK && getenv("KIT_SHOW"))
+		fprintf(stderr, "%s: %s\n", verb, c.why);
+	ipc_close(&c);
+	*r_out = r;
+	return r == OK ? json_loadb(text.p, text.n, JSON_DECODE_ANY, NULL) : NULL;
+}
+
+int64_t store_kit_must(struct store_kit *k, const char *verb, const char *args)
+{
+	enum result r;
+	json_t *v = store_kit_admin(k, verb, args, &r);
+	if (r != OK || !v) {
+		fprintf(stderr, "%s %s: %s\n", verb, args, result_name(r));
+		abort();
+	}
+	int64_t id = json_integer_value(json_object_get(v, "id"));
+	json_decref(v);
+	return id;
+}
+
+/* ---- messages ---- */
+
+static int sealed_file(struct slice s)
+{
+	int fd = fd_memory("test");
+	if (fd < 0 || fd_write_all(fd, s) != OK || fd_seal(fd) != OK)
+		abort();
+	return fd;
+}
+
+struct kit_mail kit_mail_make(struct store_kit *k, struct slice message)
+{
+	BUF_LOCAL(packed, (size_t)64 << 20);
+	put_facts(message, &packed);
+	struct kit_mail m = {.fd = sealed_file(message), .facts_fd = -1, .n = packed.n};
+	seal_hmac(k->settings.scan_seal, buf_slice(&packed), m.seal);
+	if (packed.n > 65536) {
+		m.facts_fd = sealed_file(buf_slice(&packed));
+		return m;
+	}
+	m.packed = malloc(packed.n);
+	if (!m.packed)
+		abort();
+	memcpy(m.packed, packed.p, packed.n);
+	return m;
+}
+
+void kit_mail_free(struct kit_mail *m)
+{
+	fd_close(&m->fd);
+	fd_close(&m->facts_fd);
+	free(m->packed);
+}
+
+void kit_mail_ref(const struct kit_mail *m, Sekisho__FactsRef *ref, struct ipc_fds *fds)
+{
+	sekisho__facts_ref__init(ref);
+	*fds = (struct ipc_fds){.fd = {m->fd, m->facts_fd}, .n = m->facts_fd >= 0 ? 2 : 1};
+	ref->in_fd = m->facts_fd >= 0;
+	if (!ref->in_fd)
+		ref->packed = (ProtobufCBinaryData){m->n, (uint8_t *)m->packed};
+	ref->seal = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)m->seal};
+}
+
+void kit_mail_id(char out[17])
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+	uint8_t random[16];
+	seal_random(random, sizeof random);
+	for (size_t i = 0; i < 16; i++)
+		out[i] = digits[random[i] % 32];
+	out[16] = '\0';
+}
+
+static void split_address(const char *text, Sekisho__Addr *a)
+{
+	const char *at = strrchr(text, '@');
+	sekisho__addr__init(a);
+	if (!at)
+		return;
+	a->local = (ProtobufCBinaryData){(size_t)(at - text), (uint8_t *)(uintptr_t)text};
+	a->domain = (ProtobufCBinaryData){strlen(at + 1), (uint8_t *)(uintptr_t)(at + 1)};
+}
+
+enum result kit_deliver(struct store_kit *k, struct ipc *c, const struct kit_envelope *e,
+    const struct kit_mail *m, const char **why_out)
+{
+	static _Thread_local char why[256];
+	ARENA_LOCAL(a, 1 << 20);
+	Sekisho__DeliverAsk ask = SEKISHO__DELIVER_ASK__INIT;
+	Sekisho__Addr sender, addrs[8];
+	Sekisho__EnvelopeRcpt rcpts[8], *list[8];
+	Sekisho__Client client = SEKISHO__CLIENT__INIT;
+	Sekisho__FactsRef ref;
+	struct ipc_fds fds;
+	char id[17];
+	kit_mail_id(id);
+	client.ip = "192.0.2.1";
+	client.helo = "client.example";
+	client.service = "smtp";
+	ask.mail_id = e->mail_id ? (char *)(uintptr_t)e->mail_id : id;
+	split_address(e->from, &sender);
+	ask.sender = &sender;
+	ask.client = &client;
+	for (; ask.n_rcpts < 8 && e->to[ask.n_rcpts]; ask.n_rcpts++) {
+		size_t i = ask.n_rcpts;
+		sekisho__envelope_rcpt__init(&rcpts[i]);
+		split_address(e->to[i], &addrs[i]);
+		rcpts[i].addr = &addrs[i];
+		rcpts[i].notify = e->notify;
+		if (e->orcpt)
+			rcpts[i].orcpt = (char *)(uintptr_t)e->orcpt;
+		list[i] = &rcpts[i];
+	}
+	ask.rcpts = list;
+	ask.ret = e->ret;
+	ask.strip = e->strip;
+	if (e->envid)
+		ask.envid = (char *)(uintptr_t)e->envid;
+	ask.scan_failed = e->scan_failed;
+	kit_mail_ref(m, &ref, &fds);
+	if (!e->scan_failed)
+		ask.facts = &ref;
+	enum result r = ipc_call(c, ASK_STORE_DELIVER, &ask, &fds, &a, NULL, NULL);
+	snprintf(why, sizeof why, "%s", c->why);
+	if (why_out)
+		*why_out = why;
+	return r;
+}
+
+enum result kit_deliver_text(
+    struct store_kit *k, struct ipc *c, const struct kit_envelope *e, const char *message)
+{
+	struct kit_mail m = kit_mail_make(k, slice_str(message));
+	enum result r = kit_deliver(k, c, e, &m, NULL);
+	kit_mail_free(&m);
+	return r;
+}
+
+char *kit_message(const char *subject, size_t n)
+{
+	static _Atomic unsigned count;
+	struct buf b;
+	buf_init(&b, n + 4096);
+	buf_printf(&b,
+	    "Received: from client.example by mx.here.example; Sat, 21 Nov 2026 10:00:00 +0900\r\n"
+	    "From: Hanako <hanako@there.example>\r\nTo: taro@here.example\r\nSubject: %s\r\n"
+	    "Date: Sat, 21 Nov 2026 10:00:00 +0900\r\nMessage-ID: <%u.%d@there.example>\r\n\r\n",
+	    subject, ++count, (int)getpid());
+	while (b.n < n)
+		buf_printf(&b, "%s is what this line number %zu is about.\r\n", subject, b.n);
+	buf_putc(&b, '\0');
+	return b.p;
+}

@@ -1,0 +1,66 @@
+/*
+ * store_kit: a store as the store role runs it, behind a real ipc server in this process, with keys and scan played by
+ * real servers too (scan by the real extractor). Used by the unit tests, the fault tests and the bench of the store.
+ */
+#ifndef KIT_STORE_KIT_H
+#define KIT_STORE_KIT_H
+
+#include "ipc/ipc.h"
+#include "store/store.h"
+#include <jansson.h>
+
+struct store_kit {
+	struct store_settings settings;
+	struct store *store;
+	struct ipc_server *server;
+	char dir[64];
+	_Atomic bool broken; /* the store said that its disk cannot be trusted */
+};
+
+/* A new directory under /tmp, settings as by default but for a small reserve. */
+void store_kit_make(struct store_kit *k);
+enum result store_kit_open(struct store_kit *k, unsigned threads);
+/* Ends the store; the directory stays. All channels must have been closed. */
+void store_kit_close(struct store_kit *k);
+void store_kit_remove(struct store_kit *k);
+
+struct ipc store_kit_channel(struct store_kit *k, enum ipc_peer peer);
+/* A logged-in channel; fd is -1 when the login was refused (c.why says why). */
+struct ipc store_kit_login(struct store_kit *k, uint64_t account, const char *service);
+
+/* Runs a verb; the answer, or NULL with *r_out. The caller frees it. */
+json_t *store_kit_admin(struct store_kit *k, const char *verb, const char *args, enum result *r_out);
+/* The same, must succeed. The account's id for account.add, else 0. */
+int64_t store_kit_must(struct store_kit *k, const char *verb, const char *args);
+
+/* What a front has when scan has looked at a message. */
+struct kit_mail {
+	int fd;       /* sealed */
+	int facts_fd; /* -1: the facts are inline */
+	char *packed;
+	size_t n;
+	uint8_t seal[32];
+};
+struct kit_mail kit_mail_make(struct store_kit *k, struct slice message);
+void kit_mail_free(struct kit_mail *m);
+/* The FactsRef for an ask, and the descriptors to send with it. */
+void kit_mail_ref(const struct kit_mail *m, Sekisho__FactsRef *ref, struct ipc_fds *fds);
+
+struct kit_envelope {
+	const char *mail_id; /* NULL: a new one */
+	const char *from;    /* "local@domain", "" */
+	const char *to[8];   /* up to NULL */
+	uint32_t notify, ret, strip;
+	const char *envid, *orcpt;
+	bool scan_failed;
+};
+/* Delivers; *why_out (may be NULL) is copied into a static buffer. */
+enum result kit_deliver(struct store_kit *k, struct ipc *c, const struct kit_envelope *e,
+    const struct kit_mail *m, const char **why_out);
+enum result kit_deliver_text(
+    struct store_kit *k, struct ipc *c, const struct kit_envelope *e, const char *message);
+void kit_mail_id(char out[17]);
+/* A well-formed message with this subject and a body of about n octets. */
+char *kit_message(const char *subject, size_t n);
+
+#endif
