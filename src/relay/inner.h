@@ -239,7 +239,7 @@ struct relay {
 };
 
 void queue_init(struct relay *r);
-void queue_free(struct relay *r);
+void relay_queue_free(struct relay *r);
 /* Forgets destinations that were left alone long enough. */
 void queue_sweep(struct relay *r);
 /* Takes the job. */

@@ -233,7 +233,7 @@ void queue_init(struct relay *r)
 	rows_init(&q->rows);
 }
 
-void queue_free(struct relay *r)
+void relay_queue_free(struct relay *r)
 {
 	struct queue *q = &r->queue;
 	for (size_t i = 0; i < DESTINATIONS; i++)

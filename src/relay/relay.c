@@ -66,7 +66,7 @@ bool relay_stop(struct relay *r, int64_t ms)
 		return false;
 	reports_stop(r);
 	pool_free(&r->pool);
-	queue_free(r);
+	relay_queue_free(r);
 	close(r->wake);
 	free(r);
 	return true;
