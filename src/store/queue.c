@@ -349,7 +349,7 @@ struct queue *queue_new(struct store *s)
 	return q;
 }
 
-void queue_free(struct queue *q)
+void queue_end(struct queue *q)
 {
 	if (!q)
 		return;

@@ -15,7 +15,7 @@
 
 struct queue;
 struct queue *queue_new(struct store *s);
-void queue_free(struct queue *q);
+void queue_end(struct queue *q);
 /* Fills it from the tables, when the store opens. */
 NODISCARD enum result queue_load(struct queue *q, struct db *db);
 

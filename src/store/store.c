@@ -241,7 +241,7 @@ void store_close(struct store *s)
 	writer_free(s->writer);
 	if (opened && !atomic_load(&s->broken))
 		mark_clean(s);
-	queue_free(s->queue);
+	queue_end(s->queue);
 	facts_cache_free(s->facts);
 	uid_cache_free(s->uids);
 	recent_free(s->recent);
