@@ -258,10 +258,10 @@ static void named_read(struct list *l)
 	rest_skip(l, e);
 }
 
-/* Words with no address to them. */
+/* Words with no address to them; a comment alone is nothing. */
 static void lone_read(struct list *l)
 {
-	if (l->words.n == 0 && l->comment.n == 0)
+	if (l->words.n == 0)
 		return;
 	struct mail_entry *e = entry_add(l, MAIL_ENTRY_MAILBOX);
 	if (!e)

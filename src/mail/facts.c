@@ -153,8 +153,6 @@ static void top_field(
 	*d |= again ? BIT(field_duplicate) : 0;
 	if (k == REFS || k == REPLY)
 		references_add(field->value, a, f);
-	if (again)
-		return;
 	struct slice value = slice_trim(slice_sub(field->value, 0, LIMIT_HEADER_FIELD));
 	if (k == DATE)
 		date_set(value, f, d);

@@ -91,13 +91,12 @@ static void addresses_add(
 	*list = v;
 }
 
-/* The first field of the name counts. */
+/* Of several fields of a name the last counts, as in other IMAP servers. */
 static void text_set(struct slice value, struct arena *a, ProtobufCBinaryData *slot, protobuf_c_boolean *has)
 {
-	if (*has)
-		return;
 	*has = true;
-	*slot = facts_bytes(mail_unfold(slice_sub(value, 0, LIMIT_HEADER_FIELD), a));
+	value = slice_sub(value, 0, LIMIT_HEADER_FIELD);
+	*slot = facts_bytes(mail_unfold_raw(value, a));
 }
 
 static void envelope_field(Sekisho__Envelope *e, const struct mail_field *f, struct arena *a, mail_defects *d)

@@ -207,9 +207,8 @@ struct slice mail_body_of(struct slice message)
 	return f.rest;
 }
 
-struct slice mail_unfold(struct slice value, struct arena *a)
+static struct slice lines_join(struct slice value, struct arena *a)
 {
-	value = slice_trim(value);
 	if (slice_find(value, '\n') < 0)
 		return value;
 	char *p = arena_alloc(a, value.n);
@@ -223,4 +222,16 @@ struct slice mail_unfold(struct slice value, struct arena *a)
 			p[n++] = value.p[i];
 	}
 	return slice_of(p, n);
+}
+
+struct slice mail_unfold(struct slice value, struct arena *a)
+{
+	return lines_join(slice_trim(value), a);
+}
+
+struct slice mail_unfold_raw(struct slice value, struct arena *a)
+{
+	while (value.n && mail_is(value.p[0], MAIL_BLANK))
+		value = slice_sub(value, 1, value.n);
+	return lines_join(value, a);
 }

@@ -55,6 +55,8 @@ struct slice mail_body_of(struct slice message);
 
 /* The value without its line ends and without blanks around it; the value itself when it needs no change. */
 struct slice mail_unfold(struct slice value, struct arena *a);
+/* The same, but only blanks directly behind the colon are taken off: how IMAP servers show a value. */
+struct slice mail_unfold_raw(struct slice value, struct arena *a);
 
 /*
  * Unstructured text to UTF-8: unfolds, decodes encoded words (RFC 2047) and raw octets. Adjacent words of one set
@@ -73,6 +75,7 @@ struct mail_param {
 	struct slice raw;  /* continuations joined; undecoded */
 	bool extended;     /* raw is charset'language'%XX */
 	struct slice text; /* decoded to UTF-8 */
+	bool starred;      /* came in a form of RFC 2231: goes before a plain one */
 };
 
 /* "token; a=b; c=d" or "type/subtype; a=b". */
@@ -85,7 +88,7 @@ struct mail_value {
 
 /* The value of Content-Type (`slash`) or Content-Disposition, folded or not. Never fails. */
 void mail_value_parse(struct slice value, bool slash, struct arena *a, struct mail_value *out);
-/* The parameter of that (lower-case) name, NULL when there is none. */
+/* The parameter of that (lower-case) name, of several forms the extended one; NULL when there is none. */
 const struct mail_param *mail_param_get(const struct mail_value *v, struct slice name);
 
 #endif

@@ -137,14 +137,14 @@ static struct slice lower_dup(struct parser *p, struct slice s)
 	return slice_of(z, s.n);
 }
 
-/* Sets *slot to the first value; a second one is a defect. */
+/* Sets *slot to the first value that is not empty; a second one is a defect. */
 static bool first_value(
     struct parser *p, struct mail_part *part, struct slice *slot, const struct mail_field *f)
 {
-	if (slot->p) {
+	if (slot->p)
 		part->defects |= BIT(mime_field_duplicate);
+	if (slot->n)
 		return false;
-	}
 	*slot = mail_unfold(slice_sub(f->value, 0, LIMIT_HEADER_FIELD), p->a);
 	if (!slot->p)
 		*slot = SLICE("");
@@ -398,10 +398,15 @@ static void leaf_check(struct parser *p, struct mail_part *part)
 		p->line_defects &= ~BIT(file_inside);
 }
 
+static bool is_message(const struct mail_part *part)
+{
+	return slice_eq(part->type, SLICE("message")) &&
+	       (slice_eq(part->subtype, SLICE("rfc822")) || slice_eq(part->subtype, SLICE("global")));
+}
+
 /* A message inside a transfer encoding, which RFC 2046 forbids and some clients open. */
 static void decoded_message(struct parser *p, struct mail_part *part)
 {
-	part->defects |= BIT(multipart_encoded);
 	if (!p->how.decode_messages || p->nesting >= LIMIT_MIME_DEPTH)
 		return;
 	struct slice body = mail_part_body(part);
@@ -433,12 +438,11 @@ static void decoded_message(struct parser *p, struct mail_part *part)
 static struct delimiter body_read(struct parser *p, struct mail_part *part)
 {
 	bool multipart = slice_eq(part->type, SLICE("multipart"));
-	bool message = slice_eq(part->type, SLICE("message")) &&
-		       (slice_eq(part->subtype, SLICE("rfc822")) || slice_eq(part->subtype, SLICE("global")));
+	bool message = is_message(part);
 	struct slice boundary = multipart ? boundary_of(p, part) : SLICE_NONE;
 	if (multipart && !multipart_known(part->subtype))
 		part->defects |= BIT(multipart_type_odd);
-	if (multipart && part->encoding != MAIL_ENC_NONE)
+	if ((multipart || message) && part->encoding != MAIL_ENC_NONE)
 		part->defects |= BIT(multipart_encoded);
 	if ((boundary.n || message) && (p->nesting >= LIMIT_MIME_DEPTH || p->depth >= LIMIT_MIME_DEPTH)) {
 		part->defects |= BIT(mime_too_deep);
@@ -448,7 +452,9 @@ static struct delimiter body_read(struct parser *p, struct mail_part *part)
 		part->multipart = true;
 		return multipart_read(p, part, boundary);
 	}
-	struct mail_part *child = message && part->encoding == MAIL_ENC_NONE ? child_new(p, part) : NULL;
+	struct mail_part *child = message && (part->encoding == MAIL_ENC_NONE || !p->how.decode_messages)
+				      ? child_new(p, part)
+				      : NULL;
 	if (!child)
 		return delimiter_next(p);
 	part->message = true;
@@ -482,7 +488,7 @@ static struct delimiter part_read(struct parser *p, struct mail_part *part)
 	if (!part->first) {
 		leaf_check(p, part);
 		part->defects |= p->line_defects;
-		if (slice_eq(part->type, SLICE("message")) && part->encoding != MAIL_ENC_NONE)
+		if (part->encoding != MAIL_ENC_NONE && is_message(part))
 			decoded_message(p, part);
 	}
 	p->out->defects |= part->defects;

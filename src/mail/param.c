@@ -307,14 +307,13 @@ static void text_decode(struct slice charset, struct slice octets, struct buf *o
 	}
 }
 
-/* The piece of this name and index: the first of several; marks all of them used. */
-static struct piece *piece_find(struct reader *r, struct slice base, int index, bool extended_only)
+/* The first piece of this name and index; marks all of them used. */
+static struct piece *piece_find(struct reader *r, struct slice base, int index)
 {
 	struct piece *found = NULL;
 	for (size_t k = 0; k < r->count; k++) {
 		struct piece *p = &r->pieces[k];
-		if (p->index != index || !slice_eq(p->base, base) ||
-		    (index < 0 && p->extended != extended_only))
+		if (p->index != index || !slice_eq(p->base, base))
 			continue;
 		if (found)
 			NOTE(r->v, param_duplicate);
@@ -332,9 +331,9 @@ static bool pieces_join(struct reader *r, struct slice base, struct mail_param *
 	BUF_LOCAL(octets, r->s.n * 2);
 	struct slice charset = SLICE_NONE;
 	int n = 0;
-	for (struct piece *p; (p = piece_find(r, base, n, false)); n++) {
+	for (struct piece *p; (p = piece_find(r, base, n)); n++) {
 		struct slice value = p->value;
-		if (n && p < piece_find(r, base, n - 1, false))
+		if (n && p < piece_find(r, base, n - 1))
 			NOTE(r->v, param_pieces);
 		buf_put(&raw, value);
 		if (p->extended && n == 0)
@@ -412,30 +411,60 @@ static struct slice extension(struct slice name)
 static void forms_compare(struct reader *r, const struct mail_param *a, const struct mail_param *b)
 {
 	bool file = slice_eq(a->name, SLICE("filename")) || slice_eq(a->name, SLICE("name"));
+	if (a->starred == b->starred) {
+		NOTE(r->v, param_duplicate);
+		return;
+	}
 	NOTE(r->v, param_two_forms);
 	if (file ? !slice_ieq(extension(a->text), extension(b->text)) : !slice_eq(a->text, b->text))
 		NOTE(r->v, param_forms_differ);
 }
 
-/* All forms of the parameter that p begins, as one: extended before joined before plain. */
-static void param_build(struct reader *r, struct slice base, struct mail_param *out)
+/* Appends a parameter to the list; *end is where the next one goes. */
+static struct mail_param *param_add(
+    struct reader *r, struct mail_param ***end, const struct mail_param *param)
 {
-	struct mail_param forms[3] = {0};
-	size_t n = 0;
-	struct piece *p = piece_find(r, base, -1, true);
-	if (p)
-		extended_decode(r, p, &forms[n++]);
-	forms[n].name = base;
-	if (pieces_join(r, base, &forms[n]))
-		n++;
-	p = piece_find(r, base, -1, false);
-	if (p)
-		plain_decode(r, p, &forms[n++]);
-	for (size_t k = 1; k < n; k++)
-		forms_compare(r, &forms[0], &forms[k]);
-	*out = forms[0];
-	out->name = base;
-	out->next = NULL;
+	struct mail_param *p = arena_new(r->a, struct mail_param);
+	if (!p)
+		return NULL;
+	*p = *param;
+	p->next = NULL;
+	for (const struct mail_param *other = r->v->params; other; other = other->next)
+		if (slice_eq(other->name, p->name))
+			forms_compare(r, other, p);
+	**end = p;
+	*end = &p->next;
+	return p;
+}
+
+/* Plain parameters as they stand, then those in the forms of RFC 2231, each joined to one. */
+static void params_build(struct reader *r)
+{
+	struct mail_param **end = &r->v->params;
+	for (size_t k = 0; k < r->count; k++) {
+		struct piece *p = &r->pieces[k];
+		struct mail_param param = {0};
+		if (p->index >= 0 || p->extended)
+			continue;
+		plain_decode(r, p, &param);
+		p->used = true;
+		if (!param_add(r, &end, &param))
+			return;
+	}
+	for (size_t k = 0; k < r->count; k++) {
+		struct piece *p = &r->pieces[k];
+		struct mail_param param = {.name = p->base};
+		if (p->used)
+			continue;
+		if (p->index < 0)
+			extended_decode(r, p, &param);
+		else if (!pieces_join(r, p->base, &param))
+			param.raw = param.text = SLICE("");
+		param.starred = true;
+		p->used = true;
+		if (!param_add(r, &end, &param))
+			return;
+	}
 }
 
 void mail_value_parse(struct slice value, bool slash, struct arena *a, struct mail_value *out)
@@ -457,23 +486,14 @@ void mail_value_parse(struct slice value, bool slash, struct arena *a, struct ma
 		else
 			param_read(r);
 	}
-	struct mail_param **end = &out->params;
-	for (size_t k = 0; k < r->count; k++) {
-		if (r->pieces[k].used)
-			continue;
-		struct mail_param *p = arena_new(a, struct mail_param);
-		if (!p)
-			return;
-		param_build(r, r->pieces[k].base, p);
-		*end = p;
-		end = &p->next;
-	}
+	params_build(r);
 }
 
 const struct mail_param *mail_param_get(const struct mail_value *v, struct slice name)
 {
+	const struct mail_param *found = NULL;
 	for (const struct mail_param *p = v->params; p; p = p->next)
-		if (slice_eq(p->name, name))
-			return p;
-	return NULL;
+		if (slice_eq(p->name, name) && (!found || p->starred > found->starred))
+			found = p;
+	return found;
 }

@@ -61,6 +61,10 @@ static const struct {
 enum mail_encoding mail_encoding_parse(struct slice value, mail_defects *defects)
 {
 	value = slice_trim(value);
+	if (value.n && value.p[0] == '(' && slice_find(value, ')') > 0) {
+		*defects |= BIT(encoding_malformed);
+		value = slice_trim(slice_sub(value, (size_t)slice_find(value, ')') + 1, value.n));
+	}
 	size_t n = 0;
 	while (n < value.n && mail_is(value.p[n], MAIL_TOKEN))
 		n++;

@@ -183,7 +183,7 @@ static void lists(void **state)
 	    {"\"a b\"@x.y", "|a b|x.y"},
 	    {"a@[192.0.2.1]", "|a|[192.0.2.1]"},
 	    {"", ""},
-	    {"(only a comment)", "!only a comment||"},
+	    {"(only a comment)", ""},
 	    {"関所 <k@例え.jp>", "関所|k|例え.jp"},
 	    {"\033$B4X=j\033(B <k@x.jp>", "\033$B4X=j\033(B|k|x.jp"},
 	};
