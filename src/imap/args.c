@@ -143,18 +143,14 @@ bool imap_args_nstring(struct imap_args *p, struct slice *out)
 	return false;
 }
 
-/* Names of mailboxes: between levels something, no control octets, our limits. */
+/* What no mailbox can be called is good grammar all the same: NO, not BAD. */
 static struct slice checked_name(struct imap_args *p, struct slice name)
 {
-	if (!slice_is_utf8(name) || name.n > LIMIT_MAILBOX_NAME) {
-		imap_args_fail(p, "No such name can be");
-		return SLICE_NONE;
-	}
+	if (!slice_is_utf8(name) || name.n > LIMIT_MAILBOX_NAME)
+		return IMAP_NO_NAME;
 	for (size_t i = 0; i < name.n; i++)
-		if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f) {
-			imap_args_fail(p, "A control character in a name");
-			return SLICE_NONE;
-		}
+		if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f)
+			return IMAP_NO_NAME;
 	if (slice_ieq(name, SLICE("INBOX")))
 		return SLICE("INBOX");
 	if (!slice_istarts(name, SLICE("INBOX/")))
@@ -180,10 +176,8 @@ static struct slice decoded_name(struct imap_args *p, struct slice raw)
 		return checked_name(p, raw);
 	}
 	BUF_LOCAL(b, LIMIT_IMAP_LITERAL * 2);
-	if (imap_utf7_decode(raw, &b) != OK) {
-		imap_args_fail(p, "Broken modified UTF-7 in a mailbox name");
-		return SLICE_NONE;
-	}
+	if (imap_utf7_decode(raw, &b) != OK)
+		return IMAP_NO_NAME;
 	return checked_name(p, arena_dup(p->arena, buf_slice(&b)));
 }
 

@@ -51,7 +51,11 @@ uint32_t imap_args_number(struct imap_args *p);
 uint64_t imap_args_number64(struct imap_args *p);
 void imap_args_set(struct imap_args *p, struct runs *out);
 
-/* A mailbox name as UTF-8, "INBOX" in any case as INBOX. A name nobody can have fails with why set. */
+/*
+ * A mailbox name as UTF-8, "INBOX" in any case as INBOX. One that no mailbox can have (broken modified UTF-7, control
+ * characters, too long) comes as IMAP_NO_NAME, which nothing is called.
+ */
+#define IMAP_NO_NAME SLICE("\x01")
 struct slice imap_args_mailbox(struct imap_args *p);
 /* A pattern of LIST, as UTF-8. */
 struct slice imap_args_pattern(struct imap_args *p);

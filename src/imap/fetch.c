@@ -176,7 +176,7 @@ enum result imap_fetch(struct imap *s, struct imap_args *p)
 	if (s->uid)
 		q.items |= ITEM_UID;
 	if (q.items & ITEM_MODSEQ)
-		s->enabled |= IMAP_CONDSTORE;
+		imap_sync_condstore(s);
 	struct imap_rows_ask ask = {.uids = &uids,
 	    .want = wanted(&q),
 	    .changed_since = q.changed_since,

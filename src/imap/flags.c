@@ -20,7 +20,7 @@ static void parse_modifiers(struct imap *s, struct imap_args *p, struct change *
 	imap_args_need(p, ')');
 	imap_args_space(p);
 	if (p->c.err == OK)
-		s->enabled |= IMAP_CONDSTORE;
+		imap_sync_condstore(s);
 }
 
 static void parse_store(struct imap *s, struct imap_args *p, struct change *c)

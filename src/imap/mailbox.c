@@ -6,7 +6,7 @@
 static bool can_exist(struct slice name)
 {
 	unsigned levels = 0;
-	if (!name.n || name.n > LIMIT_MAILBOX_NAME)
+	if (!name.n || slice_eq(name, IMAP_NO_NAME))
 		return false;
 	struct slice rest = name;
 	while (rest.n) {
@@ -104,7 +104,7 @@ static enum result by_name(struct imap *s, struct imap_args *p, enum ipc_ask kin
 	struct slice name = without_last_divider(imap_args_mailbox(p));
 	if (imap_args_done(p) != OK)
 		return imap_bad(s, p);
-	if (!name.n)
+	if (!name.n || slice_eq(name, IMAP_NO_NAME))
 		return cannot_exist(s);
 	Sekisho__NameAsk ask = SEKISHO__NAME_ASK__INIT;
 	ask.name = zed(s, name);
@@ -221,7 +221,7 @@ void imap_put_status(
 	struct stream *out = s->base.stream;
 	bool first = true;
 	if (items & 1u << ITEM_HIGHESTMODSEQ)
-		s->enabled |= IMAP_CONDSTORE; /* RFC 7162 3.1 */
+		imap_sync_condstore(s); /* RFC 7162 3.1 */
 	stream_put(out, SLICE("* STATUS "));
 	imap_put_mailbox(out, slice_str(m->name), s->enabled & IMAP_UTF8);
 	stream_put(out, SLICE(" ("));

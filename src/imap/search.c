@@ -5,19 +5,26 @@
 #include "verbs.h"
 #include <stdlib.h>
 
+struct found {
+	uint32_t uid;
+	uint64_t modseq;
+};
 struct hunt {
 	const struct imap_search *q;
 	int64_t now_ms;
-	struct runs found; /* UIDs */
-	struct runs open;  /* left for the next step */
-	uint64_t highest;  /* modseq of what was found */
-	uint64_t modseq_first, modseq_last;
-	struct runs done; /* of the step before: already found */
+	struct runs found;        /* UIDs */
+	struct runs open;         /* left for the next step */
+	uint64_t highest;         /* modseq of what was found */
+	struct found first, last; /* by UID */
 };
 
 static bool keep(struct imap *s, struct hunt *h, const Sekisho__Row *row)
 {
 	h->highest = MAX(h->highest, row->modseq);
+	if (!h->first.uid || row->uid < h->first.uid)
+		h->first = (struct found){row->uid, row->modseq};
+	if (row->uid > h->last.uid)
+		h->last = (struct found){row->uid, row->modseq};
 	return imap_runs_add(&h->found, &s->arena, row->uid, row->uid);
 }
 
@@ -226,6 +233,21 @@ static void put_return(struct imap *s, const char *word, uint64_t n)
 	imap_put_number(s->base.stream, n);
 }
 
+/* RFC 4731 3.2: with MIN and MAX alone, that of the messages shown. */
+static uint64_t shown_modseq(const struct hunt *h)
+{
+	switch (h->q->wanted & (RETURN_MIN | RETURN_MAX | RETURN_ALL | RETURN_COUNT)) {
+	case RETURN_MIN:
+		return h->first.modseq;
+	case RETURN_MAX:
+		return h->last.modseq;
+	case RETURN_MIN | RETURN_MAX:
+		return MAX(h->first.modseq, h->last.modseq);
+	default:
+		return h->highest;
+	}
+}
+
 static void answer_esearch(struct imap *s, const struct hunt *h, const struct runs *numbers)
 {
 	struct stream *out = s->base.stream;
@@ -246,7 +268,7 @@ static void answer_esearch(struct imap *s, const struct hunt *h, const struct ru
 	if (wanted & RETURN_COUNT)
 		put_return(s, " COUNT ", imap_runs_count(numbers));
 	if (h->q->modseq && numbers->n)
-		put_modseq(s, h->highest);
+		put_modseq(s, shown_modseq(h));
 	stream_put(out, SLICE("\r\n"));
 }
 
@@ -303,7 +325,7 @@ enum result imap_search(struct imap *s, struct imap_args *p)
 	if (imap_args_done(p) != OK)
 		return imap_bad(s, p);
 	if (q->modseq)
-		s->enabled |= IMAP_CONDSTORE;
+		imap_sync_condstore(s);
 	struct hunt h = {.q = q, .now_ms = clock_utc_ms()};
 	enum result r = hunt_for(s, &h);
 	if (r == OK)

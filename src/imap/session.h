@@ -118,6 +118,8 @@ enum result imap_sync(struct imap *s);
  */
 enum result imap_sync_since(struct imap *s, uint64_t since, const struct runs *only, bool flags);
 void imap_put_exists(struct imap *s); /* and RECENT */
+/* A command that enables CONDSTORE, RFC 7162 3.1: from now on changes show their modseq. */
+void imap_sync_condstore(struct imap *s);
 /* A change of our own: what comes back with this modseq is not news. */
 void imap_sync_own(struct imap_box *box, uint64_t modseq, bool note_pending);
 void imap_sync_vanished(struct imap *s, const struct runs *uids);

@@ -33,6 +33,16 @@ void imap_put_change(struct imap *s, const Sekisho__Change *c, bool flags, bool 
 	stream_put(out, SLICE(")\r\n"));
 }
 
+void imap_sync_condstore(struct imap *s)
+{
+	if (s->box && !(s->enabled & IMAP_CONDSTORE)) {
+		stream_put(s->base.stream, SLICE("* OK [HIGHESTMODSEQ "));
+		imap_put_number(s->base.stream, s->box->modseq);
+		stream_put(s->base.stream, SLICE("] Highest\r\n"));
+	}
+	s->enabled |= IMAP_CONDSTORE;
+}
+
 void imap_sync_own(struct imap_box *box, uint64_t modseq, bool note_pending)
 {
 	if (modseq <= box->modseq)
