@@ -1,5 +1,6 @@
 /* The loop: one command after the other, sleep between them. */
 #include "session.h"
+#include "patient.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -213,7 +214,7 @@ static enum session_next begin(struct smtp *s)
 		s->phase = PHASE_TLS;
 		return talks_already(s) ? begin_tls(s) : sleep_for(s, s->service->line_ms);
 	}
-	if (s->service->greeting_ms) {
+	if (s->service->greeting_ms && !smtp_patient_is(s->ip)) {
 		s->early = talks_already(s);
 		s->phase = PHASE_SILENCE;
 		if (!s->early)
@@ -256,6 +257,7 @@ static enum session_next smtp_expired(struct session *base)
 {
 	struct smtp *s = (struct smtp *)base;
 	if (s->phase == PHASE_SILENCE) {
+		smtp_patient_note(s->ip);
 		greet(s);
 		return sleep_for(s, s->service->idle_ms);
 	}

@@ -7,6 +7,7 @@
  *   envelope.c   MAIL and RCPT                        data.c       DATA and BDAT
  *   text.h       end of data, dots, line ends; pure   body.h       the message in memory, then in a sealed memfd
  *   trace.h      Return-Path and Received             submit.h     what a submission must still be given
+ *   patient.h    who waited for the greeting before
  *   auth.c       AUTH                                 deliver.c    scan, store, 250
  *
  * The life of a message here: MAIL (a submission asks store about the sender), RCPT (all that were pipelined in one ask),
@@ -40,7 +41,7 @@ struct smtp_service {
 	struct smtp_budget *budget; /* NULL: no limit */
 	uint64_t message_size;      /* octets; SIZE= and counted */
 	unsigned rcpts;             /* a transaction */
-	int64_t greeting_ms;        /* mx: the greeting is held back this long, to see who cannot wait */
+	int64_t greeting_ms;        /* mx: the first greeting is held back this long, to see who cannot wait */
 	int64_t idle_ms;            /* between commands, RFC 5321 4.5.3.2.7 */
 	int64_t line_ms;            /* the longest pause inside a command, an AUTH exchange or a handshake */
 	int64_t data_ms;            /* the longest pause inside DATA and BDAT */
