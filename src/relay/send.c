@@ -92,7 +92,12 @@ static void lost(struct talk *t, enum result r, const char *when)
 		return;
 	}
 	lost_why(t, r, when, &why);
-	refuse_all(t, &why);
+	for (size_t i = 0; i < t->n; i++) {
+		struct rcpt *rcpt = t->list[i];
+		/* What the server said before it went counts more. */
+		if (rcpt->state == RCPT_ACCEPTED || (rcpt->state == RCPT_OPEN && !rcpt->why.status[0]))
+			refuse_rcpt(t, rcpt, &why);
+	}
 }
 
 static enum result read_reply(struct talk *t, struct reply *r)
