@@ -229,16 +229,31 @@ static void machine_put(struct buf *b, const struct mail_dsn *d)
 		machine_rcpt(b, &d->rcpts[i], utf8);
 }
 
+/* Whether it can stand in a message as it is: no NUL, no bare CR, no line beyond 998 octets. */
+static bool goes_by_data(struct slice s)
+{
+	if (slice_find(s, 0) >= 0)
+		return false;
+	while (s.n) {
+		struct slice line = slice_split(&s, '\n');
+		ptrdiff_t cr = slice_find(line, '\r');
+		if (line.n > 999 || (cr >= 0 && (size_t)cr + 1 != line.n))
+			return false;
+	}
+	return true;
+}
+
 static void original_put(struct buf *b, const struct mail_dsn *d)
 {
 	struct slice body = mail_body_of(d->original);
-	struct slice part = d->full ? d->original : slice_sub(d->original, 0, d->original.n - body.n);
+	bool full = d->full && goes_by_data(d->original);
+	struct slice part = full ? d->original : slice_sub(d->original, 0, d->original.n - body.n);
 	bool ascii = slice_is_ascii(part);
-	const char *type = d->full ? ascii ? "message/rfc822" : "message/global"
+	const char *type = full    ? ascii ? "message/rfc822" : "message/global"
 			   : ascii ? "text/rfc822-headers"
 				   : "message/global-headers";
 	bool utf8_header = !slice_is_ascii(slice_sub(d->original, 0, d->original.n - body.n));
-	if (d->full && !utf8_header)
+	if (full && !utf8_header)
 		type = "message/rfc822";
 	buf_printf(
 	    b, "Content-Type: %s\r\nContent-Transfer-Encoding: %s\r\n\r\n", type, ascii ? "7bit" : "8bit");

@@ -44,7 +44,7 @@ struct mail_dsn {
 	const struct mail_dsn_rcpt *rcpts;
 	size_t rcpt_count;
 	struct slice original; /* the whole message, or its header */
-	bool full;             /* RET=FULL: return all of it, not only the header */
+	bool full;             /* RET=FULL: return all of it if it can go by DATA, not only the header */
 };
 
 /* FULL when b's maximum was reached. */

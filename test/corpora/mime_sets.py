@@ -6,6 +6,8 @@
 Differences that are ours on purpose stand in DEVIATIONS, each with its reason; one that no longer occurs is a failure
 too, so that the list stays true.
 """
+import email
+import email.policy
 import glob
 import hashlib
 import json
@@ -181,6 +183,49 @@ def noxxi():
         print(f"noxxi {folder}: {len(files)} messages, {seen_count} found, {silent} missed in silence")
 
 
+# mime-python: Python's own email package is the oracle
+
+def python_tree(message):
+    kind = message.get_content_type()
+    if message.is_multipart() and kind.startswith("multipart/"):
+        return "multipart", [python_tree(x) for x in message.get_payload()]
+    if message.is_multipart() and kind == "message/rfc822":
+        return "message", [python_tree(message.get_payload(0))]
+    if message.is_multipart():  # message/delivery-status and the like, which are no messages
+        return "leaf", None
+    return ("multipart", []) if kind.startswith("multipart/") else ("leaf", message.get_payload(decode=True) or b"")
+
+
+def python_difference(want, made, path="1"):
+    if want == ("multipart", []) and made[0] == "leaf" and made[1]["type"].startswith("multipart/"):
+        return None  # no boundary
+    if want[0] != made[0]:
+        return f"{path} is a {made[0]}, not a {want[0]}"
+    if want[0] == "leaf":
+        if want[1] is None or hashlib.sha256(want[1]).hexdigest() == made[1]["sha256"]:
+            return None
+        try:
+            return None if want[1].decode(made[1]["charset"] or "latin-1", "replace") == made[1].get("text") else path
+        except LookupError:
+            return path
+    if len(want[1]) != len(made[1]):
+        return f"{path} has {len(made[1])} parts, not {len(want[1])}"
+    return next(filter(None, (python_difference(w, m, f"{path}.{i}") for i, (w, m) in enumerate(zip(want[1], made[1]), 1))), None)
+
+
+def python():
+    files = sorted(glob.glob(CORPORA + "/mime-python/*.txt"))
+    good = 0
+    for answer in explain(files):
+        path = pathlib.Path(answer["file"])
+        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        why = python_difference(python_tree(message), made_tree(answer["explain"]["root"]))
+        good += why is None
+        if why:
+            miss("python/" + path.name, why)
+    print(f"python: {good} of {len(files)} trees equal")
+
+
 # everything: no crash (a crash is a failed run), UTF-8 (decoding the JSON asks for it), time, memory, no U+FFFD
 
 def bad_places(part):
@@ -221,6 +266,7 @@ def main():
         return 77
     mime4j()
     mail_parser()
+    python()
     noxxi()
     robustness()
     for name in set(DEVIATIONS) - used:

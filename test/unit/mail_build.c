@@ -221,6 +221,18 @@ static void dsn_returns(void **state)
 	}
 }
 
+static void dsn_of_binary(void **state)
+{
+	static const char original[] = "Subject: x\r\n\r\na\0b\r\n";
+	struct mail_dsn_rcpt r[2];
+	struct mail_dsn d = dsn_sample(r, slice_of(original, sizeof original - 1));
+	d.full = true;
+	BUF_LOCAL(b, 100000);
+	assert_int_equal(mail_dsn_put(&b, &d), OK);
+	assert_true(slice_find(buf_slice(&b), 0) < 0);
+	assert_true(slice_search(buf_slice(&b), SLICE("text/rfc822-headers")) > 0);
+}
+
 static void dsn_international(void **state)
 {
 	static const char original[] = "From: 太郎 <太郎@例え.jp>\r\nSubject: 関所\r\n\r\nbody\r\n";
@@ -277,6 +289,7 @@ int main(void)
 	    cmocka_unit_test(bodies_return),
 	    cmocka_unit_test(dsn_returns),
 	    cmocka_unit_test(dsn_international),
+	    cmocka_unit_test(dsn_of_binary),
 	    cmocka_unit_test(dsn_texts),
 	    cmocka_unit_test(ids),
 	};
