@@ -4,7 +4,8 @@
  * A protocol embeds `struct session` as its first member and fills it in. The front's lobby calls ops->run on a worker
  * thread at the start, when the client has sent something, or when wake_fd became readable. run() talks straight-line
  * until there is nothing more to do, lingers a moment for the next command (session_wait), and returns SLEEP or END. It
- * returns SLEEP only with nothing buffered. While asleep a session costs this struct, its stream and TLS state only.
+ * returns SLEEP only when nothing buffered can be worked on (half a line may stay). While asleep a session costs this
+ * struct, its stream and TLS state only.
  */
 #ifndef BASE_SESSION_H
 #define BASE_SESSION_H

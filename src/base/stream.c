@@ -282,7 +282,7 @@ static enum result fill(struct stream *s, size_t most)
 		s->in_from = 0;
 	}
 	if (s->in_to == s->in_cap) {
-		size_t cap = s->in_cap ? s->in_cap * 2 : CHUNK;
+		size_t cap = MAX(s->in_cap * 2, CHUNK);
 		if (s->in_cap && cap > MAX(most, CHUNK) * 2)
 			return FULL;
 		char *p = realloc(s->in, cap);
@@ -317,8 +317,9 @@ static enum result skip_rest(struct stream *s)
 			break;
 		}
 		s->in_from = s->in_to;
-		if (fill(s, CHUNK) != OK)
-			return s->stuck;
+		enum result r = fill(s, CHUNK);
+		if (r != OK)
+			return r;
 	}
 	return OK;
 }
@@ -331,8 +332,9 @@ static enum result refuse_line(struct stream *s, enum result r)
 
 enum result stream_line(struct stream *s, size_t max, struct slice *line_out)
 {
-	if (s->skip_line && skip_rest(s) != OK)
-		return s->stuck;
+	enum result r = s->skip_line ? skip_rest(s) : OK;
+	if (r != OK)
+		return r;
 	size_t looked = 0;
 	for (;;) {
 		size_t have = s->in_to - s->in_from;
@@ -353,16 +355,25 @@ enum result stream_line(struct stream *s, size_t max, struct slice *line_out)
 		if (have > max + 1)
 			return refuse_line(s, FULL);
 		looked = have;
-		if (fill(s, max + 2) != OK)
-			return s->stuck;
+		r = fill(s, max + 2);
+		if (r != OK)
+			return r;
 	}
+}
+
+enum result stream_try_line(struct stream *s, size_t max, struct slice *line_out)
+{
+	s->trying = true;
+	enum result r = stream_line(s, max, line_out);
+	s->trying = false;
+	return r;
 }
 
 enum result stream_some(struct stream *s, size_t max, struct slice *some_out)
 {
-	if (s->skip_line && skip_rest(s) != OK)
-		return s->stuck;
-	enum result r = s->in_from == s->in_to ? fill(s, CHUNK) : OK;
+	enum result r = s->skip_line ? skip_rest(s) : OK;
+	if (r == OK && s->in_from == s->in_to)
+		r = fill(s, CHUNK);
 	if (r != OK)
 		return r;
 	size_t n = MIN(max, s->in_to - s->in_from);
@@ -525,11 +536,16 @@ enum result stream_rest(struct stream *s)
 	enum result r = stream_flush(s);
 	free(s->out);
 	s->out = NULL;
-	if (s->in_from == s->in_to) {
-		free(s->in);
-		s->in = NULL;
-		s->in_cap = s->in_from = s->in_to = 0;
-	}
+	size_t n = s->in_to - s->in_from;
+	char *kept = NULL;
+	if (n && !(kept = malloc(n)))
+		abort();
+	if (n)
+		memcpy(kept, s->in + s->in_from, n);
+	free(s->in);
+	s->in = kept;
+	s->in_from = 0;
+	s->in_cap = s->in_to = n;
 	return r;
 }
 

@@ -47,6 +47,8 @@ void stream_rate(struct stream *s, size_t octets_a_second);
  * BAD: SMTP smuggling lives there (RFC 5321 2.3.8).
  */
 NODISCARD enum result stream_line(struct stream *s, size_t max, struct slice *line_out);
+/* The same without waiting: LATER, which does not stick, when the line has not come whole; what came is kept. */
+NODISCARD enum result stream_try_line(struct stream *s, size_t max, struct slice *line_out);
 /* At least one octet, at most max, of what has arrived; waits only when nothing has. Lives until the next read. */
 NODISCARD enum result stream_some(struct stream *s, size_t max, struct slice *some_out);
 /*
@@ -87,7 +89,7 @@ bool stream_buffered(const struct stream *s);
 NODISCARD enum result stream_wait(struct stream *s, int64_t ms);
 /* Waits as stream_wait does, but also for other_fd to become readable; sets which came first. */
 NODISCARD enum result stream_wait_or(struct stream *s, int other_fd, int64_t ms, bool *other_out);
-/* Flushes and frees the buffers when nothing is buffered: before the session goes to sleep in the lobby. */
+/* Flushes and frees the buffers, but for input that is half a line: before the session goes to sleep in the lobby. */
 NODISCARD enum result stream_rest(struct stream *s);
 int stream_fd(const struct stream *s); /* -1 for a memory stream */
 uint64_t stream_octets_in(const struct stream *s);

@@ -98,7 +98,8 @@ static uint64_t most_octets(const struct smtp *s)
 static enum result message_some(struct smtp *s, size_t most, struct slice *out)
 {
 	struct stream *stream = s->base.stream;
-	if (s->mail->text.flaw != REPLY_NONE && stream_wait(stream, MIN(DRAIN_PAUSE_MS, s->service->line_ms)) == LATER &&
+	if (s->mail->text.flaw != REPLY_NONE &&
+	    stream_wait(stream, MIN(DRAIN_PAUSE_MS, s->service->line_ms)) == LATER &&
 	    stream_state(stream) == OK)
 		return smtp_stop(s, s->mail->text.flaw);
 	enum result r = stream_some(stream, most, out);

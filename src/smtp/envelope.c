@@ -159,7 +159,9 @@ static void batch_collect(struct smtp *s, struct batch *b)
 {
 	for (int n = 1; n < LIMIT_SMTP_RCPTS && stream_buffered(s->base.stream); n++) {
 		struct slice line = SLICE_NONE, args;
-		enum result r = smtp_line(s, &line);
+		enum result r = smtp_try_line(s, &line);
+		if (r == LATER && stream_state(s->base.stream) == OK)
+			return; /* half a command waits for its rest; these do not */
 		bool rcpt = r == OK && line.n <= LIMIT_SMTP_LINE && smtp_verb_parse(line, &args) == VERB_RCPT;
 		if (!rcpt || !batch_add(s, b, args)) {
 			smtp_line_back(s, r, line);

@@ -78,22 +78,46 @@ enum result smtp_stop(struct smtp *s, enum smtp_reply r)
 
 /* ---- listening ---- */
 
+static bool take_ahead(struct smtp *s, enum result *r_out, struct slice *line_out)
+{
+	bool ahead = s->ahead;
+	s->ahead = false;
+	*r_out = s->ahead_result;
+	*line_out = s->ahead_line;
+	return ahead;
+}
+
+/* An AUTH command may carry its whole initial response (RFC 4954 4). */
+static size_t line_most(const struct smtp *s)
+{
+	return s->service->submission ? LIMIT_SMTP_AUTH_LINE : LIMIT_SMTP_LINE;
+}
+
+static enum result without_nul(enum result r, struct slice line)
+{
+	return r == OK && slice_find(line, '\0') >= 0 ? BAD : r;
+}
+
 enum result smtp_line(struct smtp *s, struct slice *line_out)
 {
-	if (s->ahead) {
-		s->ahead = false;
-		*line_out = s->ahead_line;
-		return s->ahead_result;
-	}
-	/* An AUTH command may carry its whole initial response (RFC 4954 4). */
-	size_t most = s->service->submission ? LIMIT_SMTP_AUTH_LINE : LIMIT_SMTP_LINE;
+	enum result r;
+	if (take_ahead(s, &r, line_out))
+		return r;
 	stream_timeout(s->base.stream, s->service->line_ms);
 	stream_rate(s->base.stream, s->service->rate);
-	enum result r = stream_line(s->base.stream, most, line_out);
+	r = stream_line(s->base.stream, line_most(s), line_out);
 	stream_rate(s->base.stream, 0);
-	if (r == OK && slice_find(*line_out, '\0') >= 0)
-		return BAD;
-	return r;
+	return without_nul(r, *line_out);
+}
+
+enum result smtp_try_line(struct smtp *s, struct slice *line_out)
+{
+	enum result r;
+	if (take_ahead(s, &r, line_out))
+		return r;
+	stream_timeout(s->base.stream, s->service->line_ms);
+	r = stream_try_line(s->base.stream, line_most(s), line_out);
+	return without_nul(r, *line_out);
 }
 
 void smtp_line_back(struct smtp *s, enum result r, struct slice line)
@@ -121,10 +145,9 @@ static enum result run_verb(struct smtp *s, struct slice line)
 	return v->run(s, args);
 }
 
-static enum result one_command(struct smtp *s)
+/* What came: a line, or that none can come. */
+static enum result one_command(struct smtp *s, enum result r, struct slice line)
 {
-	struct slice line = SLICE_NONE;
-	enum result r = smtp_line(s, &line);
 	s->verb = VERB_UNKNOWN;
 	if (r == OK && s->early) {
 		EVENT(EARLY_TALKER, KZ("ip", s->ip));
@@ -169,35 +192,75 @@ static enum session_next sleep_for(struct smtp *s, int64_t ms)
 	return stream_rest(s->base.stream) == OK ? SESSION_SLEEP : SESSION_END;
 }
 
-static enum session_next converse(struct smtp *s)
+static enum session_next end_now(struct smtp *s)
 {
-	for (;;) {
-		bool woken = false;
-		enum result r = s->ahead ? OK : session_wait(&s->base, &woken);
-		if (r == LATER)
-			return sleep_for(s, s->service->idle_ms);
-		if (r == OK && woken)
-			r = smtp_listen(s);
-		else if (r == OK)
-			r = one_command(s);
-		if (r != OK) {
-			result_ignore(stream_flush(s->base.stream)); /* the session ends either way */
-			return SESSION_END;
-		}
-	}
+	result_ignore(stream_flush(s->base.stream)); /* the session ends either way */
+	return SESSION_END;
+}
+
+/*
+ * Half a line, or half a handshake, waits for the rest without a thread, but not for ever: clients that feed us octet
+ * by octet have line_ms for the whole of it.
+ */
+static enum session_next sleep_half(struct smtp *s)
+{
+	int64_t now = clock_mono_ms();
+	if (!s->half_since_ms)
+		s->half_since_ms = now;
+	int64_t left = s->service->line_ms - (now - s->half_since_ms);
+	if (left > 0)
+		return sleep_for(s, left);
+	s->end_why = "half a line or handshake";
+	if (s->phase == PHASE_COMMANDS)
+		smtp_say(s, REPLY_TIMEOUT);
+	return end_now(s);
 }
 
 static void greet(struct smtp *s)
 {
 	stream_printf(s->base.stream, "220 %s ESMTP Sekisho\r\n", s->service->hostname);
+	s->greeted = true;
 	s->phase = PHASE_COMMANDS;
 }
 
-static enum session_next begin_tls(struct smtp *s)
+static enum session_next shake(struct smtp *s);
+
+static enum session_next converse(struct smtp *s)
 {
-	if (smtp_tls_accept(s) != OK)
+	for (;;) {
+		bool woken = false;
+		struct slice line = SLICE_NONE;
+		enum result r = s->ahead ? OK : session_wait(&s->base, &woken);
+		if (r == LATER)
+			return sleep_for(s, s->service->idle_ms);
+		if (r == OK && woken) {
+			r = smtp_listen(s);
+		} else if (r == OK) {
+			r = smtp_try_line(s, &line);
+			if (r == LATER && stream_state(s->base.stream) == OK)
+				return sleep_half(s);
+			s->half_since_ms = 0;
+			r = one_command(s, r, line);
+		}
+		if (r != OK)
+			return end_now(s);
+		if (s->phase == PHASE_TLS)
+			return shake(s);
+	}
+}
+
+/* The handshake, as far as it goes now; the client's greeting comes behind it at 465. */
+static enum session_next shake(struct smtp *s)
+{
+	enum result r = smtp_tls_accept(s);
+	if (r == LATER && stream_state(s->base.stream) == OK)
+		return sleep_half(s);
+	s->half_since_ms = 0;
+	if (r != OK)
 		return SESSION_END;
-	greet(s);
+	s->phase = PHASE_COMMANDS;
+	if (!s->greeted)
+		greet(s);
 	return converse(s);
 }
 
@@ -212,7 +275,7 @@ static enum session_next begin(struct smtp *s)
 	EVENT(CONNECT, KZ("service", s->service->name), KZ("ip", s->ip), KN("port", s->client.port));
 	if (s->service->implicit_tls) {
 		s->phase = PHASE_TLS;
-		return talks_already(s) ? begin_tls(s) : sleep_for(s, s->service->line_ms);
+		return shake(s);
 	}
 	if (s->service->greeting_ms && !smtp_patient_is(s->ip)) {
 		s->early = talks_already(s);
@@ -230,16 +293,14 @@ static enum session_next wake(struct smtp *s)
 	case PHASE_CONNECTED:
 		return begin(s);
 	case PHASE_TLS:
-		return begin_tls(s);
+		return shake(s);
 	case PHASE_SILENCE:
 		s->early = true;
 		greet(s);
 		break;
 	case PHASE_COMMANDS:
-		if (smtp_listen(s) != OK) {
-			result_ignore(stream_flush(s->base.stream));
-			return SESSION_END;
-		}
+		if (smtp_listen(s) != OK)
+			return end_now(s);
 	}
 	return converse(s);
 }

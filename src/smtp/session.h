@@ -16,7 +16,7 @@
 
 enum smtp_phase {
 	PHASE_CONNECTED, /* nothing was done yet */
-	PHASE_TLS,       /* 465: waits for the client to begin the handshake */
+	PHASE_TLS,       /* waits for the client's part of the handshake */
 	PHASE_SILENCE,   /* the greeting is held back */
 	PHASE_COMMANDS,
 };
@@ -56,10 +56,11 @@ struct smtp {
 	struct session base; /* first */
 	const struct smtp_service *service;
 	enum smtp_phase phase;
-	bool tls, esmtp, early;
+	bool greeted, tls, esmtp, early;
 	char id[SMTP_MAIL_ID + 1]; /* of the session, in events */
 	char ip[48];
 	int64_t began_ms;         /* mono */
+	int64_t half_since_ms;    /* half a line or half a handshake has come since; 0: not so */
 	const char *end_why;      /* DISCONNECT */
 	Sekisho__Client client;   /* its texts live in `memory` */
 	struct arena memory;      /* session */
@@ -86,10 +87,15 @@ NODISCARD enum result smtp_stop(struct smtp *s, enum smtp_reply r);
 
 /* The next line, with every limit on it. */
 NODISCARD enum result smtp_line(struct smtp *s, struct slice *line_out);
+/* The same without waiting: LATER, with the stream still in order, when it has not come whole. */
+NODISCARD enum result smtp_try_line(struct smtp *s, struct slice *line_out);
 /* That line was not the caller's: it comes again. `r` is what smtp_line returned; nothing may be read in between. */
 void smtp_line_back(struct smtp *s, enum result r, struct slice line);
 
-/* Begins TLS; what was known about the client is forgotten. Anything but OK ends the session. */
+/*
+ * Goes on with the handshake without waiting: LATER, with the stream still in order, until the client has said more. Once
+ * done, what was known about the client is forgotten.
+ */
 NODISCARD enum result smtp_tls_accept(struct smtp *s);
 
 /* The transaction is over, with or without success. */

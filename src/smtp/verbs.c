@@ -66,9 +66,9 @@ enum result smtp_tls_accept(struct smtp *s)
 {
 	struct stream *stream = s->base.stream;
 	stream_timeout(stream, s->service->line_ms);
-	stream_rate(stream, s->service->rate);
-	enum result r = stream_tls_accept(stream, s->service->tls);
-	stream_rate(stream, 0);
+	enum result r = stream_tls_try_accept(stream, s->service->tls);
+	if (r == LATER && stream_state(stream) == OK)
+		return LATER;
 	if (r != OK) {
 		s->end_why = "TLS handshake";
 		EVENT(
@@ -99,8 +99,8 @@ enum result smtp_starttls(struct smtp *s, struct slice args)
 	/* Commands put in by somebody else, to be carried out as if they had come under TLS (RFC 3207 6). */
 	if (stream_buffered(s->base.stream))
 		return smtp_stop(s, REPLY_PIPELINED_TLS);
-	smtp_say(s, REPLY_TLS_GO);
-	return smtp_tls_accept(s);
+	s->phase = PHASE_TLS; /* the session shakes hands before it listens again */
+	return smtp_answer(s, REPLY_TLS_GO);
 }
 
 enum result smtp_rset(struct smtp *s, struct slice args)
