@@ -275,7 +275,8 @@ static enum session_next begin(struct smtp *s)
 	EVENT(CONNECT, KZ("service", s->service->name), KZ("ip", s->ip), KN("port", s->client.port));
 	if (s->service->implicit_tls) {
 		s->phase = PHASE_TLS;
-		return shake(s);
+		/* Who says nothing costs no TLS state. */
+		return talks_already(s) ? shake(s) : sleep_for(s, s->service->line_ms);
 	}
 	if (s->service->greeting_ms && !smtp_patient_is(s->ip)) {
 		s->early = talks_already(s);

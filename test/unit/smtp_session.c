@@ -21,6 +21,7 @@ static struct smtp_budget budget;
 struct talk {
 	struct smtp_service service;
 	struct session *session;
+	const char *ip;
 	int client;
 	enum session_next next;
 	struct buf heard;
@@ -31,7 +32,7 @@ static void talk_open(struct talk *t)
 	int ends[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
 	t->client = ends[0];
-	t->session = smtp_session_new(&t->service, stream_socket(ends[1]), "2001:db8::7", 40000);
+	t->session = smtp_session_new(&t->service, stream_socket(ends[1]), t->ip, 40000);
 	buf_init(&t->heard, 1 << 20);
 }
 
@@ -39,6 +40,7 @@ static void talk_prepare(struct talk *t, bool submission)
 {
 	*t = (struct talk){
 	    .service = {.name = "smtp", .hostname = "mx.our.example", .submission = submission}};
+	t->ip = "2001:db8::7";
 	smtp_service_defaults(&t->service);
 	t->service.greeting_ms = 0;
 	t->service.store = roles_store(roles, submission);
@@ -115,6 +117,24 @@ static void the_greeting_is_held_back(void **state)
 	talk_close(&t);
 }
 
+/* Whoever waited once is greeted at once; others are not. */
+static void patience_is_remembered(void **state)
+{
+	struct talk t;
+	for (int time = 0; time < 3; time++) {
+		talk_prepare(&t, false);
+		t.service.greeting_ms = 70;
+		t.ip = time < 2 ? "192.0.2.50" : "192.0.2.51";
+		talk_open(&t);
+		talk_run(&t);
+		bool greeted = talk_heard(&t).n > 0;
+		assert_int_equal(greeted, time == 1);
+		if (!greeted)
+			assert_int_equal(t.session->ops->expired(t.session), SESSION_SLEEP);
+		talk_close(&t);
+	}
+}
+
 static void early_talkers(void **state)
 {
 	struct talk t;
@@ -122,6 +142,7 @@ static void early_talkers(void **state)
 		talk_prepare(&t, false);
 		t.service.greeting_ms = 70;
 		t.service.refuse_early = true;
+		t.ip = "192.0.2.99";
 		talk_open(&t);
 		if (!before)
 			talk_run(&t);
@@ -131,6 +152,7 @@ static void early_talkers(void **state)
 	}
 	talk_prepare(&t, false); /* by default it is only noted */
 	t.service.greeting_ms = 70;
+	t.ip = "192.0.2.99";
 	talk_open(&t);
 	talk_expect(&t, "EHLO x\r\n", "250 ");
 	talk_close(&t);
@@ -315,7 +337,7 @@ static void silent_sessions_cost_little(void **state)
 	size_t before = mallinfo2().uordblks;
 	for (int i = 0; i < MANY; i++) {
 		talk_prepare(&talks[i], false);
-		talks[i].service.greeting_ms = 70;
+		talks[i].service.implicit_tls = true;
 		talk_open(&talks[i]);
 		talk_run(&talks[i]);
 		assert_int_equal(talks[i].next, SESSION_SLEEP);
@@ -530,6 +552,7 @@ int main(void)
 	make_certificate();
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_greeting_is_held_back),
+	    cmocka_unit_test(patience_is_remembered),
 	    cmocka_unit_test(early_talkers),
 	    cmocka_unit_test(sleeps_between_commands),
 	    cmocka_unit_test(a_message_costs_three_asks),
