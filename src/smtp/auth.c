@@ -97,9 +97,9 @@ static struct ipc *store_channel(struct smtp *s)
 {
 	if (!s->service->submission)
 		return ipc_thread(s->service->store);
-	if (s->login.channel.fd < 0 && smtp_open_channel(s) != OK)
-		return NULL;
-	return &s->login.channel;
+	enum result r = s->login.channel.fd < 0 ? smtp_open_channel(s) : OK;
+	s->login.lost = r == DENY; /* the grant is too old: only a new login helps */
+	return r == OK ? &s->login.channel : NULL;
 }
 
 enum result smtp_ask_store(struct smtp *s, enum ipc_ask kind, const void *ask, const struct ipc_fds *fds,

@@ -119,6 +119,9 @@ static enum result data_receive(struct smtp *s)
 {
 	struct smtp_text *text = &s->mail->text;
 	uint64_t octets = 0;
+	/* The client reads 354 first: wait for it, rather than look in vain. */
+	if (stream_wait(s->base.stream, s->service->data_ms) == LATER && stream_state(s->base.stream) == OK)
+		return smtp_stop(s, REPLY_TIMEOUT);
 	begin_receiving(s);
 	while (!smtp_text_ended(text)) {
 		struct slice some = SLICE_NONE;

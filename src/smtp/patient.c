@@ -49,4 +49,3 @@ void smtp_patient_note(const char *ip)
 	uint64_t h = hash(ip);
 	atomic_store(&places[h % PLACES], (h & ~(uint64_t)0xffffff) | (hour() & 0xffffff));
 }
-

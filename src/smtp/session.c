@@ -164,6 +164,8 @@ static enum result one_command(struct smtp *s, enum result r, struct slice line)
 		s->end_why = r == LATER ? "stopped in the middle of a command" : "hung up";
 	}
 	arena_reset(&s->work);
+	if (r == OK && s->login.lost)
+		r = smtp_stop(s, REPLY_LOST_LOGIN);
 	if (r == OK && s->bad_commands >= LIMIT_SMTP_BAD_COMMANDS)
 		r = smtp_stop(s, REPLY_TOO_MANY_ERRORS);
 	if (r == OK && s->idle_commands >= LIMIT_SMTP_COMMANDS_IDLE)

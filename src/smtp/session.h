@@ -50,6 +50,7 @@ struct smtp_login {
 	struct slice grant; /* to open another one with while it is good */
 	const char *mechanism;
 	struct slice user; /* empty: nobody */
+	bool lost;         /* the channel broke and another one was refused */
 };
 
 struct smtp {

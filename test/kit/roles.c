@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define LOG_MOST ((size_t)256 * 1024 * 1024)
@@ -23,6 +24,7 @@ struct roles {
 	struct buf log;
 	struct buf message;
 	struct ipc_conn *login;
+	int login_fd;
 };
 
 static const struct {
@@ -64,7 +66,10 @@ static void log_addr(struct roles *r, const Sekisho__Addr *a)
 	buf_putc(&r->log, '>');
 }
 
-/* The outcome that was ordered, else OK. With the lock held. */
+/*
+ * The outcome that was ordered, else OK. With the lock held. A login's own channel is really gone then; the others,
+ * which the tests share, only say so.
+ */
 static enum result ordered(struct roles *r, enum ipc_ask kind, const char **why_out)
 {
 	struct said *s = &r->said[kind];
@@ -72,6 +77,8 @@ static enum result ordered(struct roles *r, enum ipc_ask kind, const char **why_
 	if (s->first == s->n)
 		return OK;
 	*why_out = s->why[s->first];
+	if (s->result[s->first] == GONE && r->login_fd >= 0)
+		shutdown(r->login_fd, SHUT_RDWR);
 	return s->result[s->first++];
 }
 
@@ -230,6 +237,8 @@ static void on_login(struct ipc_turn *t)
 		ipc_refuse(t, result, "%s", why);
 		return;
 	}
+	fd_close(&r->login_fd);
+	r->login_fd = dup(t->fds.fd[0]);
 	ipc_server_add(r->server, t->fds.fd[0], PEER_SUBMISSION, NULL, NULL, &r->login);
 	t->fds.fd[0] = -1;
 	Sekisho__LoginAnswer answer = SEKISHO__LOGIN_ANSWER__INIT;
@@ -363,6 +372,7 @@ struct roles *roles_start(void)
 	if (!r)
 		abort();
 	pthread_mutex_init(&r->lock, NULL);
+	r->login_fd = -1;
 	buf_init(&r->log, LOG_MOST);
 	buf_init(&r->message, LOG_MOST);
 	r->server = ipc_server_new(handlers, 2, r);
@@ -381,6 +391,7 @@ void roles_reset(struct roles *r)
 	memset(r->asked, 0, sizeof r->asked);
 	buf_clear(&r->log);
 	buf_clear(&r->message);
+	fd_close(&r->login_fd);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -438,11 +449,6 @@ struct slice roles_message(struct roles *r)
 void roles_note(struct roles *r, enum ipc_note note)
 {
 	ipc_note(r->login, note);
-}
-
-void roles_drop(struct roles *r)
-{
-	ipc_conn_end(r->login);
 }
 
 unsigned roles_asked(struct roles *r, enum ipc_ask kind)

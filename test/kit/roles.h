@@ -31,8 +31,6 @@ struct slice roles_log(struct roles *r);
 struct slice roles_message(struct roles *r);
 /* Sends a note over the channel of the last login. */
 void roles_note(struct roles *r, enum ipc_note note);
-/* Closes it, as a restart of store would. */
-void roles_drop(struct roles *r);
 /* How often store was asked this. */
 unsigned roles_asked(struct roles *r, enum ipc_ask kind);
 

@@ -271,6 +271,12 @@ static void half_a_command_does_not_hold_a_thread(void **state)
 	talk_prepare(&t, false);
 	t.service.data_ms = 50;
 	talk_open(&t);
+	talk_expect(&t, ENVELOPE "DATA\r\n", "421 4.4.2 ");
+	assert_int_equal(t.next, SESSION_END);
+	talk_close(&t);
+	talk_prepare(&t, false);
+	t.service.data_ms = 50;
+	talk_open(&t);
 	talk_say(&t, ENVELOPE "DATA\r\nhalf a message");
 	talk_run(&t);
 	assert_int_equal(t.next, SESSION_END);
@@ -374,6 +380,7 @@ struct tls_client {
 	int fd;
 	int version;
 	bool implicit;
+	bool suspended;      /* after the login store ends the session */
 	const char *binding; /* SCRAM-PLUS by this; NULL: PLAIN */
 	char answers[16384]; /* all that was heard under TLS */
 	size_t heard;
@@ -463,6 +470,10 @@ static void *tls_client_run(void *arg)
 			tls_ask(c, "");
 		tls_ask(c, "EHLO x\r\n");
 		tls_login(c);
+		if (c->suspended) {
+			roles_note(roles, NOTE_END);
+			tls_ask(c, "");
+		}
 		tls_ask(c, "MAIL FROM:<anna@our.example>\r\n");
 		tls_ask(c, "RCPT TO:<x@other.example>\r\n");
 		tls_ask(c, "DATA\r\n");
@@ -488,20 +499,29 @@ static void over_tls(struct tls_client c)
 	t.client = -1;
 	pthread_t thread;
 	assert_int_equal(pthread_create(&thread, NULL, tls_client_run, &c), 0);
-	struct pollfd p = {.fd = stream_fd(t.session->stream), .events = POLLIN};
+	struct pollfd p[2] = {{.fd = stream_fd(t.session->stream), .events = POLLIN}, {.events = POLLIN}};
 	do {
 		talk_run(&t);
-	} while (t.next == SESSION_SLEEP && poll(&p, 1, 5000) == 1);
+		p[1].fd = t.session->wake_fd;
+	} while (t.next == SESSION_SLEEP && poll(p, 2, 5000) > 0);
 	assert_int_equal(t.next, SESSION_END);
 	t.session->ops->end(t.session);
 	pthread_join(thread, NULL);
 	buf_free(&t.heard);
-	if (slice_search(slice_str(c.answers), SLICE("250 2.0.0 kept as")) < 0)
+	if (slice_search(
+		slice_str(c.answers), c.suspended ? SLICE("421 4.3.2") : SLICE("250 2.0.0 kept as")) < 0)
 		fail_msg("%s", c.answers);
+	if (c.suspended)
+		return;
 	assert_true(slice_search(slice_str(c.answers), SLICE("SCRAM-SHA-256-PLUS")) > 0);
 	assert_true(slice_search(roles_message(roles), SLICE("with ESMTPSA\r\n\t(TLSv1.")) > 0);
 	if (c.binding)
 		assert_int_equal(roles_asked(roles, ASK_KEYS_SCRAM_FINISH), 1);
+}
+
+static void a_suspended_account_is_sent_away(void **state)
+{
+	over_tls((struct tls_client){.version = TLS1_3_VERSION, .suspended = true});
 }
 
 static void submission_over_real_tls(void **state)
@@ -564,6 +584,7 @@ int main(void)
 	    cmocka_unit_test(large_messages),
 	    cmocka_unit_test(silent_sessions_cost_little),
 	    cmocka_unit_test(submission_over_real_tls),
+	    cmocka_unit_test(a_suspended_account_is_sent_away),
 	    cmocka_unit_test(garbage_instead_of_a_handshake),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
