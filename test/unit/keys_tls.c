@@ -331,7 +331,8 @@ static void handshakes_without_a_key(void **state)
 	    .certificates_changed = tell_front,
 	    .context = &w};
 	assert_int_equal(keys_open(&s, &w.keys), OK);
-	EVP_PKEY *ec = EVP_EC_gen("P-256"), *rsa = EVP_RSA_gen(2048), *other = EVP_EC_gen("P-256");
+	EVP_PKEY *ec = EVP_EC_gen("P-256"), *rsa = EVP_RSA_gen(2048), *other = EVP_EC_gen("P-256"),
+		 *later = EVP_EC_gen("P-256");
 	keep_secret(&w.secrets[0], ec, OSSL_PKEY_PARAM_PRIV_KEY, true);
 	keep_secret(&w.secrets[1], rsa, OSSL_PKEY_PARAM_RSA_D, true);
 	keep_secret(&w.secrets[2], rsa, OSSL_PKEY_PARAM_RSA_FACTOR1, true);
@@ -346,12 +347,17 @@ static void handshakes_without_a_key(void **state)
 	assert_true(octets_read > 500000);
 	/* The search can find: the keys are in our own memory. */
 	assert_true(search_memory(getpid(), w.secrets, 1, &octets_read) > 0);
-	install(&w, EVP_EC_gen("P-256"), "DNS:new.example");
+	install(&w, later, "DNS:new.example");
 	assert_int_equal(write(w.step, "g", 1), 1);
 	int status;
 	assert_int_equal(waitpid(w.front, &status, 0), w.front);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
+	EVP_PKEY *const keys[] = {ec, rsa, other, later};
+	for (size_t i = 0; i < COUNT(keys); i++)
+		EVP_PKEY_free(keys[i]);
+	for (size_t i = 0; i < COUNT(w.secrets); i++)
+		buf_free_secret(&w.secrets[i]);
 	char path[100];
 	snprintf(path, sizeof path, "%s/keys.db", w.dir);
 	unlink(path);
