@@ -36,8 +36,8 @@ struct session {
 };
 
 /*
- * After a command: OK when more input is at hand or came within the lingering time (*woken_out: wake_fd it was), LATER
- * when the session should go to sleep. Lingering is 0 when worker threads are scarce.
+ * After a command: OK when more input is at hand or came within the lingering time (*woken_out: wake_fd is readable, and
+ * the input may be missing), LATER when the session should go to sleep. Lingering is 0 when worker threads are scarce.
  */
 NODISCARD enum result session_wait(struct session *s, bool *woken_out);
 void session_linger(int64_t ms); /* set by the lobby */

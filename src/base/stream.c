@@ -191,22 +191,25 @@ enum result stream_flush(struct stream *s)
 	return s->stuck;
 }
 
+/* Whole chunks leave from where they lie; a smaller rest waits for what follows it. */
 void stream_put(struct stream *s, struct slice bytes)
 {
-	if (s->stuck != OK)
-		return;
-	if (bytes.n >= CHUNK) {
-		if (stream_flush(s) == OK)
-			result_ignore(send_all(s, bytes.p, bytes.n));
-		return;
+	while (bytes.n && s->stuck == OK) {
+		if (s->out_n == 0 && bytes.n >= CHUNK) {
+			size_t whole = bytes.n / CHUNK * CHUNK;
+			result_ignore(send_all(s, bytes.p, whole));
+			bytes = slice_sub(bytes, whole, bytes.n);
+			continue;
+		}
+		if (!s->out && !(s->out = malloc(CHUNK)))
+			abort();
+		size_t n = MIN(bytes.n, CHUNK - s->out_n);
+		memcpy(s->out + s->out_n, bytes.p, n);
+		s->out_n += n;
+		bytes = slice_sub(bytes, n, bytes.n);
+		if (s->out_n == CHUNK)
+			result_ignore(stream_flush(s));
 	}
-	if (!s->out && !(s->out = malloc(CHUNK)))
-		abort();
-	if (s->out_n + bytes.n > CHUNK && stream_flush(s) != OK)
-		return;
-	if (bytes.n)
-		memcpy(s->out + s->out_n, bytes.p, bytes.n);
-	s->out_n += bytes.n;
 }
 
 void stream_puts(struct stream *s, const char *z)
@@ -437,6 +440,7 @@ static enum result tls_start(struct stream *s, SSL_CTX *ctx, bool server, const 
 		abort();
 	SSL_set_mode(s->ssl,
 	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_set_read_ahead(s->ssl, 1); /* a record by one read, not two */
 	if (!SSL_set_fd(s->ssl, s->fd))
 		return fail(s, GONE);
 	if (host && !SSL_set_tlsext_host_name(s->ssl, host))
@@ -519,7 +523,7 @@ enum result stream_wait_or(struct stream *s, int other_fd, int64_t ms, bool *oth
 		if (n < 0 && errno != EINTR)
 			return fail(s, GONE);
 		if (n > 0) {
-			*other_out = p[0].revents == 0;
+			*other_out = other_fd >= 0 && p[1].revents != 0;
 			return OK;
 		}
 	}

@@ -87,7 +87,7 @@ NODISCARD enum result stream_tls_exporter(const struct stream *s, char out[32]);
 bool stream_buffered(const struct stream *s);
 /* Waits up to ms for input; OK when there is some (or the peer closed), LATER when not. Flushes first. */
 NODISCARD enum result stream_wait(struct stream *s, int64_t ms);
-/* Waits as stream_wait does, but also for other_fd to become readable; sets which came first. */
+/* Waits as stream_wait does, but also for other_fd; *other_out: it is readable, whether or not the stream is too. */
 NODISCARD enum result stream_wait_or(struct stream *s, int other_fd, int64_t ms, bool *other_out);
 /* Flushes and frees the buffers, but for input that is half a line: before the session goes to sleep in the lobby. */
 NODISCARD enum result stream_rest(struct stream *s);

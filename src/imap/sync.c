@@ -1,7 +1,8 @@
 /*
  * sync: what happens in the selected mailbox beside this session, told when the protocol allows it.
  *
- * store sends a note and says no more until STORE_SYNC; so a NOOP with nothing new asks nobody.
+ * store sends a note and says no more until STORE_SYNC. Notes are seen when an answer is read and when the session waits
+ * for its client (woken); so a NOOP with nothing new asks nobody and reads nothing but itself.
  */
 #include "session.h"
 
@@ -233,8 +234,6 @@ enum result imap_sync(struct imap *s)
 {
 	struct imap_box *box = s->box;
 	struct news news = {0};
-	if (ipc_poll(&s->store) != OK)
-		return ended(s, "The mailboxes cannot be reached now");
 	if (!(s->store.notes & NOTE_MAILBOX))
 		return OK;
 	s->store.notes &= ~(unsigned)NOTE_MAILBOX;
