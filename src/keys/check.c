@@ -31,16 +31,20 @@ static const char *service_of(const Sekisho__Client *c)
 	return c ? c->service : "";
 }
 
+static void refuse_wait(struct ipc_turn *t, int64_t wait)
+{
+	ipc_refuse(t, LATER, "too many failed logins, try again in %lld s",
+	    (long long)((wait + SECOND_MS - 1) / SECOND_MS));
+}
+
 /* True when the turn was refused because this client has to wait. */
 static bool must_wait(struct ipc_turn *t, struct slice login, const char *ip)
 {
 	struct keys *k = ipc_server_context(t);
 	int64_t wait = throttle_wait(&k->throttle, login, ip, clock_mono_ms());
-	if (wait == 0)
-		return false;
-	ipc_refuse(t, LATER, "too many failed logins, try again in %lld s",
-	    (long long)((wait + SECOND_MS - 1) / SECOND_MS));
-	return true;
+	if (wait)
+		refuse_wait(t, wait);
+	return wait != 0;
 }
 
 /* ---- hashers ---- */
@@ -80,10 +84,28 @@ static void check_wipe(struct check *c)
 	explicit_bzero(&c->login.secret, sizeof c->login.secret);
 }
 
+/*
+ * Whoever has to wait hears only that a guess was wrong before: a right one that is remembered, answered at once, would
+ * make every other answer a "wrong". True when the turn was refused.
+ */
+static bool check_waits(struct keys *k, struct check *c, enum verdict v)
+{
+	int64_t wait =
+	    v == VERDICT_WRONG ? 0 : throttle_wait(&k->throttle, c->login.name, c->ip, clock_mono_ms());
+	if (wait == 0)
+		return false;
+	check_wipe(c);
+	refuse_wait(c->turn, wait);
+	return true;
+}
+
 static void check_run(struct keys *k, struct check *c)
 {
 	/* Of many connections with the same password that came at once only the first needs the hash. */
 	enum verdict v = verdict_get(&k->verdicts, c->name, clock_mono_ms());
+	/* Again: guesses that came at once with this one may have failed meanwhile. */
+	if (check_waits(k, c, v))
+		return;
 	if (v == VERDICT_NONE) {
 		v = verify(k, c);
 		verdict_put(&k->verdicts, c->name, v, clock_mono_ms());
@@ -188,13 +210,13 @@ void keys_on_password(struct ipc_turn *t)
 		return;
 	}
 	enum verdict v = verdict_get(&k->verdicts, c->name, clock_mono_ms());
+	if (check_waits(k, c, v))
+		return;
 	if (v != VERDICT_NONE) {
 		check_wipe(c);
 		check_end(k, c, v);
 		return;
 	}
-	if (must_wait(t, c->login.name, c->ip))
-		return;
 	if (!check_wait(k, c)) {
 		check_wipe(c);
 		ipc_refuse(t, LATER, "too many logins at once");

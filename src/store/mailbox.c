@@ -184,8 +184,8 @@ int64_t box_create(struct writer *w, struct db *db, int64_t account, struct slic
     const char *special_use, bool noselect)
 {
 	int64_t id = writer_number(w, SEQUENCE_MAILBOX);
-	/* Ids are never used again, so they serve as UIDVALIDITY too; only its 32 bits have to differ for one name. */
-	DB_RUN(db, MAILBOX_ADD, DI(id), DI(account), DT(name), DI((id & 0x7fffffff) | 1),
+	/* Ids are never used again, so they serve as UIDVALIDITY too: 1 and up, in 32 bits. */
+	DB_RUN(db, MAILBOX_ADD, DI(id), DI(account), DT(name), DI((id - 1) % UINT32_MAX + 1),
 	    DI(writer_modseq(w, db, account)), DZ(special_use), DI(noselect));
 	return id;
 }

@@ -297,6 +297,22 @@ static void large_mail_is_kept_in_chunks(void **state)
 
 /* ---- mailboxes ---- */
 
+/* RFC 3501 2.3.1.1: a name used again never has an old validity, or clients take old UIDs for new messages. */
+static void validity_never_repeats(void **state)
+{
+	struct ipc c = login(jiro);
+	uint32_t before[6];
+	for (size_t i = 0; i < COUNT(before); i++) {
+		assert_int_equal(do_create(&c, "again", ""), OK);
+		before[i] = do_select(&c, "again")->mailbox->uidvalidity;
+		assert_int_not_equal(before[i], 0);
+		for (size_t k = 0; k < i; k++)
+			assert_int_not_equal(before[i], before[k]);
+		assert_int_equal(do_name(&c, ASK_STORE_DELETE, "again"), OK);
+	}
+	ipc_close(&c);
+}
+
 static void mailboxes_have_names(void **state)
 {
 	struct ipc c = login(jiro);
@@ -627,6 +643,7 @@ int main(void)
 	    cmocka_unit_test(a_repeated_delivery_is_one_message),
 	    cmocka_unit_test(what_scan_did_not_seal_is_refused),
 	    cmocka_unit_test(loops_end),
+	    cmocka_unit_test(validity_never_repeats),
 	    cmocka_unit_test(mailboxes_have_names),
 	    cmocka_unit_test(large_mail_is_kept_in_chunks),
 	    cmocka_unit_test(flags_and_expunge),
