@@ -1,18 +1,21 @@
 #include "facts.h"
 
-static bool take_varint(struct cursor *c, uint64_t *out)
+/* Most are one octet: keys, small lengths. */
+static inline bool take_varint(struct cursor *c, uint64_t *out)
 {
 	uint64_t v = 0;
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		int b = cursor_take(c);
-		if (b < 0)
-			return false;
-		v |= (uint64_t)(b & 0x7f) << shift;
+	size_t most = MIN(c->rest.n, 10);
+	for (size_t i = 0; i < most; i++) {
+		unsigned char b = (unsigned char)c->rest.p[i];
+		v |= (uint64_t)(b & 0x7f) << (7 * i);
 		if (b < 0x80) {
+			c->rest.p += i + 1;
+			c->rest.n -= i + 1;
 			*out = v;
 			return true;
 		}
 	}
+	cursor_fail(c);
 	return false;
 }
 

@@ -40,6 +40,7 @@ struct imap_service {
 	uint64_t message_size; /* octets of the largest message APPEND takes */
 	int64_t login_ms;      /* the longest silence before login */
 	int64_t idle_ms;       /* and after it; RFC 3501 5.4 asks for 30 minutes at least */
+	size_t rate;           /* octets a second that a client must move while a command is under way */
 };
 /* Limits and times; the caller sets the rest. */
 void imap_service_defaults(struct imap_service *s);

@@ -111,13 +111,36 @@ void imap_put_mailbox(struct stream *out, struct slice utf8, bool utf8_accept)
 	stream_put(out, buf_slice(&b));
 }
 
+static char *two_digits(char *p, int64_t n, char pad)
+{
+	p[0] = n < 10 ? pad : (char)('0' + n / 10);
+	p[1] = (char)('0' + n % 10);
+	return p + 2;
+}
+
+/* By hand, since a FETCH of a whole mailbox shows one for each message. */
 void imap_put_date_time(struct stream *out, int64_t utc_ms)
 {
-	BUF_LOCAL(b, 64);
-	mail_imap_date_put(&b, (struct mail_date){.ms = utc_ms});
-	stream_put(out, SLICE("\""));
-	stream_put(out, buf_slice(&b));
-	stream_put(out, SLICE("\""));
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	int64_t at = MIN(MAX(utc_ms, -62135596800000), 253402300799000) / SECOND_MS; /* years 1 to 9999 */
+	int64_t days = at >= 0 ? at / 86400 : -((-at + 86399) / 86400), second = at - days * 86400, year;
+	int month, day;
+	mail_days_split(days, &year, &month, &day);
+	char text[30], *p = text;
+	*p++ = '"';
+	p = two_digits(p, day, ' ');
+	*p++ = '-';
+	memcpy(p, months + 3 * (month - 1), 3);
+	p[3] = '-';
+	p = two_digits(two_digits(p + 4, year / 100, '0'), year % 100, '0');
+	*p++ = ' ';
+	p = two_digits(p, second / 3600, '0');
+	*p++ = ':';
+	p = two_digits(p, second / 60 % 60, '0');
+	*p++ = ':';
+	p = two_digits(p, second % 60, '0');
+	memcpy(p, " +0000\"", 7);
+	stream_put(out, slice_of(text, (size_t)(p + 7 - text)));
 }
 
 void imap_put_runs(struct stream *out, const struct runs *r)

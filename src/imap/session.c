@@ -319,6 +319,7 @@ static enum result one_command(struct imap *s)
 	arena_reset(&s->arena);
 	s->message_waits = false;
 	stream_timeout(s->base.stream, WITHIN_COMMAND_MS);
+	stream_rate(s->base.stream, s->service->rate);
 	enum result r = read_command(s);
 	if (r == LATER)
 		return OK;
@@ -435,6 +436,7 @@ static enum session_next imap_run(struct session *base)
 			return rest(s);
 		if (r == OK)
 			r = wake ? woken(s) : s->idle_tag ? end_idle(s) : one_command(s);
+		stream_rate(base->stream, 0);
 		if (r != OK) {
 			result_ignore(
 			    stream_flush(base->stream)); /* what was said last; the peer may have gone */
@@ -470,6 +472,7 @@ void imap_service_defaults(struct imap_service *s)
 	*s = (struct imap_service){.name = "imap",
 	    .hostname = "localhost",
 	    .message_size = LIMIT_MESSAGE_SIZE,
+	    .rate = 128,
 	    .login_ms = 2 * MINUTE_MS,
 	    .idle_ms = 31 * MINUTE_MS}; /* clients in IDLE come back after 29 (RFC 2177) */
 }

@@ -85,6 +85,7 @@ static enum result one_command(struct pop3 *s)
 	struct slice line;
 	arena_reset(&s->arena);
 	stream_timeout(s->base.stream, WITHIN_COMMAND_MS);
+	stream_rate(s->base.stream, s->service->rate);
 	enum result r = stream_line(s->base.stream, LIMIT_POP3_LINE, &line);
 	if (r == FULL) {
 		pop3_err(s, NULL, "Line too long");
@@ -145,6 +146,7 @@ static enum session_next pop3_run(struct session *base)
 			return rest(s);
 		if (r == OK)
 			r = wake ? woken(s) : one_command(s);
+		stream_rate(base->stream, 0);
 		if (r != OK) {
 			result_ignore(
 			    stream_flush(base->stream)); /* what was said last; the peer may have gone */
@@ -173,8 +175,11 @@ static void pop3_end(struct session *base)
 
 void pop3_service_defaults(struct pop3_service *s)
 {
-	*s = (struct pop3_service){
-	    .name = "pop3", .hostname = "localhost", .login_ms = 2 * MINUTE_MS, .idle_ms = 10 * MINUTE_MS};
+	*s = (struct pop3_service){.name = "pop3",
+	    .hostname = "localhost",
+	    .rate = 128,
+	    .login_ms = 2 * MINUTE_MS,
+	    .idle_ms = 10 * MINUTE_MS};
 }
 
 struct session *pop3_session_new(

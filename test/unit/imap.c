@@ -6,6 +6,7 @@
 #include "imap/uidmap.h"
 #include "imap/utf7.h"
 #include "ipc/ipc.h"
+#include "mail/date.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -256,6 +257,25 @@ static void strings_leave_in_the_form_they_need(void **state)
 	assert_string_equal(put_with(imap_put_astring, SLICE(""), &b), "\"\"");
 }
 
+static void dates_are_those_of_mail(void **state)
+{
+	int64_t times[500] = {0, -1000, 951782400000, 1709164800000, 253402300799000, -62135596800000};
+	for (size_t i = 6; i < COUNT(times); i++)
+		times[i] = ((int64_t)dice(1 << 20) * (1 << 20) - ((int64_t)1 << 38)) * 100 / 1000 * 1000;
+	for (size_t i = 0; i < COUNT(times); i++) {
+		BUF_LOCAL(b, 100);
+		BUF_LOCAL(want, 100);
+		struct stream *stream = stream_memory(SLICE_NONE, 0, &b);
+		imap_put_date_time(stream, times[i]);
+		assert_int_equal(stream_flush(stream), OK);
+		stream_close(stream);
+		buf_putc(&want, '"');
+		mail_imap_date_put(&want, (struct mail_date){.ms = times[i]});
+		buf_putc(&want, '"');
+		assert_string_equal(buf_z(&b), buf_z(&want));
+	}
+}
+
 /* ---- arguments ---- */
 
 static void literals_are_seen_at_the_end(void **state)
@@ -398,6 +418,7 @@ int main(void)
 	    cmocka_unit_test(a_large_mailbox_is_one_run),
 	    cmocka_unit_test(patterns_match),
 	    cmocka_unit_test(strings_leave_in_the_form_they_need),
+	    cmocka_unit_test(dates_are_those_of_mail),
 	    cmocka_unit_test(literals_are_seen_at_the_end),
 	    cmocka_unit_test(mailboxes_are_read),
 	    cmocka_unit_test(flags_are_read),
