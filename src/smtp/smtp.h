@@ -41,11 +41,11 @@ struct smtp_service {
 	struct smtp_budget *budget; /* NULL: no limit */
 	uint64_t message_size;      /* octets; SIZE= and counted */
 	unsigned rcpts;             /* a transaction */
-	int64_t greeting_ms;        /* mx: the first greeting is held back this long, to see who cannot wait */
-	int64_t idle_ms;            /* between commands, RFC 5321 4.5.3.2.7 */
-	int64_t line_ms;            /* the longest pause inside a command, an AUTH exchange or a handshake */
-	int64_t data_ms;            /* the longest pause inside DATA and BDAT */
-	size_t rate;                /* octets a second that a client must reach, after 30 s of grace */
+	int64_t greeting_ms; /* mx: the first greeting is held back this long, to see who cannot wait */
+	int64_t idle_ms;     /* between commands, RFC 5321 4.5.3.2.7 */
+	int64_t line_ms;     /* the longest pause inside a command, an AUTH exchange or a handshake */
+	int64_t data_ms;     /* the longest pause inside DATA and BDAT */
+	size_t rate;         /* octets a second that a client must reach, after 30 s of grace */
 };
 
 /* Everything but names, roles and TLS. */
