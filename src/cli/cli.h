@@ -97,8 +97,11 @@ int cli_set_password(struct cli *c, uint64_t account, const char *login, struct 
 int cli_remove_login(struct cli *c, const char *login);
 int cli_install_certificate(struct cli *c, struct slice chain_pem, struct slice key_pem);
 
-/* Starts `sekisho serve` for the configuration file as a child; output goes to the file log (NULL: stays ours). */
-int cli_server_start(const char *config_path, bool demo, const char *log, pid_t *out);
+/*
+ * Starts `sekisho serve` for the configuration file as a child whose output goes to the file log. It ends with us,
+ * unless it stays.
+ */
+int cli_server_start(const char *config_path, bool demo, const char *log, bool stays, pid_t *out);
 /* Waits until the server answers on its sockets and its first SMTP port; false when it ended or after ms. */
 bool cli_server_ready(const struct config *config, pid_t pid, int64_t ms);
 /* SIGTERM, and SIGKILL after 20 s; true when the process has gone. */

@@ -12,7 +12,7 @@
  * A demo keeps in its data directory, beside what every server has:
  *   sekisho.conf   written anew at each start from the command line
  *   demo.json      domain and accounts with their passwords, for its owner only; made at the first start
- *   demo.pid       the process while it runs; demo.log its output when it runs in the background
+ *   demo.pid       the process while it runs; demo.log its output
  */
 
 #define PORT_BASE 20250
@@ -174,15 +174,14 @@ static int populate_once(struct demo *d)
 
 static int start(struct demo *d)
 {
-	bool background = cli_flag(d->c, "background");
-	int code = cli_server_start(d->config, true, background ? d->log : NULL, &d->pid);
+	int code = cli_server_start(d->config, true, d->log, cli_flag(d->c, "background"), &d->pid);
 	if (code != EX_OK)
 		return cli_fail(d->c, code, "cannot start a process");
 	BUF_LOCAL(pid, 32);
 	buf_printf(&pid, "%d\n", (int)d->pid);
 	code = cli_write_file(d->c, d->pid_file, buf_slice(&pid), 0644);
 	if (code == EX_OK && !cli_server_ready(d->c->config, d->pid, READY_MS))
-		code = background ? cli_log_tail(d->c, d->log) : EX_UNAVAILABLE;
+		code = cli_log_tail(d->c, d->log);
 	if (code == EX_OK)
 		code = populate_once(d);
 	if (code != EX_OK)
@@ -252,7 +251,10 @@ static void tell(const struct demo *d)
 	tell_accounts(d);
 	tell_commands(d);
 	if (!cli_flag(c, "background"))
-		cli_say(c, "%s", CLI_TEXT(c, "\nCtrl-C stops it.\n", "\nCtrl-C で止まります。\n"));
+		cli_say(c,
+		    CLI_TEXT(c, "\nIts log is %s. Ctrl-C stops it.\n",
+			"\nログは %s です。Ctrl-C で止まります。\n"),
+		    d->log);
 }
 
 /* In the foreground: until the server ends, or we are told to end it. */

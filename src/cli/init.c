@@ -122,7 +122,7 @@ static int populate_running(struct cli *c, const char *data, const char *first_c
 {
 	const char *log = arena_printf(&c->arena, "%s/run/init.log", data);
 	pid_t pid;
-	int code = cli_server_start(first_config, false, log, &pid);
+	int code = cli_server_start(first_config, false, log, false, &pid);
 	if (code != EX_OK)
 		return cli_fail(c, code, "cannot start a process");
 	code = cli_server_ready(c->config, pid, 30000) ? populate(c, data, password) : cli_log_tail(c, log);

@@ -12,32 +12,30 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In the child: with a log it outlives the terminal and us, without one it ends with us. */
-static void become_server(const char *config_path, bool demo, const char *log)
+/* In the child: it leaves the terminal, so that Ctrl-C is ours to judge; and it ends with us unless it is to stay. */
+static void become_server(const char *config_path, bool demo, const char *log, bool stays)
 {
-	if (log) {
-		int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-		if (null < 0 || out < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
-		    dup2(out, STDERR_FILENO) < 0)
-			_exit(EX_CANTCREAT);
-		setsid();
-	} else {
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (null < 0 || out < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+	    dup2(out, STDERR_FILENO) < 0)
+		_exit(EX_CANTCREAT);
+	setsid();
+	if (!stays)
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
-	}
 	char *const argv[] = {
 	    "sekisho", "serve", "--config", (char *)(uintptr_t)config_path, demo ? "--demo" : NULL, NULL};
 	execv("/proc/self/exe", argv);
 	_exit(EX_OSERR);
 }
 
-int cli_server_start(const char *config_path, bool demo, const char *log, pid_t *out)
+int cli_server_start(const char *config_path, bool demo, const char *log, bool stays, pid_t *out)
 {
 	pid_t pid = fork();
 	if (pid < 0)
 		return EX_OSERR;
 	if (pid == 0)
-		become_server(config_path, demo, log);
+		become_server(config_path, demo, log, stays);
 	*out = pid;
 	return EX_OK;
 }
