@@ -504,6 +504,17 @@ bool stream_buffered(const struct stream *s)
 	return s->in_from != s->in_to || (s->ssl && SSL_pending(s->ssl) > 0) || (s->fd < 0 && s->memory_in.n);
 }
 
+/* Records that OpenSSL has read ahead do not show at the socket: true when they gave input, or the end of it. */
+static bool pull_ahead(struct stream *s)
+{
+	if (!s->ssl || !SSL_has_pending(s->ssl))
+		return false;
+	s->trying = true;
+	enum result r = fill(s, CHUNK);
+	s->trying = false;
+	return r == OK || s->stuck != OK;
+}
+
 enum result stream_wait_or(struct stream *s, int other_fd, int64_t ms, bool *other_out)
 {
 	*other_out = false;
@@ -511,6 +522,8 @@ enum result stream_wait_or(struct stream *s, int other_fd, int64_t ms, bool *oth
 		return OK;
 	if (stream_flush(s) != OK)
 		return s->stuck;
+	if (pull_ahead(s))
+		return OK;
 	if (s->fd < 0)
 		return OK; /* the next read says GONE */
 	struct pollfd p[2] = {{.fd = s->fd, .events = POLLIN}, {.fd = other_fd, .events = POLLIN}};

@@ -70,10 +70,64 @@ static void output_goes_before_waiting(void **state)
 	SSL_CTX_free(ctx);
 }
 
+/* Two records, a line each, and only then the sign that they are there. */
+static void *two_records(void *arg)
+{
+	const int *fds = arg;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	struct stream *s = stream_socket(fds[0]);
+	struct slice line;
+	long good = stream_tls_connect(s, ctx, NULL) == OK;
+	for (int i = 0; i < 2; i++) {
+		stream_puts(s, i ? "two\r\n" : "one\r\n");
+		good = good && stream_flush(s) == OK;
+	}
+	good = good && write(fds[1], "x", 1) == 1 && stream_line(s, 100, &line) == OK;
+	stream_close(s);
+	SSL_CTX_free(ctx);
+	return (void *)good;
+}
+
+/* What OpenSSL has read ahead is input: a wait must not look at the socket only. */
+static void read_ahead_is_input(void **state)
+{
+	int fds[2], sign[2];
+	char c;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(pipe(sign), 0);
+	int theirs[2] = {fds[1], sign[1]};
+	pthread_t t;
+	pthread_create(&t, NULL, two_records, theirs);
+	SSL_CTX *ctx = server_context();
+	struct stream *s = stream_socket(fds[0]);
+	struct slice line;
+	stream_timeout(s, 5000);
+	assert_int_equal(stream_tls_accept(s, ctx), OK);
+	assert_int_equal(read(sign[0], &c, 1), 1);
+	assert_int_equal(stream_line(s, 100, &line), OK);
+	assert_true(slice_eq(line, SLICE("one")));
+	assert_int_equal(stream_wait(s, 1000), OK);
+	assert_int_equal(stream_line(s, 100, &line), OK);
+	assert_true(slice_eq(line, SLICE("two")));
+	assert_int_equal(stream_wait(s, 0), LATER);
+	stream_puts(s, "bye\r\n");
+	assert_int_equal(stream_flush(s), OK);
+	void *good;
+	pthread_join(t, &good);
+	assert_non_null(good);
+	close(sign[0]);
+	close(sign[1]);
+	stream_close(s);
+	SSL_CTX_free(ctx);
+}
+
 int main(void)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	sigaction(SIGPIPE, &ignore, NULL); /* as the roles do: OpenSSL writes without MSG_NOSIGNAL */
-	const struct CMUnitTest tests[] = {cmocka_unit_test(output_goes_before_waiting)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(output_goes_before_waiting),
+	    cmocka_unit_test(read_ahead_is_input),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
