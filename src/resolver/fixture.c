@@ -174,7 +174,7 @@ static const struct record *find(const struct fixture *f, struct slice name, siz
 	*n_out = 0;
 	while (low + *n_out < f->n && slice_eq(f->records[low + *n_out].name, name))
 		++*n_out;
-	return &f->records[low];
+	return f->n ? &f->records[low] : NULL;
 }
 
 static void answer_one(
