@@ -6,6 +6,30 @@ static struct slice octets(ProtobufCBinaryData b)
 	return slice_of(b.data, b.len);
 }
 
+/*
+ * Whether a value is still in RFC 2231's extended form, charset'language'octets: its name then keeps the asterisk
+ * (RFC 2231 section 6). A plain value that only looks so decodes to itself.
+ */
+static bool is_extended(const Sekisho__Param *p)
+{
+	struct slice raw = octets(p->raw);
+	ptrdiff_t quote = slice_find(raw, '\'');
+	if (quote < 0 || slice_find(slice_sub(raw, (size_t)quote + 1, raw.n), '\'') < 0)
+		return false;
+	return !slice_eq(raw, slice_str(p->text));
+}
+
+static void put_param(struct stream *out, const Sekisho__Param *p)
+{
+	BUF_LOCAL(name, LIMIT_HEADER_FIELD);
+	buf_puts(&name, p->name);
+	if (is_extended(p))
+		buf_puts(&name, "*");
+	imap_put_string(out, buf_slice(&name));
+	stream_put(out, SLICE(" "));
+	imap_put_string(out, octets(p->raw));
+}
+
 static void put_params(struct stream *out, Sekisho__Param *const *v, size_t n)
 {
 	if (!n) {
@@ -14,11 +38,27 @@ static void put_params(struct stream *out, Sekisho__Param *const *v, size_t n)
 	}
 	for (size_t i = 0; i < n; i++) {
 		stream_puts(out, i ? " " : "(");
-		imap_put_string(out, slice_str(v[i]->name));
-		stream_put(out, SLICE(" "));
-		imap_put_string(out, octets(v[i]->raw));
+		put_param(out, v[i]);
 	}
 	stream_put(out, SLICE(")"));
+}
+
+/* Of a leaf: a text without a charset is in US-ASCII (RFC 2045 5.2), and says so. */
+static void put_leaf_params(struct stream *out, const Sekisho__Part *p)
+{
+	bool told = strcmp(p->type, "text") != 0;
+	for (size_t i = 0; i < p->n_params; i++)
+		told |= strcmp(p->params[i]->name, "charset") == 0;
+	if (told) {
+		put_params(out, p->params, p->n_params);
+		return;
+	}
+	stream_put(out, SLICE("("));
+	for (size_t i = 0; i < p->n_params; i++) {
+		put_param(out, p->params[i]);
+		stream_put(out, SLICE(" "));
+	}
+	stream_put(out, SLICE("\"charset\" \"us-ascii\")"));
 }
 
 static void put_disposition(struct stream *out, const Sekisho__Part *p)
@@ -34,13 +74,12 @@ static void put_disposition(struct stream *out, const Sekisho__Part *p)
 	stream_put(out, SLICE(")"));
 }
 
+/* Always a list, as clients are used to, though the grammar lets one stand alone. */
 static void put_languages(struct stream *out, const Sekisho__Part *p)
 {
 	if (p->n_language == 0)
 		stream_put(out, SLICE("NIL"));
-	else if (p->n_language == 1)
-		imap_put_string(out, slice_str(p->language[0]));
-	for (size_t i = 0; p->n_language > 1 && i < p->n_language; i++) {
+	for (size_t i = 0; i < p->n_language; i++) {
 		stream_puts(out, i ? " " : "(");
 		imap_put_string(out, slice_str(p->language[i]));
 		if (i + 1 == p->n_language)
@@ -63,6 +102,10 @@ static void put_multipart(struct stream *out, const Sekisho__Part *p, bool exten
 {
 	for (size_t i = 0; i < p->n_parts; i++)
 		imap_put_bodystructure(out, p->parts[i], extended);
+	if (!p->n_parts) { /* the grammar wants one: an empty text */
+		stream_puts(out, "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
+		stream_puts(out, extended ? " NIL NIL NIL NIL)" : ")");
+	}
 	stream_put(out, SLICE(" "));
 	imap_put_string(out, slice_str(p->subtype));
 	if (!extended)
@@ -78,7 +121,7 @@ static void put_fields(struct stream *out, const Sekisho__Part *p)
 	stream_put(out, SLICE(" "));
 	imap_put_string(out, slice_str(p->subtype));
 	stream_put(out, SLICE(" "));
-	put_params(out, p->params, p->n_params);
+	put_leaf_params(out, p);
 	stream_put(out, SLICE(" "));
 	imap_put_nstring(out, octets(p->id), p->has_id);
 	stream_put(out, SLICE(" "));
@@ -91,7 +134,9 @@ static void put_fields(struct stream *out, const Sekisho__Part *p)
 
 static void put_leaf(struct stream *out, const Sekisho__Part *p, bool extended)
 {
-	bool is_message = p->n_parts == 1 && strcmp(p->type, "message") == 0;
+	/* Not message/global, which RFC 3501 shows like any other leaf. */
+	bool is_message =
+	    p->n_parts == 1 && strcmp(p->type, "message") == 0 && strcmp(p->subtype, "rfc822") == 0;
 	put_fields(out, p);
 	if (is_message) {
 		stream_put(out, SLICE(" "));
@@ -113,7 +158,7 @@ static void put_leaf(struct stream *out, const Sekisho__Part *p, bool extended)
 void imap_put_bodystructure(struct stream *out, const Sekisho__Part *part, bool extended)
 {
 	stream_put(out, SLICE("("));
-	if (part->n_parts && strcmp(part->type, "multipart") == 0)
+	if (strcmp(part->type, "multipart") == 0)
 		put_multipart(out, part, extended);
 	else
 		put_leaf(out, part, extended);

@@ -6,6 +6,11 @@ static struct slice octets(ProtobufCBinaryData b)
 	return slice_of(b.data, b.len);
 }
 
+static struct slice text(ProtobufCBinaryData b)
+{
+	return slice_trim_blank(octets(b));
+}
+
 /* (name adl mailbox host); a group begins with its name as mailbox and ends with NIL, both without a host. */
 static void put_address(struct stream *out, const Sekisho__Address *a)
 {
@@ -20,14 +25,19 @@ static void put_address(struct stream *out, const Sekisho__Address *a)
 		stream_put(out, SLICE("(NIL NIL NIL NIL)"));
 		return;
 	default:
+		if (!name.n && !domain.n && slice_find(local, ' ') >= 0) { /* words, and no address to them */
+			name = local;
+			local = SLICE_NONE;
+		}
 		stream_put(out, SLICE("("));
 		imap_put_nstring(out, name, name.n);
 		stream_put(out, SLICE(" "));
 		imap_put_nstring(out, octets(a->route), a->route.len);
 		stream_put(out, SLICE(" "));
-		imap_put_string(out, local); /* NIL would make it a group's end */
+		/* NIL would make it a group; for what is missing clients know the words that other servers use. */
+		imap_put_string(out, local.n ? local : SLICE("MISSING_MAILBOX"));
 		stream_put(out, SLICE(" "));
-		imap_put_string(out, domain); /* NIL would make it a group's start */
+		imap_put_string(out, domain.n ? domain : SLICE("MISSING_DOMAIN"));
 		stream_put(out, SLICE(")"));
 	}
 }
@@ -51,9 +61,9 @@ void imap_put_envelope(struct stream *out, const Sekisho__Envelope *e)
 	if (!e)
 		e = &none;
 	stream_put(out, SLICE("("));
-	imap_put_nstring(out, octets(e->date), e->has_date);
+	imap_put_nstring(out, text(e->date), e->has_date);
 	stream_put(out, SLICE(" "));
-	imap_put_nstring(out, octets(e->subject), e->has_subject);
+	imap_put_nstring(out, text(e->subject), e->has_subject);
 	put_addresses(out, e->from, e->n_from);
 	/* Absent or empty, both default to From (RFC 3501 7.4.2). */
 	put_addresses(out, e->n_sender ? e->sender : e->from, e->n_sender ? e->n_sender : e->n_from);
@@ -62,8 +72,8 @@ void imap_put_envelope(struct stream *out, const Sekisho__Envelope *e)
 	put_addresses(out, e->cc, e->n_cc);
 	put_addresses(out, e->bcc, e->n_bcc);
 	stream_put(out, SLICE(" "));
-	imap_put_nstring(out, octets(e->in_reply_to), e->has_in_reply_to);
+	imap_put_nstring(out, text(e->in_reply_to), e->has_in_reply_to);
 	stream_put(out, SLICE(" "));
-	imap_put_nstring(out, octets(e->message_id), e->has_message_id);
+	imap_put_nstring(out, text(e->message_id), e->has_message_id);
 	stream_put(out, SLICE(")"));
 }
