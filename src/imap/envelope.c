@@ -6,11 +6,6 @@ static struct slice octets(ProtobufCBinaryData b)
 	return slice_of(b.data, b.len);
 }
 
-static struct slice text(ProtobufCBinaryData b)
-{
-	return slice_trim_blank(octets(b));
-}
-
 /* (name adl mailbox host); a group begins with its name as mailbox and ends with NIL, both without a host. */
 static void put_address(struct stream *out, const Sekisho__Address *a)
 {
@@ -61,9 +56,9 @@ void imap_put_envelope(struct stream *out, const Sekisho__Envelope *e)
 	if (!e)
 		e = &none;
 	stream_put(out, SLICE("("));
-	imap_put_nstring(out, text(e->date), e->has_date);
+	imap_put_nstring(out, octets(e->date), e->has_date);
 	stream_put(out, SLICE(" "));
-	imap_put_nstring(out, text(e->subject), e->has_subject);
+	imap_put_nstring(out, slice_trim_blank(octets(e->subject)), e->has_subject);
 	put_addresses(out, e->from, e->n_from);
 	/* Absent or empty, both default to From (RFC 3501 7.4.2). */
 	put_addresses(out, e->n_sender ? e->sender : e->from, e->n_sender ? e->n_sender : e->n_from);
@@ -72,8 +67,8 @@ void imap_put_envelope(struct stream *out, const Sekisho__Envelope *e)
 	put_addresses(out, e->cc, e->n_cc);
 	put_addresses(out, e->bcc, e->n_bcc);
 	stream_put(out, SLICE(" "));
-	imap_put_nstring(out, text(e->in_reply_to), e->has_in_reply_to);
+	imap_put_nstring(out, octets(e->in_reply_to), e->has_in_reply_to);
 	stream_put(out, SLICE(" "));
-	imap_put_nstring(out, text(e->message_id), e->has_message_id);
+	imap_put_nstring(out, octets(e->message_id), e->has_message_id);
 	stream_put(out, SLICE(")"));
 }
