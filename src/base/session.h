@@ -41,5 +41,7 @@ struct session {
  */
 NODISCARD enum result session_wait(struct session *s, bool *woken_out);
 void session_linger(int64_t ms); /* set by the lobby */
+/* Where session_wait notes the time for this thread, set by the lobby: the session is between two commands. */
+void session_pulse(_Atomic int64_t *mono_ms);
 
 #endif

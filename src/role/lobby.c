@@ -6,11 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define LINGER_MS 20
 #define WORKER_STACK ((size_t)512 * 1024)
+#define SLOW_MS 300 /* a thread that is in one command for longer does not count as a worker of the others */
+#define SLOW_MOST 1000            /* threads beyond the settings' that slow sessions may cost */
+#define SPARE_MS (10 * SECOND_MS) /* a thread too many ends after this time without work */
 
 /*
  * A seat's state is the lock on its session: whoever moves it from ASLEEP to BUSY owns the session. On its way to sleep
@@ -26,10 +30,11 @@ struct seat {
 	bool in_set, wake_in_set; /* descriptors known to epoll */
 	_Atomic bool silent;      /* of the sleeping session */
 	struct session *session;
-	_Atomic int64_t until; /* mono ms: when an ASLEEP session expires */
-	int64_t since;         /* mono ms of the connection */
+	_Atomic int64_t until;      /* mono ms: when an ASLEEP session expires */
+	_Atomic int64_t busy_since; /* mono ms: when a thread took up the command that a BUSY one is in */
+	int64_t since;              /* mono ms of the connection */
 	unsigned char address[16];
-	struct seat *next_free;
+	struct seat *next_free; /* in free_seats or handed */
 	/* of a listening socket */
 	int fd;
 	const char *name;
@@ -43,8 +48,11 @@ struct lobby {
 	struct seat *seats; /* settings.sessions + LISTENERS, reserved at once, touched as needed */
 	pthread_mutex_t lock;
 	struct seat *free_seats;
+	struct seat *handed; /* BUSY ones that wait for a worker to run them */
+	int handed_fd;       /* counts them */
 	_Atomic size_t used; /* seats handed out so far from the array */
 	_Atomic unsigned open_count, busy;
+	_Atomic unsigned running, wanted; /* workers */
 };
 
 #define LISTENERS 64
@@ -124,13 +132,53 @@ static bool seat_sleep(struct lobby *l, struct seat *s)
 static void seat_serve(struct lobby *l, struct seat *s, enum session_next (*step)(struct session *))
 {
 	unsigned busy = atomic_fetch_add(&l->busy, 1) + 1;
-	session_linger(busy < l->settings.threads ? LINGER_MS : 0);
+	session_linger(busy < atomic_load(&l->running) ? LINGER_MS : 0);
+	atomic_store(&s->busy_since, clock_mono_ms());
+	session_pulse(&s->busy_since);
 	enum session_next next = step(s->session);
 	while (next == SESSION_SLEEP && !seat_sleep(l, s))
 		next = s->session->ops->run(s->session);
 	if (next == SESSION_END)
 		seat_end(l, s);
+	session_pulse(NULL);
 	atomic_fetch_sub(&l->busy, 1);
+	event_session(NULL);
+}
+
+/* Leaves a session that somebody owns to a worker. */
+static void hand_over(struct lobby *l, struct seat *s)
+{
+	uint64_t one = 1;
+	atomic_store(&s->busy_since, clock_mono_ms());
+	pthread_mutex_lock(&l->lock);
+	s->next_free = l->handed;
+	l->handed = s;
+	pthread_mutex_unlock(&l->lock);
+	if (write(l->handed_fd, &one, sizeof one) != sizeof one)
+		abort();
+}
+
+static void take_handed(struct lobby *l)
+{
+	uint64_t n;
+	if (read(l->handed_fd, &n, sizeof n) != sizeof n)
+		return;
+	pthread_mutex_lock(&l->lock);
+	struct seat *s = l->handed;
+	if (s)
+		l->handed = s->next_free;
+	pthread_mutex_unlock(&l->lock);
+	if (s)
+		seat_serve(l, s, s->session->ops->run);
+}
+
+/* expired() does not wait for anybody; what comes after it may, and is left to a worker. */
+static void seat_expire(struct lobby *l, struct seat *s)
+{
+	if (s->session->ops->expired(s->session) == SESSION_END)
+		seat_end(l, s);
+	else if (!seat_sleep(l, s))
+		hand_over(l, s);
 	event_session(NULL);
 }
 
@@ -270,25 +318,67 @@ void lobby_listen(struct lobby *l, int fd, const char *name, lobby_open *open, c
 
 /* ---- threads ---- */
 
+/* True when there are more workers than wanted: the caller ends. */
+static bool is_spare(struct lobby *l)
+{
+	unsigned n = atomic_load(&l->running);
+	while (n > atomic_load(&l->wanted))
+		if (atomic_compare_exchange_weak(&l->running, &n, n - 1))
+			return true;
+	return false;
+}
+
 static void *worker(void *arg)
 {
 	struct lobby *l = arg;
 	for (;;) {
 		struct epoll_event e;
-		if (epoll_wait(l->epoll, &e, 1, -1) != 1)
+		int n = epoll_wait(l->epoll, &e, 1, SPARE_MS);
+		if (n == 0 && is_spare(l))
+			return NULL;
+		if (n != 1)
 			continue;
 		struct seat *s = e.data.ptr;
-		if (s->listening)
+		if (!s)
+			take_handed(l);
+		else if (s->listening)
 			take_connection(l, s);
 		else if (seat_own(s))
 			seat_serve(l, s, s->session->ops->run);
 		else
 			seat_move(s, SETTLING, STIRRED);
 	}
-	return NULL;
 }
 
-/* Looks ten times a second for sleepers whose time is over. */
+static bool start_thread(void *(*run)(void *), struct lobby *l)
+{
+	pthread_attr_t attr;
+	pthread_t t;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, WORKER_STACK);
+	bool started = pthread_create(&t, &attr, run, l) == 0;
+	if (started)
+		pthread_detach(t);
+	pthread_attr_destroy(&attr);
+	return started;
+}
+
+/* As many workers as the settings say, not counting those that slow sessions hold. */
+static void keep_workers(struct lobby *l, unsigned slow)
+{
+	unsigned wanted = l->settings.threads + MIN(slow, (unsigned)SLOW_MOST);
+	atomic_store(&l->wanted, wanted);
+	while (atomic_load(&l->running) < wanted) {
+		atomic_fetch_add(&l->running, 1);
+		if (start_thread(worker, l))
+			continue;
+		atomic_fetch_sub(&l->running, 1);
+		EVENT(CONNECT_LIMIT, KZ("service", ""), KZ("ip", ""), KZ("why", "no further thread"));
+		return;
+	}
+}
+
+/* Looks ten times a second for sleepers whose time is over, and for slow sessions. */
 static void *reaper(void *arg)
 {
 	struct lobby *l = arg;
@@ -296,25 +386,17 @@ static void *reaper(void *arg)
 		usleep(100000);
 		int64_t now = clock_mono_ms();
 		size_t used = l->used;
+		unsigned slow = 0;
 		for (size_t i = 0; i < used; i++) {
 			struct seat *s = &l->seats[i];
-			if (atomic_load(&s->state) == ASLEEP && atomic_load(&s->until) <= now && seat_own(s))
-				seat_serve(l, s, s->session->ops->expired);
+			int state = atomic_load(&s->state);
+			slow += state == BUSY && !s->listening && now - atomic_load(&s->busy_since) > SLOW_MS;
+			if (state == ASLEEP && atomic_load(&s->until) <= now && seat_own(s))
+				seat_expire(l, s);
 		}
+		keep_workers(l, slow);
 	}
 	return NULL;
-}
-
-static void start_thread(void *(*run)(void *), struct lobby *l)
-{
-	pthread_attr_t attr;
-	pthread_t t;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, WORKER_STACK);
-	if (pthread_create(&t, &attr, run, l) != 0)
-		abort();
-	pthread_detach(t);
-	pthread_attr_destroy(&attr);
 }
 
 struct lobby *lobby_new(const struct lobby_settings *settings)
@@ -324,14 +406,17 @@ struct lobby *lobby_new(const struct lobby_settings *settings)
 		abort();
 	l->settings = *settings;
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	l->handed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
 	size_t size = ((size_t)settings->sessions + LISTENERS) * sizeof(struct seat);
 	l->seats =
 	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (l->epoll < 0 || l->seats == MAP_FAILED)
+	struct epoll_event handed = {.events = EPOLLIN};
+	if (l->epoll < 0 || l->handed_fd < 0 || l->seats == MAP_FAILED ||
+	    epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->handed_fd, &handed) != 0)
 		abort();
 	pthread_mutex_init(&l->lock, NULL);
-	for (unsigned i = 0; i < settings->threads; i++)
-		start_thread(worker, l);
-	start_thread(reaper, l);
+	keep_workers(l, 0);
+	if (atomic_load(&l->running) < settings->threads || !start_thread(reaper, l))
+		abort();
 	return l;
 }

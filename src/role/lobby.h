@@ -1,9 +1,10 @@
 /*
  * lobby: where the sessions of a front sleep, and the threads that serve them when they wake.
  *
- * One epoll set holds the listening sockets and every sleeping session; a fixed number of worker threads take what
- * wakes. A session is in exactly one place: with one worker (busy) or in the set (asleep). See base/session.h for what
- * a session may do. When connections run short, the oldest silent sleeper goes first.
+ * One epoll set holds the listening sockets and every sleeping session; worker threads take what wakes: a fixed number
+ * of them, and one more for each session that has kept its thread within one command for a while, so that clients who send
+ * or read slowly do not starve the others. A session is in exactly one place: with one worker (busy) or in the set
+ * (asleep). See base/session.h for what a session may do. When connections run short, the oldest silent sleeper goes first.
  */
 #ifndef ROLE_LOBBY_H
 #define ROLE_LOBBY_H
@@ -12,7 +13,7 @@
 
 struct lobby;
 struct lobby_settings {
-	unsigned threads;
+	unsigned threads;              /* beside those that slow sessions hold */
 	unsigned sessions;             /* at the same time */
 	unsigned sessions_per_address; /* IPv6: for each /64 */
 };

@@ -193,6 +193,28 @@ static void the_oldest_silent_one_makes_room(void **state)
 	assert_true(comes_to(&sv.alive, 0));
 }
 
+/* run() waits for the rest of each line: more of them than threads must not stop a client that is whole. */
+static void slow_ones_starve_nobody(void **state)
+{
+	static struct service sv = {.sleep_ms = 60000};
+	start(&sv, 2, 100, 100);
+	int slow[12];
+	for (size_t i = 0; i < COUNT(slow); i++) {
+		slow[i] = dial();
+		says(slow[i], "half a li");
+	}
+	usleep(50000);
+	int fd = dial();
+	says(fd, "whole\r\n");
+	assert_true(hears(fd, "whole\r\n"));
+	says(slow[0], "ne\r\n");
+	assert_true(hears(slow[0], "half a line\r\n"));
+	for (size_t i = 0; i < COUNT(slow); i++)
+		close(slow[i]);
+	close(fd);
+	assert_true(comes_to(&sv.alive, 0));
+}
+
 static void *storm(void *arg)
 {
 	long bad = 0;
@@ -231,6 +253,7 @@ int main(void)
 	    cmocka_unit_test(sleepers_wake),
 	    cmocka_unit_test(sleepers_expire),
 	    cmocka_unit_test(the_oldest_silent_one_makes_room),
+	    cmocka_unit_test(slow_ones_starve_nobody),
 	    cmocka_unit_test(storms_pass),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
