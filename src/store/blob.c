@@ -267,6 +267,8 @@ static enum result write_record(struct blobs *b, const uint8_t digest[BLOB_DIGES
 	enum result done = body.n <= BLOB_CHUNK ? write_small(b, &r, body) : write_large(b, &r, body);
 	buf_free(&r.head);
 	buf_free(&r.rest);
+	if (done != OK && out->segment)
+		segments_release(b->segments, out->segment);
 	return done;
 }
 
@@ -279,8 +281,19 @@ enum result blob_keep(struct blobs *b, struct db *reader, const uint8_t sha256[3
 	seal_mac(b->seal, SEAL_DIGESTS, slice_of(named, sizeof named), mac);
 	memcpy(out->digest, mac, BLOB_DIGEST);
 	struct slice digest = slice_of(out->digest, BLOB_DIGEST);
-	out->written = DB_NUMBER(reader, 0, BLOB_BY_DIGEST, DI(1), DB(digest)) == 0;
-	return out->written ? write_record(b, out->digest, body, facts, &out->at) : OK;
+	out->written = false;
+	if (DB_NUMBER(reader, 0, BLOB_BY_DIGEST, DI(1), DB(digest)))
+		return OK;
+	enum result r = write_record(b, out->digest, body, facts, &out->at);
+	out->written = r == OK;
+	return r;
+}
+
+void blob_release(struct blobs *b, struct blob *blob)
+{
+	if (blob->written)
+		segments_release(b->segments, blob->at.segment);
+	blob->written = false;
 }
 
 enum result blob_flush(struct blobs *b)

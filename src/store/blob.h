@@ -32,7 +32,7 @@ struct blob_place {
 	uint8_t key_id[SEAL_ID];
 };
 
-/* A body on its way into the database. */
+/* A body on its way into the database; one that was written holds its segment until blob_release. */
 struct blob {
 	struct blob_place at;
 	uint8_t digest[BLOB_DIGEST];
@@ -61,6 +61,8 @@ uint64_t blob_disk_free(struct blobs *b);
  */
 NODISCARD enum result blob_keep(struct blobs *b, struct db *reader, const uint8_t sha256[32],
     struct slice body, struct slice facts, struct blob *out);
+/* Once the row is durable, or will never be. */
+void blob_release(struct blobs *b, struct blob *blob);
 struct segments;
 struct segments *blob_segments(struct blobs *b);
 /* Makes everything written before this call durable. The writer's. */

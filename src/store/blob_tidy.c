@@ -81,24 +81,30 @@ struct move {
 static enum result apply_move(struct job *j, struct db *db)
 {
 	const struct move *m = (const struct move *)j;
+	struct segments *seg = blob_segments(j->store->blob);
+	for (unsigned i = 0; i < m->n; i++)
+		if (!segments_good(seg, m->v[i].to.segment))
+			return LATER;
 	for (unsigned i = 0; i < m->n; i++)
 		DB_RUN(db, BLOB_MOVE, DI(m->v[i].id), DI(m->v[i].to.segment), DI(m->v[i].to.place));
 	return OK;
 }
 
-/* The record as it is: its key goes by its id, not by its place. */
+/* The record as it is: its key goes by its id, not by its place. `to` has a segment once it holds one. */
 static enum result copy_record(struct store *s, struct moving *m)
 {
 	struct segments *seg = blob_segments(s->blob);
 	char *p = malloc(m->from.taken);
 	if (!p)
 		abort();
-	m->to = m->from;
+	struct blob_place to = m->from;
 	enum result r = segments_read(seg, m->from.segment, m->from.place, p, m->from.taken);
 	if (r == OK)
-		r = segments_reserve(seg, m->from.taken, &m->to.segment, &m->to.place);
-	if (r == OK)
-		r = segments_write(seg, m->to.segment, m->to.place, slice_of(p, m->from.taken));
+		r = segments_reserve(seg, m->from.taken, &to.segment, &to.place);
+	if (r == OK) {
+		m->to = to;
+		r = segments_write(seg, to.segment, to.place, slice_of(p, to.taken));
+	}
 	free(p);
 	return r;
 }
@@ -112,8 +118,16 @@ static enum result list_records(struct store *s, int64_t segment, struct move *m
 	for (m->n = 0; m->n < A_JOB && db_next(&q); m->n++) {
 		m->v[m->n].id = db_int(&q, 6);
 		m->v[m->n].from = blob_place_of(&q, 0);
+		m->v[m->n].to = (struct blob_place){0};
 	}
 	return db_result(r.db);
+}
+
+static void release_records(struct store *s, const struct move *m)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		if (m->v[i].to.segment)
+			segments_release(blob_segments(s->blob), m->v[i].to.segment);
 }
 
 static enum result apply_drop(struct job *j, struct db *db)
@@ -140,6 +154,7 @@ static void empty_segment(struct store *s, int64_t segment)
 		for (unsigned k = 0; k < m->n && good; k++)
 			good = copy_record(s, &m->v[k]) == OK;
 		good = good && writer_wait(s->writer, &m->job) == OK;
+		release_records(s, m);
 	}
 	struct sweep drop = {.job = {.store = s, .apply = apply_drop, .durable = true}, .segment = segment};
 	if (good && m->n == 0 && writer_wait(s->writer, &drop.job) == OK)
@@ -154,12 +169,12 @@ struct worst {
 	uint64_t dead;
 };
 
-/* The segment with the most garbage, when that is half of it. Young files may be waited for by jobs in hand. */
+/* The segment with the most garbage, when that is half of it, and no body in it waits for its row. */
 static void consider(void *arg, int64_t id)
 {
 	struct worst *w = arg;
 	struct segments *seg = blob_segments(w->store->blob);
-	if (id + 1 >= segments_current(seg))
+	if (id >= segments_current(seg) || segments_held(seg, id))
 		return;
 	uint64_t size = segments_size(seg, id);
 	uint64_t dead = (uint64_t)DB_NUMBER(w->db, 0, SEGMENT_DEAD_OCTETS, DI(id));

@@ -212,6 +212,7 @@ void deliver_finish(struct deliver *d, enum result r)
 {
 	if (r != OK && d->added)
 		recent_remove(d->job.store->recent, d->mail);
+	blob_release(d->job.store->blob, &d->blob);
 	if (r == OK && d->added) {
 		for (size_t i = 0; i < d->n_locals; i++)
 			EVENT(DELIVERED, KV("mail", d->mail), KV("rcpt", d->locals[i].address),

@@ -52,6 +52,7 @@ static void done_append(struct job *j, enum result r)
 {
 	struct append *p = (struct append *)j;
 	Sekisho__AppendAnswer answer = p->answer;
+	blob_release(j->store->blob, &p->blob);
 	if (r == OK)
 		ipc_answer(p->turn, &answer, NULL);
 	else if (r == GONE && !writer_is_broken(j->store->writer))

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define SLOTS 1024 /* segments kept open */
-#define ACTIVE 8   /* segments that may have octets not yet flushed */
+#define ACTIVE 64  /* segments that may have octets not yet flushed, or are held */
 #define FREE_FOR_MS 500
 
 struct blob_io blob_io = {pwrite, fdatasync};
@@ -24,6 +24,7 @@ struct slot {
 
 struct active {
 	int64_t id;
+	unsigned held; /* places handed out and not yet released */
 	bool dirty, bad;
 };
 
@@ -200,7 +201,7 @@ static enum result start_segment(struct segments *s)
 	char name[32];
 	int64_t id = s->last + 1;
 	struct active *a = &s->active[id % ACTIVE];
-	if (a->dirty && !a->bad)
+	if (a->held || (a->dirty && !a->bad))
 		return LATER;
 	name_of(id, name);
 	FD_LOCAL fd = openat(s->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -223,10 +224,27 @@ enum result segments_reserve(struct segments *s, uint64_t n, int64_t *id_out, ui
 		*id_out = s->current;
 		*place_out = s->end;
 		s->active[s->current % ACTIVE].id = s->current;
+		s->active[s->current % ACTIVE].held++;
 		s->end += n;
 	}
 	pthread_mutex_unlock(&s->lock);
 	return r;
+}
+
+void segments_release(struct segments *s, int64_t id)
+{
+	pthread_mutex_lock(&s->lock);
+	s->active[id % ACTIVE].held--;
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool segments_held(struct segments *s, int64_t id)
+{
+	pthread_mutex_lock(&s->lock);
+	const struct active *a = &s->active[id % ACTIVE];
+	bool held = a->id == id && a->held;
+	pthread_mutex_unlock(&s->lock);
+	return held;
 }
 
 static enum result write_all(int fd, uint64_t place, struct slice octets)

@@ -13,8 +13,13 @@ struct segments;
 NODISCARD enum result segments_open(const char *dir, struct segments **out);
 void segments_close(struct segments *s);
 
-/* A place for n octets in the segment now being filled. */
+/*
+ * A place for n octets in the segment now being filled. Until segments_release the segment is held: it is not tidied away,
+ * and what is known of its flushes is not forgotten.
+ */
 NODISCARD enum result segments_reserve(struct segments *s, uint64_t n, int64_t *id_out, uint64_t *place_out);
+void segments_release(struct segments *s, int64_t id);
+bool segments_held(struct segments *s, int64_t id);
 NODISCARD enum result segments_write(struct segments *s, int64_t id, uint64_t place, struct slice octets);
 NODISCARD enum result segments_flush(struct segments *s);
 bool segments_good(struct segments *s, int64_t id);

@@ -597,6 +597,64 @@ static void nothing_of_mail_is_readable(void **state)
 	ipc_close(&c);
 }
 
+/* Ends the segment being filled; the next octets go to a new one. */
+static void next_segment(struct segments *seg)
+{
+	int64_t id;
+	uint64_t place;
+	assert_int_equal(segments_reserve(seg, BLOB_SEGMENT, &id, &place), OK);
+	segments_release(seg, id);
+}
+
+/* A body that waits for its row keeps its file, however many others were filled meanwhile. */
+static void a_body_without_its_row_is_not_tidied_away(void **state)
+{
+	struct segments *seg = blob_segments(kit.store->blob);
+	struct blob blob = {0};
+	uint8_t digest[32] = "nobody has this one";
+	next_segment(seg);
+	struct reader r = reader_begin(kit.store);
+	assert_int_equal(blob_keep(kit.store->blob, r.db, digest, SLICE("a body"), SLICE_NONE, &blob), OK);
+	reader_end(&r);
+	assert_true(blob.written);
+	for (int i = 0; i < 4; i++) {
+		next_segment(seg);
+		assert_int_equal(deliver(&kit, "x@there.example", "taro@here.example", "A: b\r\n\r\n"), OK);
+	}
+	blob_tidy(kit.store);
+	assert_int_not_equal(segments_size(seg, blob.at.segment), 0);
+	blob_release(kit.store->blob, &blob);
+	for (int i = 0; i < 12 && segments_size(seg, blob.at.segment); i++)
+		blob_tidy(kit.store);
+	assert_int_equal(segments_size(seg, blob.at.segment), 0);
+}
+
+/* Records that are left in a file full of garbage move on, and are read from where they are then. */
+static void garbage_goes_and_the_rest_moves(void **state)
+{
+	struct segments *seg = blob_segments(kit.store->blob);
+	char *heavy = kit_message("garbage", 60000), *small = kit_message("left over", 2000);
+	struct ipc c = login();
+	next_segment(seg);
+	assert_int_equal(deliver(&kit, "x@there.example", "taro@here.example", heavy), OK);
+	assert_int_equal(deliver(&kit, "x@there.example", "taro@here.example", small), OK);
+	int64_t old = segments_current(seg);
+	next_segment(seg);
+	assert_int_equal(deliver(&kit, "x@there.example", "taro@here.example", "A: next\r\n\r\n"), OK);
+	uint32_t uid = do_select(&c, "INBOX")->status->uidnext - 3;
+	do_flags(&c, uid, 1, SEKISHO__FLAGS_ASK__MODE__ADD, SEKISHO__FLAG__FLAG_DELETED, NULL);
+	assert_int_equal(do_expunge(&c)->vanished[0]->count, 1);
+	for (int i = 0; i < 12 && segments_size(seg, old); i++)
+		blob_tidy(kit.store);
+	assert_int_equal(segments_size(seg, old), 0);
+	BUF_LOCAL(body, 100000);
+	assert_int_equal(do_body(&c, uid + 1, 98304, &body), OK);
+	assert_true(slice_eq(buf_slice(&body), slice_str(small)));
+	free(heavy);
+	free(small);
+	ipc_close(&c);
+}
+
 static void same_content_is_kept_once_and_reclaimed(void **state)
 {
 	char *text = kit_message("heavy", 20000);
@@ -642,6 +700,8 @@ int main(void)
 	    cmocka_unit_test(accounts_and_domains_come_and_go),
 	    cmocka_unit_test(nothing_of_mail_is_readable),
 	    cmocka_unit_test(same_content_is_kept_once_and_reclaimed),
+	    cmocka_unit_test(a_body_without_its_row_is_not_tidied_away),
+	    cmocka_unit_test(garbage_goes_and_the_rest_moves),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
