@@ -118,7 +118,10 @@ void buf_base64(struct buf *b, struct slice s)
 
 char *buf_room(struct buf *b, size_t n)
 {
-	return reserve(b, n) ? b->p + b->n : NULL;
+	static char nothing; /* of no octets, not NULL: that means there is no room */
+	if (!reserve(b, n))
+		return NULL;
+	return b->p ? b->p + b->n : &nothing;
 }
 
 const char *buf_z(struct buf *b)

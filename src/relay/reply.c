@@ -27,7 +27,7 @@ static void read_status(struct reply *r, struct slice text)
 
 static void add_text(struct reply *r, size_t *n, struct slice text)
 {
-	if (*n && *n + 1 < sizeof r->text)
+	if (text.n && *n && *n + 1 < sizeof r->text)
 		r->text[(*n)++] = ' ';
 	for (size_t i = 0; i < text.n && *n + 1 < sizeof r->text; i++)
 		r->text[(*n)++] = text.p[i] >= ' ' && text.p[i] <= '~' ? text.p[i] : '?';

@@ -64,6 +64,7 @@ static void lost_why(struct talk *t, enum result r, const char *when, struct why
 	    : r == BAD ? "not an SMTP reply"
 		       : "the connection was lost",
 	    when);
+	t->d->why = *why; /* for the recipients that had no turn over this connection */
 }
 
 /*
@@ -103,8 +104,10 @@ static void lost(struct talk *t, enum result r, const char *when)
 static enum result read_reply(struct talk *t, struct reply *r)
 {
 	enum result got = reply_read(t->l->stream, r, NULL, NULL);
-	if (got == OK && r->code == 421)
+	if (got == OK && r->code == 421) {
 		t->l->broken = true;
+		why_reply(&t->d->why, r);
+	}
 	return got;
 }
 
@@ -332,8 +335,9 @@ static void finish_data(struct talk *t)
 	} else if (r.code == 354) {
 		/* RFC 2920 3.1: nobody is left to get it, and the server waits for it. */
 		stream_puts(t->l->stream, ".\r\n");
-		if (read_reply(t, &r) != OK)
-			t->l->broken = true;
+		got = read_reply(t, &r);
+		if (got != OK)
+			lost(t, got, "after DATA");
 	} else {
 		struct why why;
 		why_reply(&why, &r);

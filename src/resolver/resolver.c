@@ -356,6 +356,7 @@ static enum result context_new(const struct resolver_settings *s, struct slice a
     bool *forwards_out, struct buf *why)
 {
 	struct ub_ctx *ctx = ub_ctx_create();
+	*out = ctx; /* the caller's also when it cannot be used */
 	*forwards_out = false;
 	if (!ctx || !set_options(ctx, s->loopback))
 		return LATER;
@@ -366,7 +367,6 @@ static enum result context_new(const struct resolver_settings *s, struct slice a
 		return r;
 	if (ub_resolve_async(ctx, "localhost", DNS_A, 1, NULL, no_result, NULL) != 0 || ub_wait(ctx) != 0)
 		return LATER;
-	*out = ctx;
 	return OK;
 }
 
@@ -399,23 +399,44 @@ static void thread_start(void *(*run)(void *), struct resolver *r)
 	pthread_detach(t);
 }
 
+/* Before any thread uses it. */
+static void resolver_free(struct resolver *r)
+{
+	if (r->validating)
+		ub_ctx_delete(r->validating);
+	if (r->plain)
+		ub_ctx_delete(r->plain);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+static enum result open_network(const struct resolver_settings *settings, struct resolver *r, struct buf *why)
+{
+	bool forwards, unused;
+	enum result done = context_new(settings, settings->anchor, &r->validating, &forwards, why);
+	if (done == OK && forwards && settings->anchor.n)
+		done = context_new(settings, SLICE_NONE, &r->plain, &unused, why);
+	if (done == OK && pipe2(r->wake, O_NONBLOCK | O_CLOEXEC) != 0)
+		done = LATER;
+	return done;
+}
+
 enum result resolver_open(const struct resolver_settings *settings, struct resolver **out, struct buf *why)
 {
 	struct resolver *r = calloc(1, sizeof *r);
 	if (!r)
 		abort();
 	pthread_mutex_init(&r->lock, NULL);
-	*out = r;
-	if (settings->fixture.p)
-		return fixture_parse(settings->fixture, &r->fixture, why);
-	bool forwards, unused;
-	enum result done = context_new(settings, settings->anchor, &r->validating, &forwards, why);
-	if (done == OK && forwards && settings->anchor.n)
-		done = context_new(settings, SLICE_NONE, &r->plain, &unused, why);
-	if (done != OK)
+	bool offline = settings->fixture.p != NULL;
+	enum result done =
+	    offline ? fixture_parse(settings->fixture, &r->fixture, why) : open_network(settings, r, why);
+	if (done != OK) {
+		resolver_free(r);
 		return done;
-	if (pipe2(r->wake, O_NONBLOCK | O_CLOEXEC) != 0)
-		return LATER;
+	}
+	*out = r;
+	if (offline)
+		return OK;
 	r->cache = cache_new(CACHE_PLACES);
 	thread_start(take_results, r);
 	if (r->plain)

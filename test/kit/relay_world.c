@@ -22,7 +22,7 @@ static void on_claim(struct ipc_turn *t)
 	const Sekisho__ClaimAsk *ask = t->ask;
 	pthread_mutex_lock(&w->lock);
 	answer.jobs = w->jobs;
-	answer.n_jobs = MIN(w->jobs_n, (size_t)ask->most);
+	answer.n_jobs = MIN(w->jobs_n, MIN((size_t)ask->most, (size_t)20)); /* what fits a packet */
 	struct buf packed = {.max = 1 << 20};
 	ipc_pack(&answer, &packed);
 	/* Jobs are handed out once. */
@@ -299,9 +299,12 @@ struct world *world_new(const char *zone)
 {
 	static struct ipc_trunk *trunk; /* a process has few */
 	static struct ipc_server *server;
+	static struct world *kept[1000]; /* worlds are not freed: a script's thread may still look at one */
+	static size_t kept_n;
 	struct world *w = calloc(1, sizeof *w);
 	int fds[2];
 	assert_non_null(w);
+	kept[kept_n++ % COUNT(kept)] = w;
 	BUF_LOCAL(why, 1000);
 	if (fixture_parse(slice_str(zone), &w->fixture, &why) != OK)
 		fail_msg("%s", buf_z(&why));
@@ -350,7 +353,6 @@ void world_end(struct world *w)
 	SSL_CTX_free(w->settings.unverified);
 	SSL_CTX_free(w->settings.verified);
 	fixture_free(w->fixture);
-	/* The rest stays: a script's thread may still look at it. */
 }
 
 static Sekisho__Addr *addr(struct world *w, const char *local, const char *domain)
