@@ -29,14 +29,14 @@ static bool reserve(struct buf *b, size_t n)
 		b->over = true;
 		return false;
 	}
-	if (need <= b->cap)
+	if (b->p && need <= b->cap)
 		return true;
 	size_t cap = b->cap ? b->cap : 64;
 	while (cap < need)
 		cap *= 2;
 	if (cap > b->max)
 		cap = b->max;
-	char *p = realloc(b->p, cap);
+	char *p = realloc(b->p, cap ? cap : 1);
 	if (!p)
 		abort();
 	b->p = p;

@@ -33,6 +33,16 @@ static void buffers_keep_their_maximum(void **state)
 	assert_string_equal(buf_z(&b), "1234567890");
 }
 
+static void no_room_is_asked_for_and_given(void **state)
+{
+	BUF_LOCAL(b, 10);
+	assert_non_null(buf_room(&b, 0));
+	assert_null(buf_room(&b, 11));
+	BUF_LOCAL(none, 0);
+	assert_non_null(buf_room(&none, 0));
+	assert_int_equal(buf_result(&none), OK);
+}
+
 static void base64_is_strict(void **state)
 {
 	const char *good[][2] = {
@@ -158,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(slices),
 	    cmocka_unit_test(buffers_keep_their_maximum),
+	    cmocka_unit_test(no_room_is_asked_for_and_given),
 	    cmocka_unit_test(base64_is_strict),
 	    cmocka_unit_test(numbers_take_all_or_nothing),
 	    cmocka_unit_test(cursors_stick),
