@@ -40,7 +40,7 @@ static enum result ask_copy(
 		}
 		if (!s->store.more)
 			break;
-		r = ipc_more(&s->store, &s->arena, &answer, NULL);
+		r = imap_ask_more(s, NULL, &answer, NULL);
 	}
 	return r;
 }
@@ -140,7 +140,7 @@ enum result imap_expunge(struct imap *s, struct imap_args *p)
 		} else if (!s->store.more) {
 			break;
 		} else {
-			r = ipc_more(&s->store, &s->arena, &answer, NULL);
+			r = imap_ask_more(s, NULL, &answer, NULL);
 		}
 	}
 	if (r != OK)

@@ -72,21 +72,22 @@ static bool take_answer(
 	return true;
 }
 
-static enum result ask_store(struct imap *s, const struct change *c, struct stored *done)
+static enum result store_window(
+    struct imap *s, const struct change *c, const struct runs *uids, struct arena *a, struct stored *done)
 {
 	Sekisho__FlagsAsk ask = SEKISHO__FLAGS_ASK__INIT;
 	Sekisho__FlagsAnswer *answer = NULL;
-	ask.uids = imap_runs_pack(&s->arena, &c->uids);
-	ask.n_uids = c->uids.n;
+	ask.uids = imap_runs_pack(a, uids);
+	ask.n_uids = uids->n;
 	ask.mode = c->mode;
 	ask.flags = c->flags.system;
-	ask.keywords = words(&s->arena, &c->flags);
+	ask.keywords = words(a, &c->flags);
 	ask.n_keywords = c->flags.n;
 	ask.unchanged_since = c->unchanged_since;
 	ask.has_unchanged_since = c->conditional;
 	if (!ask.uids || !ask.keywords)
 		return FULL;
-	enum result r = imap_ask(s, ASK_STORE_FLAGS, &ask, &answer);
+	enum result r = imap_ask_into(s, ASK_STORE_FLAGS, &ask, a, &answer, NULL);
 	while (r == OK) {
 		if (!take_answer(s, c, answer, done)) {
 			ipc_close(&s->store);
@@ -94,7 +95,25 @@ static enum result ask_store(struct imap *s, const struct change *c, struct stor
 		}
 		if (!s->store.more)
 			break;
-		r = ipc_more(&s->store, &s->arena, &answer, NULL);
+		r = imap_ask_more(s, a, &answer, NULL);
+	}
+	return r;
+}
+
+#define WINDOW 10000u /* messages whose change one ask names: what bounds the memory for its answer */
+
+static enum result ask_store(struct imap *s, const struct change *c, struct stored *done)
+{
+	struct uidmap_walk walk = imap_uidmap_walk(&s->box->map, &c->uids);
+	enum result r = OK;
+	while (r == OK) {
+		ARENA_LOCAL(a, (size_t)64 << 20);
+		struct runs uids;
+		if (!imap_uidmap_next(&walk, WINDOW, &a, &uids))
+			return FULL;
+		if (!uids.n)
+			break;
+		r = store_window(s, c, &uids, &a, done);
 	}
 	imap_sync_own(s->box, done->highest, s->store.notes & NOTE_MAILBOX);
 	return r;

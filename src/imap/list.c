@@ -160,7 +160,7 @@ static enum result ask_names(struct imap *s, bool with_status, struct entries *a
 		}
 		if (!s->store.more)
 			break;
-		r = ipc_more(&s->store, &s->arena, &answer, NULL);
+		r = imap_ask_more(s, NULL, &answer, NULL);
 	}
 	sort_names(all);
 	return r;

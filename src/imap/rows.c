@@ -11,28 +11,6 @@ struct window {
 	size_t octets;
 };
 
-/* The next UIDs, at most `most` of them, from *at on. */
-static bool next_uids(
-    const struct runs *all, struct run *at, size_t *index, uint32_t most, struct arena *a, struct runs *out)
-{
-	*out = (struct runs){0};
-	while (most && *index < all->n && out->n < WINDOW_MOST) {
-		uint32_t first = at->first, last = all->v[*index].last;
-		uint32_t take = MIN(most - 1, last - first);
-		if (!imap_runs_add(out, a, first, first + take))
-			return false;
-		most -= take + 1;
-		if (first + take == last) {
-			++*index;
-			if (*index < all->n)
-				at->first = all->v[*index].first;
-		} else {
-			at->first = first + take + 1;
-		}
-	}
-	return true;
-}
-
 /* Facts too large for their packet come as a descriptor. */
 static bool facts_of(
     const Sekisho__Row *row, struct ipc_fds *fds, unsigned *next, struct arena *a, struct slice *out)
@@ -89,7 +67,7 @@ static enum result read_window(
 	ask.mark_seen = q->mark_seen;
 	if (!ask.uids)
 		return FULL;
-	enum result r = ipc_call(&s->store, ASK_STORE_FETCH, &ask, NULL, a, &answer, &fds);
+	enum result r = imap_ask_into(s, ASK_STORE_FETCH, &ask, a, &answer, &fds);
 	while (r == OK) {
 		bool taken = take_packet(w, answer, &fds, a);
 		ipc_fds_close(&fds);
@@ -99,7 +77,7 @@ static enum result read_window(
 		}
 		if (!s->store.more)
 			break;
-		r = ipc_more(&s->store, a, &answer, &fds);
+		r = imap_ask_more(s, a, &answer, &fds);
 	}
 	return r;
 }
@@ -124,14 +102,15 @@ static uint32_t first_window(uint32_t want)
 enum result imap_rows(struct imap *s, const struct imap_rows_ask *q, imap_row_fn *each, void *context)
 {
 	ARENA_LOCAL(a, (size_t)256 << 20);
-	size_t index = 0;
-	struct run at = {q->uids->n ? q->uids->v[0].first : 0, 0};
+	struct uidmap_walk walk = imap_uidmap_walk(&s->box->map, q->uids);
 	uint32_t most = first_window(q->want);
-	while (index < q->uids->n) {
+	for (;;) {
 		struct runs uids;
 		struct window w = {0};
-		if (!next_uids(q->uids, &at, &index, most, &a, &uids))
+		if (!imap_uidmap_next(&walk, most, &a, &uids))
 			return FULL;
+		if (!uids.n)
+			return OK;
 		enum result r = read_window(s, q, &uids, &a, &w);
 		if (r == OK)
 			r = names_for(s, &w);
@@ -145,5 +124,4 @@ enum result imap_rows(struct imap *s, const struct imap_rows_ask *q, imap_row_fn
 		}
 		arena_reset(&a);
 	}
-	return OK;
 }

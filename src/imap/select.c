@@ -94,7 +94,7 @@ static enum result open_box(
 		}
 		if (!s->store.more)
 			return OK;
-		if (ipc_more(&s->store, &s->arena, &answer, NULL) != OK)
+		if (imap_ask_more(s, NULL, &answer, NULL) != OK)
 			return GONE;
 	}
 }
@@ -227,7 +227,7 @@ enum result imap_close(struct imap *s, struct imap_args *p)
 		ask.all = true;
 		enum result r = imap_ask(s, ASK_STORE_EXPUNGE, &ask, NULL);
 		while (r == OK && s->store.more)
-			r = ipc_more(&s->store, &s->arena, NULL, NULL);
+			r = imap_ask_more(s, NULL, NULL, NULL);
 		if (r != OK)
 			return imap_refused(s, r, &s->store, "NONEXISTENT");
 	}

@@ -144,9 +144,29 @@ enum result imap_refused(struct imap *s, enum result r, const struct ipc *c, con
 	}
 }
 
+enum result imap_ask_into(struct imap *s, enum ipc_ask kind, const void *ask, struct arena *a,
+    void *answer_out, struct ipc_fds *got)
+{
+	enum result r = ipc_call(&s->store, kind, ask, NULL, a, answer_out, got);
+	if (r != OK && s->store.more) {
+		ipc_close(&s->store);
+		return GONE;
+	}
+	return r;
+}
+
 enum result imap_ask(struct imap *s, enum ipc_ask kind, const void *ask, void *answer_out)
 {
-	return ipc_call(&s->store, kind, ask, NULL, &s->arena, answer_out, NULL);
+	return imap_ask_into(s, kind, ask, &s->arena, answer_out, NULL);
+}
+
+enum result imap_ask_more(struct imap *s, struct arena *a, void *answer_out, struct ipc_fds *got)
+{
+	enum result r = ipc_more(&s->store, a ? a : &s->arena, answer_out, got);
+	if (r == OK)
+		return OK;
+	ipc_close(&s->store);
+	return GONE;
 }
 
 /* ---- reading a command ---- */

@@ -90,8 +90,15 @@ void imap_bye(struct imap *s, const char *code, const char *text);
 
 const char *imap_capabilities(const struct imap *s);
 Sekisho__Client *imap_client(struct imap *s);
-/* Asks store on the session's channel. */
+/*
+ * Asks store on the session's channel; the answer is in the command's arena, or in `a`. An answer that breaks off between
+ * its packets breaks the channel: GONE.
+ */
 enum result imap_ask(struct imap *s, enum ipc_ask kind, const void *ask, void *answer_out);
+enum result imap_ask_into(struct imap *s, enum ipc_ask kind, const void *ask, struct arena *a,
+    void *answer_out, struct ipc_fds *got);
+/* The next packet, while s->store.more. `a` NULL: the command's arena. */
+enum result imap_ask_more(struct imap *s, struct arena *a, void *answer_out, struct ipc_fds *got);
 void imap_enter(struct imap *s, struct ipc *channel, const char *user); /* logged in */
 
 /* box.c */

@@ -130,7 +130,7 @@ struct news {
 	struct runs vanished, added;
 	const Sekisho__Change **changes;
 	size_t n, room;
-	uint32_t recent_from, uidnext;
+	uint32_t uidnext;
 	uint64_t modseq;
 	bool gone;
 };
@@ -164,13 +164,19 @@ static bool take_runs(struct imap *s, Sekisho__Run *const *v, size_t n, struct r
 	return true;
 }
 
+/* The watermark was handed to this session, whatever it asked for. */
+static void take_recent(struct imap_box *box, const Sekisho__SyncAnswer *a)
+{
+	if (a->recent_from && a->recent_from < a->uidnext)
+		imap_box_add_recent(box, a->recent_from, a->uidnext - 1);
+}
+
 static bool take_packet(struct imap *s, const Sekisho__SyncAnswer *a, struct news *news)
 {
 	news->modseq = MAX(news->modseq, a->highestmodseq);
 	news->uidnext = MAX(news->uidnext, a->uidnext);
 	news->gone |= a->gone;
-	if (a->recent_from)
-		news->recent_from = a->recent_from;
+	take_recent(s->box, a);
 	imap_box_keywords(s, a->keywords, a->n_keywords, false);
 	return take_changes(s, a, news) && take_runs(s, a->vanished, a->n_vanished, &news->vanished) &&
 	       take_runs(s, a->added, a->n_added, &news->added);
@@ -192,7 +198,7 @@ static enum result ask_news(struct imap *s, uint64_t since, const struct runs *o
 			return FULL;
 		if (!s->store.more)
 			break;
-		r = ipc_more(&s->store, &s->arena, &answer, NULL);
+		r = imap_ask_more(s, NULL, &answer, NULL);
 	}
 	imap_runs_tidy(&news->vanished);
 	imap_runs_tidy(&news->added);
@@ -208,8 +214,6 @@ static void tell_added(struct imap *s, const struct news *news)
 		if (!imap_uidmap_append(&box->map, r.first, r.last - r.first + 1))
 			continue;
 		box->uidnext = MAX(box->uidnext, r.last == UINT32_MAX ? r.last : r.last + 1);
-		if (news->recent_from && r.last >= news->recent_from)
-			imap_box_add_recent(box, MAX(r.first, news->recent_from), r.last);
 	}
 	if (box->map.messages != before)
 		imap_put_exists(s);
@@ -286,9 +290,10 @@ enum result imap_sync_keywords(struct imap *s)
 	enum result r = imap_ask(s, ASK_STORE_SYNC, &ask, &answer);
 	while (r == OK) {
 		imap_box_keywords(s, answer->keywords, answer->n_keywords, false);
+		take_recent(s->box, answer);
 		if (!s->store.more)
 			return OK;
-		r = ipc_more(&s->store, &s->arena, &answer, NULL);
+		r = imap_ask_more(s, NULL, &answer, NULL);
 	}
 	return r;
 }

@@ -136,3 +136,35 @@ bool imap_uidmap_of_uids(
 	}
 	return true;
 }
+
+struct uidmap_walk imap_uidmap_walk(const struct uidmap *m, const struct runs *set)
+{
+	return (struct uidmap_walk){m, set, 0, set->n ? set->v[0].first : 0};
+}
+
+bool imap_uidmap_next(struct uidmap_walk *w, uint32_t most, struct arena *a, struct runs *out)
+{
+	const struct uidmap *m = w->map;
+	*out = (struct runs){0};
+	while (most && w->index < w->set->n) {
+		uint32_t last = w->set->v[w->index].last;
+		uint32_t from = imap_uidmap_run_at(m, w->at), end = last;
+		uint32_t first = from < m->n ? MAX(w->at, m->v[from].uid) : 0;
+		if (first && first <= last) {
+			/* As many messages as are wanted, counted by their numbers: gaps between UIDs cost nothing. */
+			uint32_t seq = imap_uidmap_seq(m, first);
+			uint32_t take = MIN(most - 1, m->messages - seq);
+			end = MIN(last, imap_uidmap_uid(m, seq + take));
+			if (!imap_runs_add(out, a, first, end))
+				return false;
+			most -= MIN(most, take + 1);
+		}
+		if (end == last || !first || first > last) {
+			w->index++;
+			w->at = w->index < w->set->n ? w->set->v[w->index].first : 0;
+		} else {
+			w->at = end + 1;
+		}
+	}
+	return true;
+}

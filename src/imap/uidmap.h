@@ -41,4 +41,15 @@ bool imap_uidmap_of_seqs(
 bool imap_uidmap_of_uids(
     const struct uidmap *m, const struct runs *set, struct arena *a, struct runs *uids_out);
 
+/* Walks over the messages of a set of UIDs (from imap_uidmap_of_...), some at a time. */
+struct uidmap_walk {
+	const struct uidmap *map;
+	const struct runs *set;
+	size_t index;
+	uint32_t at; /* UID to go on from */
+};
+struct uidmap_walk imap_uidmap_walk(const struct uidmap *m, const struct runs *set);
+/* The next ranges, with at most `most` messages that are there; none: *out is empty. False when the arena is full. */
+bool imap_uidmap_next(struct uidmap_walk *w, uint32_t most, struct arena *a, struct runs *out);
+
 #endif

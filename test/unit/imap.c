@@ -161,6 +161,50 @@ static void maps_equal_a_naive_one(void **state)
 	}
 }
 
+/* Windows over a set: every message of it once, in order, no window with more than it may have, few of them. */
+static void walks_find_every_message_once(void **state)
+{
+	for (int round = 0; round < 300; round++) {
+		ARENA_LOCAL(a, 1 << 20);
+		struct uidmap m = {0};
+		uint32_t next = 1 + dice(50);
+		for (uint32_t k = dice(20); k; k--) {
+			uint32_t count = 1 + dice(10);
+			assert_true(imap_uidmap_append(&m, next, count));
+			next += count + dice(1000000);
+		}
+		struct runs set = {0}, uids;
+		for (uint32_t k = dice(6); k; k--) {
+			uint32_t from = 1 + dice(next), to = from + dice(next);
+			assert_true(imap_runs_add(&set, &a, from, to));
+		}
+		imap_runs_tidy(&set);
+		uint32_t most = 1 + dice(12), wanted = 0, found = 0, last = 0, windows = 0;
+		for (uint32_t seq = 1; seq <= m.messages; seq++)
+			wanted += imap_runs_has(&set, imap_uidmap_uid(&m, seq));
+		struct uidmap_walk w = imap_uidmap_walk(&m, &set);
+		for (;; windows++) {
+			assert_true(imap_uidmap_next(&w, most, &a, &uids));
+			if (!uids.n)
+				break;
+			uint32_t here = 0;
+			for (uint32_t seq = 1; seq <= m.messages; seq++) {
+				uint32_t uid = imap_uidmap_uid(&m, seq);
+				if (!imap_runs_has(&uids, uid))
+					continue;
+				assert_true(uid > last && imap_runs_has(&set, uid));
+				last = uid;
+				here++;
+			}
+			assert_true(here > 0 && here <= most);
+			found += here;
+		}
+		assert_int_equal(found, wanted);
+		assert_true(windows <= wanted);
+		imap_uidmap_free(&m);
+	}
+}
+
 static void maps_refuse_what_is_not_above(void **state)
 {
 	struct uidmap m = {0};
@@ -414,6 +458,7 @@ int main(void)
 	    cmocka_unit_test(sets_are_tidied),
 	    cmocka_unit_test(random_sets_equal_a_naive_one),
 	    cmocka_unit_test(maps_equal_a_naive_one),
+	    cmocka_unit_test(walks_find_every_message_once),
 	    cmocka_unit_test(maps_refuse_what_is_not_above),
 	    cmocka_unit_test(a_large_mailbox_is_one_run),
 	    cmocka_unit_test(patterns_match),
