@@ -62,7 +62,8 @@ static void *watchdog(void *arg)
 /* The message in descriptor 0, or an answer that there is none. */
 static bool map_message(struct ipc_turn *t, struct slice *message)
 {
-	if (t->fds.n >= 1 && fd_map_sealed(t->fds.fd[0], LIMIT_MESSAGE_MOST, message) == OK)
+	if (t->fds.n >= 1 &&
+	    fd_map_sealed(t->fds.fd[0], LIMIT_MESSAGE_MOST + LIMIT_MESSAGE_ADDED, message) == OK)
 		return true;
 	ipc_refuse(t, BAD, "no sealed message");
 	return false;

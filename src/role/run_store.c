@@ -39,7 +39,7 @@ void run_store(struct run *r)
 	s.hostname = c->hostname;
 	s.postmaster = c->postmaster;
 	s.languages = languages(c);
-	s.message_size = c->message_size;
+	s.message_size = c->message_size + LIMIT_MESSAGE_ADDED;
 	s.disk_reserve = c->disk_reserve;
 	s.retry_first_ms = c->queue_retry_first;
 	s.retry_most_ms = c->queue_retry_most;

@@ -148,6 +148,9 @@ static enum result read_owed(struct notice *n, struct db *db)
 
 static bool return_full(const struct notice *n)
 {
+	/* The limit may have been lowered since: better a notice without the message than none. */
+	if (n->size + LIMIT_MESSAGE_ADDED / 2 > n->store->settings->message_size)
+		return false;
 	return n->failed && (n->ret == 1 || (n->ret == 0 && n->size <= FULL_MOST));
 }
 
@@ -156,7 +159,7 @@ static enum result build(struct notice *n, const char *return_path, int *fd_out)
 {
 	const struct store_settings *c = n->store->settings;
 	bool full = return_full(n);
-	BUF_LOCAL(original, c->message_size);
+	BUF_LOCAL(original, MAX(c->message_size, (uint64_t)HEADER_MOST));
 	BUF_LOCAL(id, 512);
 	enum result r =
 	    blob_read(n->store->blob, &n->body, n->strip, full ? n->size : HEADER_MOST, &original);

@@ -48,7 +48,7 @@ void store_settings_default(struct store_settings *s)
 	    .hostname = "localhost",
 	    .postmaster = "",
 	    .languages = "ja en",
-	    .message_size = LIMIT_MESSAGE_SIZE,
+	    .message_size = LIMIT_MESSAGE_SIZE + LIMIT_MESSAGE_ADDED,
 	    .disk_reserve = (uint64_t)256 << 20,
 	    .retry_first_ms = 5 * MINUTE_MS,
 	    .retry_most_ms = 4 * HOUR_MS,

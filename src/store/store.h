@@ -37,7 +37,8 @@ struct store_settings {
 	const char
 	    *postmaster; /* who gets mail to postmaster and abuse of every domain; "": the first account */
 	const char *languages; /* of notices to senders: "ja en", "en"; the first comes first */
-	uint64_t message_size; /* octets, the largest message taken */
+	uint64_t
+	    message_size; /* octets, the largest that is kept: LIMIT_MESSAGE_ADDED above what clients may send */
 	uint64_t disk_reserve; /* octets of the disk that new mail must leave free */
 
 	int64_t retry_first_ms, retry_most_ms; /* the wait doubles from the first to the most */

@@ -347,6 +347,29 @@ static void nothing_is_sent_to_nobody(void **state)
 	ipc_close(&relay);
 }
 
+/* Mail that was taken under a higher limit comes back without its body, not never. */
+static void a_notice_about_too_large_mail_is_made(void **state)
+{
+	struct ipc c = login(), relay = store_kit_channel(&kit, PEER_RELAY);
+	uint32_t before = inbox();
+	uint64_t size = kit.settings.message_size;
+	char *text = kit_message("lowered", 300000);
+	struct kit_envelope e = {.from = "taro@here.example", .to = {"x@there.example"}, .ret = 1};
+	assert_int_equal(submit(&e, text), OK);
+	Sekisho__ClaimAnswer *a = claim(&relay, 1, 1);
+	assert_int_equal(a->n_jobs, 1);
+	kit.settings.message_size = 100000 + LIMIT_MESSAGE_ADDED / 2;
+	report(&relay, a->jobs[0], SEKISHO__ATTEMPT__OUTCOME__FAILED, 550, "5.1.1", "no", false);
+	char *data = notice(&c, before + 1);
+	kit.settings.message_size = size;
+	assert_has(data, "Action: failed");
+	assert_has(data, "text/rfc822-headers");
+	free(data);
+	free(text);
+	ipc_close(&relay);
+	ipc_close(&c);
+}
+
 static void local_success_is_told(void **state)
 {
 	struct ipc c = login();
@@ -693,6 +716,7 @@ int main(void)
 	    cmocka_unit_test(attempts_are_spread_and_end),
 	    cmocka_unit_test(notices_follow_rfc_3461),
 	    cmocka_unit_test(nothing_is_sent_to_nobody),
+	    cmocka_unit_test(a_notice_about_too_large_mail_is_made),
 	    cmocka_unit_test(local_success_is_told),
 	    cmocka_unit_test(owed_notices_survive_a_restart),
 	    cmocka_unit_test(queue_is_administered),
