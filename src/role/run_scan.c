@@ -52,7 +52,7 @@ static void *watchdog(void *arg)
 			if (!atomic_load(&hands[i].busy) ||
 			    cpu_ms(hands[i].clock) - atomic_load(&hands[i].since_ms) < SCAN_CPU_MS)
 				continue;
-			EVENT(SCAN_FAILED, KZ("why", "a message took too much time"), KZ("digest", ""));
+			EVENT(SCAN_FAILED, KZ("why", "a message took too much time"));
 			_exit(EX_SOFTWARE);
 		}
 	}
