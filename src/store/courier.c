@@ -115,6 +115,7 @@ struct courier *courier_new(struct store *s)
 	pthread_condattr_destroy(&how);
 	if (pthread_create(&c->thread, NULL, work, c) != 0)
 		abort();
+	pthread_setname_np(c->thread, "courier");
 	return c;
 }
 

@@ -77,7 +77,8 @@ static inline ProtobufCBinaryData octets_of(struct slice s)
  * body. `packed` lives as long as the turn.
  */
 struct message {
-	struct slice body; /* mapped; message_unmap */
+	struct slice body; /* in the arena, or mapped: message_unmap */
+	bool mapped;
 	struct slice packed;
 	const Sekisho__Facts *facts;
 	uint8_t digest[32];

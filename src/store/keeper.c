@@ -134,6 +134,7 @@ struct keeper *keeper_new(struct store *s, const char *dir)
 	pthread_condattr_destroy(&how);
 	if (pthread_create(&k->thread, NULL, work, k) != 0)
 		abort();
+	pthread_setname_np(k->thread, "keeper");
 	return k;
 }
 

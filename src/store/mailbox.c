@@ -18,6 +18,7 @@ bool box_load(struct db *db, int64_t id, struct box *b)
 	    .recent = (uint32_t)db_int(&q, 8),
 	    .recent_from = (uint32_t)db_int(&q, 9),
 	    .noselect = db_int(&q, 10) != 0,
+	    .unseen_from = (uint32_t)db_int(&q, 11),
 	};
 	return true;
 }
@@ -32,7 +33,14 @@ int64_t box_find(struct db *db, int64_t account, struct slice name)
 void box_save(struct db *db, const struct box *b)
 {
 	DB_RUN(db, MAILBOX_SAVE, DI(b->id), DI(b->uidnext), DI(b->modseq), DI(b->messages), DI(b->unseen),
-	    DI(b->deleted), DI(b->size), DI(b->recent), DI(b->recent_from));
+	    DI(b->deleted), DI(b->size), DI(b->recent), DI(b->recent_from), DI(b->unseen_from));
+}
+
+void box_advance(struct db *db, struct box *b)
+{
+	if (b->unseen)
+		b->unseen_from =
+		    (uint32_t)DB_NUMBER(db, b->unseen_from, FIRST_UNSEEN, DI(b->id), DI(b->unseen_from));
 }
 
 void box_count(struct box *b, const struct entry *e, int by)
@@ -40,8 +48,11 @@ void box_count(struct box *b, const struct entry *e, int by)
 	uint32_t one = (uint32_t)by;
 	b->messages += one;
 	b->size += by > 0 ? e->size : -e->size;
-	if (!(e->flags & SEKISHO__FLAG__FLAG_SEEN))
+	if (!(e->flags & SEKISHO__FLAG__FLAG_SEEN)) {
+		if (by > 0 && (!b->unseen || e->uid < b->unseen_from))
+			b->unseen_from = e->uid;
 		b->unseen += one;
+	}
 	if (e->flags & SEKISHO__FLAG__FLAG_DELETED)
 		b->deleted += one;
 	if (e->uid >= b->recent_from)
@@ -77,6 +88,7 @@ void box_vanish(struct db *db, struct box *b, const struct entry *entries, size_
 			runs_put(vanished, gone.v[i]);
 	}
 	b->modseq = modseq;
+	box_advance(db, b);
 }
 
 void expunged_since(struct db *db, int64_t mailbox, uint64_t since, struct runs *out)

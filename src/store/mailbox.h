@@ -16,6 +16,7 @@ struct box {
 	uint64_t modseq; /* the highest */
 	uint32_t messages, unseen, deleted, recent;
 	uint64_t size;
+	uint32_t unseen_from; /* every message below it is \Seen */
 	uint32_t recent_from; /* UIDs at or above it were told to no session as \Recent */
 	bool noselect;
 };
@@ -35,6 +36,8 @@ bool box_load(struct db *db, int64_t id, struct box *b);
 /* By name, of an account; INBOX in any case. */
 int64_t box_find(struct db *db, int64_t account, struct slice name);
 void box_save(struct db *db, const struct box *b);
+/* Moves unseen_from on when the message there is unseen no more: after flags were set or messages taken out. */
+void box_advance(struct db *db, struct box *b);
 /* Adds a message: e->uid and e->modseq are set here (the modseq is the caller's when it is not 0). */
 void box_add(struct writer *w, struct db *db, struct box *b, struct entry *e);
 /* Counts a message of box b in (+1) or out (-1). */

@@ -203,6 +203,7 @@ static enum result apply_seen(struct job *j, struct db *db)
 		    db, MARK_SEEN, DI(b.id), DI(m->set->v[i].first), DI(run_end(m->set->v[i])), DI(modseq));
 	b.unseen -= (uint32_t)runs_count(m->set);
 	b.modseq = modseq;
+	box_advance(db, &b);
 	box_save(db, &b);
 	writer_touch(j->store->writer, b.id, m->user);
 	return OK;

@@ -126,6 +126,7 @@ static enum result apply_flags(struct job *j, struct db *db)
 		change_run(&c, f->uids.v[i]);
 	if (c.changed) {
 		c.box.modseq = f->modseq;
+		box_advance(db, &c.box);
 		box_save(db, &c.box);
 		writer_touch(j->store->writer, c.box.id, f->user);
 	}

@@ -47,7 +47,8 @@ bool mailbox_messages(struct db *db, int64_t mailbox, struct arena *a, Sekisho__
 	if (!*mailbox_out || !*status_out)
 		return false;
 	if ((*status_out)->unseen)
-		(*status_out)->first_unseen = (uint32_t)DB_NUMBER(db, 0, FIRST_UNSEEN, DI(mailbox));
+		(*status_out)->first_unseen =
+		    (uint32_t)DB_NUMBER(db, 0, FIRST_UNSEEN, DI(mailbox), DI(db_int(&q, 13)));
 	return true;
 }
 

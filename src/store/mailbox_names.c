@@ -185,6 +185,7 @@ static enum result rename_inbox(struct naming *n, struct db *db, int64_t inbox)
 	    .deleted = from.deleted,
 	    .recent = from.recent,
 	    .size = from.size,
+	    .unseen_from = from.unseen_from,
 	    .recent_from = from.recent_from};
 	from.messages = from.unseen = from.deleted = from.recent = 0;
 	from.size = 0;

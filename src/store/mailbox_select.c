@@ -167,17 +167,42 @@ static void news_free(struct news *n)
 	runs_free(&n->added);
 }
 
-/* All messages when since is 0: in the order of the table; else those the index has, sorted afterwards. */
+/* Adds rows for as long as their modification sequence is above `since`. */
+static void add_changes(struct db_rows *q, uint64_t since, const struct runs *only, struct changes *out)
+{
+	while (db_next(q) && (uint64_t)db_int(q, 3) > since)
+		if (!only->n || runs_have(only, (uint32_t)db_int(q, 0)))
+			changes_add(out, q);
+}
+
+/*
+ * What arrived since: from the newest back to the first that did not; modification sequences of arrivals ascend with
+ * the UIDs, and a change only adds to them. What was altered since: by the index. Some are both.
+ */
 static void read_changes(
     struct db *db, int64_t mailbox, uint64_t since, const struct runs *only, struct changes *out)
 {
-	DB_ROWS q = since ? DB_QUERY(db, CHANGED_SINCE, DI(mailbox), DI(since))
-			  : DB_QUERY(db, CHANGED_ALL, DI(mailbox));
-	while (db_next(&q))
-		if (!only->n || runs_have(only, (uint32_t)db_int(&q, 0)))
-			changes_add(out, &q);
-	if (since && out->n)
-		qsort(out->v, out->n, sizeof *out->v, by_uid);
+	if (!since) {
+		DB_ROWS q = DB_QUERY(db, CHANGED_ALL, DI(mailbox));
+		add_changes(&q, 0, only, out);
+		return;
+	}
+	{
+		DB_ROWS q = DB_QUERY(db, NEWEST, DI(mailbox));
+		add_changes(&q, since, only, out);
+	}
+	{
+		DB_ROWS q = DB_QUERY(db, ALTERED_SINCE, DI(mailbox), DI(since));
+		add_changes(&q, since, only, out);
+	}
+	if (!out->n)
+		return;
+	qsort(out->v, out->n, sizeof *out->v, by_uid);
+	size_t n = 1;
+	for (size_t i = 1; i < out->n; i++)
+		if (out->v[i].uid != out->v[n - 1].uid)
+			out->v[n++] = out->v[i];
+	out->n = n;
 }
 
 static void read_vanished(

@@ -2,6 +2,7 @@
 #include "store/inside.h"
 
 #define FACTS_MOST ((uint64_t)16 << 20)
+#define READ_MOST 131072
 
 /* Reads a sealed file whole into the arena. */
 static enum result read_facts(int fd, struct arena *a, struct slice *out)
@@ -37,13 +38,30 @@ static enum result unpack(
 	return OK;
 }
 
+/* A small body is read: mapping it and unmapping it again makes every thread's processor stop for a moment. */
+static enum result take_body(struct store *s, struct arena *a, int fd, struct message *m)
+{
+	uint64_t size;
+	if (!fd_is_sealed(fd) || fd_size(fd, &size) != OK || size > s->settings->message_size)
+		return BAD;
+	if (size > READ_MOST) {
+		m->mapped = true;
+		return fd_map_sealed(fd, s->settings->message_size, &m->body);
+	}
+	char *p = arena_alloc(a, size + 1);
+	if (!p)
+		return LATER;
+	m->body = slice_of(p, size);
+	return size ? fd_pread_all(fd, p, size, 0) : OK;
+}
+
 enum result message_check(struct store *s, struct arena *a, int body_fd, const Sekisho__FactsRef *ref,
     int facts_fd, struct message *m)
 {
 	*m = (struct message){0};
 	enum result r = ref ? unpack(s, a, ref, facts_fd, m) : OK;
 	if (r == OK)
-		r = fd_map_sealed(body_fd, s->settings->message_size, &m->body);
+		r = take_body(s, a, body_fd, m);
 	if (r != OK)
 		return r;
 	seal_sha256(m->body, m->digest);
@@ -63,5 +81,6 @@ enum result message_take(struct store *s, struct ipc_turn *t, const Sekisho__Fac
 
 void message_unmap(struct message *m)
 {
-	fd_unmap(&m->body);
+	if (m->mapped)
+		fd_unmap(&m->body);
 }

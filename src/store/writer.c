@@ -20,8 +20,18 @@ struct modseq {
 	uint64_t value;
 };
 
+/* Flushes bodies while the writer applies the group; both must be done before the commit. */
+struct flusher {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	enum { IDLE, ASKED, DONE, ENDING } state;
+	enum result result;
+};
+
 struct writer {
 	struct store *store;
+	struct flusher flusher;
 	struct db *db;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -99,12 +109,50 @@ struct group {
 	bool durable, bodies;
 };
 
-static void apply_one(struct writer *w, struct job *j, enum result bodies)
+/* A change of thread is worth it for several jobs only. */
+#define OVERLAP 4
+
+static void *flusher_thread(void *arg)
 {
-	if (j->bodies && bodies != OK) {
-		j->result = bodies;
-		return;
+	struct writer *w = arg;
+	struct flusher *f = &w->flusher;
+	pthread_mutex_lock(&f->lock);
+	while (f->state != ENDING) {
+		if (f->state != ASKED) {
+			pthread_cond_wait(&f->changed, &f->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&f->lock);
+		enum result r = blob_flush(w->store->blob);
+		pthread_mutex_lock(&f->lock);
+		f->result = r;
+		f->state = DONE;
+		pthread_cond_broadcast(&f->changed);
 	}
+	pthread_mutex_unlock(&f->lock);
+	return NULL;
+}
+
+static void flusher_set(struct flusher *f, int state)
+{
+	pthread_mutex_lock(&f->lock);
+	f->state = (unsigned)state;
+	pthread_cond_broadcast(&f->changed);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static enum result flusher_wait(struct flusher *f)
+{
+	pthread_mutex_lock(&f->lock);
+	while (f->state != DONE)
+		pthread_cond_wait(&f->changed, &f->lock);
+	f->state = IDLE;
+	pthread_mutex_unlock(&f->lock);
+	return f->result;
+}
+
+static void apply_one(struct writer *w, struct job *j)
+{
 	size_t touched = w->n_touched;
 	w->extended = false;
 	w->durable = j->durable;
@@ -138,14 +186,21 @@ static void break_down(struct writer *w)
 
 static enum result apply_group(struct writer *w, struct group *g)
 {
-	enum result bodies = g->bodies ? blob_flush(w->store->blob) : OK;
+	bool overlap = g->bodies && g->n >= OVERLAP;
+	enum result bodies = OK;
+	if (overlap)
+		flusher_set(&w->flusher, ASKED);
+	else if (g->bodies)
+		bodies = blob_flush(w->store->blob);
 	db_begin(w->db);
-	enum result r = db_result(w->db);
+	enum result r = bodies != OK ? bodies : db_result(w->db);
 	for (size_t i = 0; i < g->n && r == OK; i++) {
-		apply_one(w, g->jobs[i], bodies);
+		apply_one(w, g->jobs[i]);
 		if (!db_active(w->db))
 			r = g->jobs[i]->result == FULL ? FULL : LATER;
 	}
+	if (overlap && (bodies = flusher_wait(&w->flusher)) != OK)
+		r = bodies;
 	if (r == OK)
 		r = db_commit(w->db);
 	else
@@ -257,8 +312,13 @@ struct writer *writer_new(struct store *store, struct db *db)
 	pthread_cond_init(&w->waited, NULL);
 	if (load_numbers(w) != OK)
 		break_down(w);
-	if (pthread_create(&w->thread, NULL, writer_thread, w) != 0)
+	pthread_mutex_init(&w->flusher.lock, NULL);
+	pthread_cond_init(&w->flusher.changed, NULL);
+	if (pthread_create(&w->flusher.thread, NULL, flusher_thread, w) != 0 ||
+	    pthread_create(&w->thread, NULL, writer_thread, w) != 0)
 		abort();
+	pthread_setname_np(w->flusher.thread, "flusher");
+	pthread_setname_np(w->thread, "writer");
 	return w;
 }
 
@@ -271,6 +331,10 @@ void writer_free(struct writer *w)
 	pthread_cond_signal(&w->put);
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
+	flusher_set(&w->flusher, ENDING);
+	pthread_join(w->flusher.thread, NULL);
+	pthread_mutex_destroy(&w->flusher.lock);
+	pthread_cond_destroy(&w->flusher.changed);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->put);
 	pthread_cond_destroy(&w->waited);

@@ -4,7 +4,7 @@
  * A job is prepared by any thread (bytes read, checked, compressed, sealed, written to a segment) and put here. The
  * writer takes what waits, at most WRITER_GROUP jobs, and makes one transaction of it:
  *
- *     flush bodies  ->  apply each job, each taken back alone when it fails  ->  commit
+ *     flush bodies, beside that apply each job, each taken back alone when it fails  ->  commit
  *     -> notes and done() of jobs that need no flush  ->  flush the log  ->  notes and done() of the others
  *
  * apply() runs on the writer thread; it uses nothing but the database, its job and the writer_* calls below. done() runs
