@@ -128,6 +128,16 @@ int verb_account_add(struct cli *c)
 	return code == EX_OK ? print_account(c, address, buf_slice(&password), made) : code;
 }
 
+/* Whoever is in with the old password leaves. */
+static int end_sessions(struct cli *c, const char *address)
+{
+	json_t *args = json_pack("{s:s}", "address", address), *answer = NULL;
+	int code = cli_admin(c, "account.logout", args, &answer);
+	json_decref(args);
+	json_decref(answer);
+	return code;
+}
+
 int verb_account_passwd(struct cli *c)
 {
 	__attribute__((cleanup(buf_free_secret))) struct buf password = {.max = LIMIT_PASSWORD};
@@ -139,7 +149,11 @@ int verb_account_passwd(struct cli *c)
 		code = cli_new_password(c, &password, &made);
 	if (code == EX_OK)
 		code = cli_set_password(c, id, login, buf_slice(&password));
-	return code == EX_OK ? print_account(c, login, buf_slice(&password), made) : code;
+	if (code != EX_OK)
+		return code;
+	int ended = end_sessions(c, login);
+	code = print_account(c, login, buf_slice(&password), made);
+	return ended == EX_OK ? code : ended;
 }
 
 /* The login goes first: whatever happens then, nobody enters an account that is being removed. */

@@ -197,6 +197,14 @@ enum result admin_account_resume(struct admin *a, struct db *db)
 	return set_suspended(a, db, false);
 }
 
+enum result admin_account_logout(struct admin *a, struct db *db)
+{
+	enum result r = admin_find_account(a, db, &a->account);
+	if (r == OK)
+		a->after = end_sessions;
+	return r;
+}
+
 enum result admin_status(struct admin *a, struct db *db)
 {
 	Sekisho__GaugesAnswer g = SEKISHO__GAUGES_ANSWER__INIT;

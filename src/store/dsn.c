@@ -1,6 +1,7 @@
 #include "store/dsn.h"
 #include "mail/build.h"
 #include "mail/dsn.h"
+#include "store/courier.h"
 #include "store/deliver.h"
 #include "store/fields.h"
 #include "store/queue.h"
@@ -323,6 +324,8 @@ static enum result make(struct notice *n)
 	if (!n->drop)
 		deliver_finish(&n->d, r);
 	trace_row_free(&n->trace);
+	if (r == OK && n->n == RCPTS_MOST)
+		courier_wake(n->store, n->queued); /* there may be more than one notice holds */
 	if (r == OK && !n->drop)
 		EVENT(DSN_MADE, KV("mail", n->d.mail), KV("about", n->about),
 		    KZ("kind", n->failed ? "failed" : "other"));

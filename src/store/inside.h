@@ -57,7 +57,7 @@ static inline struct store *store_of(const struct ipc_turn *t)
 {
 	return ipc_server_context(t);
 }
-/* The session of this channel; NULL when its account was suspended meanwhile (the turn is then answered). */
+/* The session of this channel; NULL when it was ended meanwhile (the turn is then answered). */
 struct login *session_of(struct ipc_turn *t);
 
 /* Answers that a job or a reading failed, in general words. */

@@ -18,7 +18,7 @@ struct login {
 	int64_t account;
 	char *address; /* the account's primary address */
 	enum ipc_peer peer;
-	_Atomic bool over; /* the account was suspended or removed: nothing is answered any more */
+	_Atomic bool over; /* its sessions were ended: nothing is answered any more */
 	bool noted;        /* a NOTE_MAILBOX is out and STORE_SYNC was not asked since */
 
 	int64_t selected; /* mailbox, 0: none */

@@ -76,7 +76,7 @@ struct login *session_of(struct ipc_turn *t)
 	struct login *s = ipc_conn_data(t->conn);
 	if (s && !atomic_load(&s->over))
 		return s;
-	ipc_refuse(t, STOP, "The account was suspended");
+	ipc_refuse(t, STOP, "The sessions of this account were ended");
 	return NULL;
 }
 

@@ -613,6 +613,13 @@ static void suspended_sessions_end(void **state)
 	c = store_kit_login(&kit, (uint64_t)jiro, "imap");
 	assert_int_equal(c.fd, -1);
 	store_kit_must(&kit, "account.resume", "{\"address\":\"jiro@here.example\"}");
+	c = login(jiro);
+	store_kit_must(&kit, "account.logout", "{\"address\":\"jiro@here.example\"}");
+	assert_int_equal(do_name(&c, ASK_STORE_STATUS, "INBOX"), STOP);
+	ipc_close(&c);
+	c = login(jiro);
+	assert_int_equal(do_name(&c, ASK_STORE_STATUS, "INBOX"), OK);
+	ipc_close(&c);
 	c = store_kit_login(&kit, 999, "imap");
 	assert_int_equal(c.fd, -1);
 }
