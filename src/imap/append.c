@@ -116,15 +116,6 @@ static enum result scan_message(
 	return r;
 }
 
-static char **words(struct arena *a, const struct imap_flags *f)
-{
-	char **v = arena_array(a, f->n + 1, sizeof *v);
-	for (size_t i = 0; v && i < f->n; i++)
-		if (!(v[i] = arena_z(a, f->keywords[i])))
-			return NULL;
-	return v;
-}
-
 static enum result store_message(
     struct imap *s, const struct target *t, int message, Sekisho__AppendAnswer **out)
 {
@@ -136,7 +127,7 @@ static enum result store_message(
 	Sekisho__AppendAsk ask = SEKISHO__APPEND_ASK__INIT;
 	ask.mailbox = arena_z(&s->arena, t->mailbox);
 	ask.flags = t->flags.system;
-	ask.keywords = words(&s->arena, &t->flags);
+	ask.keywords = imap_keywords_pack(&s->arena, &t->flags);
 	ask.n_keywords = t->flags.n;
 	ask.internal_ms = t->internal_ms;
 	ask.facts = scanned->facts;

@@ -1,18 +1,13 @@
 /* bodystructure: BODY and BODYSTRUCTURE (RFC 3501 7.4.2). Depth is limited by LIMIT_MIME_DEPTH in the facts. */
 #include "fetch.h"
 
-static struct slice octets(ProtobufCBinaryData b)
-{
-	return slice_of(b.data, b.len);
-}
-
 /*
  * Whether a value is still in RFC 2231's extended form, charset'language'octets: its name then keeps the asterisk
  * (RFC 2231 section 6). A plain value that only looks so decodes to itself.
  */
 static bool is_extended(const Sekisho__Param *p)
 {
-	struct slice raw = octets(p->raw);
+	struct slice raw = imap_octets(p->raw);
 	ptrdiff_t quote = slice_find(raw, '\'');
 	if (quote < 0 || slice_find(slice_sub(raw, (size_t)quote + 1, raw.n), '\'') < 0)
 		return false;
@@ -27,7 +22,7 @@ static void put_param(struct stream *out, const Sekisho__Param *p)
 		buf_puts(&name, "*");
 	imap_put_string(out, buf_slice(&name));
 	stream_put(out, SLICE(" "));
-	imap_put_string(out, octets(p->raw));
+	imap_put_string(out, imap_octets(p->raw));
 }
 
 static void put_params(struct stream *out, Sekisho__Param *const *v, size_t n)
@@ -95,7 +90,7 @@ static void put_extension_end(struct stream *out, const Sekisho__Part *p)
 	stream_put(out, SLICE(" "));
 	put_languages(out, p);
 	stream_put(out, SLICE(" "));
-	imap_put_nstring(out, octets(p->location), p->has_location);
+	imap_put_nstring(out, imap_octets(p->location), p->has_location);
 }
 
 static void put_multipart(struct stream *out, const Sekisho__Part *p, bool extended)
@@ -123,9 +118,9 @@ static void put_fields(struct stream *out, const Sekisho__Part *p)
 	stream_put(out, SLICE(" "));
 	put_leaf_params(out, p);
 	stream_put(out, SLICE(" "));
-	imap_put_nstring(out, octets(p->id), p->has_id);
+	imap_put_nstring(out, imap_octets(p->id), p->has_id);
 	stream_put(out, SLICE(" "));
-	imap_put_nstring(out, octets(p->description), p->has_description);
+	imap_put_nstring(out, imap_octets(p->description), p->has_description);
 	stream_put(out, SLICE(" "));
 	imap_put_string(out, slice_str(p->encoding));
 	stream_put(out, SLICE(" "));
@@ -151,7 +146,7 @@ static void put_leaf(struct stream *out, const Sekisho__Part *p, bool extended)
 	if (!extended)
 		return;
 	stream_put(out, SLICE(" "));
-	imap_put_nstring(out, octets(p->md5), p->has_md5);
+	imap_put_nstring(out, imap_octets(p->md5), p->has_md5);
 	put_extension_end(out, p);
 }
 

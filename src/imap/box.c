@@ -42,18 +42,24 @@ Sekisho__Run **imap_runs_pack(struct arena *a, const struct runs *r)
 	return list;
 }
 
-bool imap_runs_unpack(struct arena *a, Sekisho__Run *const *v, size_t n, struct runs *out)
+bool imap_runs_take(struct arena *a, Sekisho__Run *const *v, size_t n, struct runs *into)
 {
-	*out = (struct runs){0};
 	for (size_t i = 0; i < n; i++) {
 		uint32_t last;
-		if (!v[i]->first || !v[i]->count || !add_ok(v[i]->first, v[i]->count - 1, &last))
-			continue;
-		if (!imap_runs_add(out, a, v[i]->first, last))
+		if (v[i]->first && v[i]->count && add_ok(v[i]->first, v[i]->count - 1, &last) &&
+		    !imap_runs_add(into, a, v[i]->first, last))
 			return false;
 	}
-	imap_runs_tidy(out);
 	return true;
+}
+
+char **imap_keywords_pack(struct arena *a, const struct imap_flags *f)
+{
+	char **v = arena_array(a, f->n + 1, sizeof *v);
+	for (size_t i = 0; v && i < f->n; i++)
+		if (!(v[i] = arena_z(a, f->keywords[i])))
+			return NULL;
+	return v;
 }
 
 /*

@@ -7,17 +7,6 @@ struct copied {
 	struct runs from, to;
 };
 
-static bool take_runs(struct imap *s, Sekisho__Run *const *v, size_t n, struct runs *into)
-{
-	for (size_t i = 0; i < n; i++) {
-		uint32_t last;
-		if (v[i]->first && v[i]->count && add_ok(v[i]->first, v[i]->count - 1, &last) &&
-		    !imap_runs_add(into, &s->arena, v[i]->first, last))
-			return false;
-	}
-	return true;
-}
-
 static enum result ask_copy(
     struct imap *s, const struct runs *uids, struct slice to, bool move, struct copied *done)
 {
@@ -33,8 +22,8 @@ static enum result ask_copy(
 	while (r == OK) {
 		done->uidvalidity = answer->uidvalidity;
 		done->highest = MAX(done->highest, answer->highestmodseq);
-		if (!take_runs(s, answer->from, answer->n_from, &done->from) ||
-		    !take_runs(s, answer->to, answer->n_to, &done->to)) {
+		if (!imap_runs_take(&s->arena, answer->from, answer->n_from, &done->from) ||
+		    !imap_runs_take(&s->arena, answer->to, answer->n_to, &done->to)) {
 			ipc_close(&s->store);
 			return GONE;
 		}
@@ -134,7 +123,7 @@ enum result imap_expunge(struct imap *s, struct imap_args *p)
 	enum result r = imap_ask(s, ASK_STORE_EXPUNGE, &ask, &answer);
 	while (r == OK) {
 		highest = MAX(highest, answer->highestmodseq);
-		if (!take_runs(s, answer->vanished, answer->n_vanished, &gone)) {
+		if (!imap_runs_take(&s->arena, answer->vanished, answer->n_vanished, &gone)) {
 			ipc_close(&s->store);
 			r = GONE;
 		} else if (!s->store.more) {

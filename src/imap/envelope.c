@@ -1,15 +1,11 @@
 /* envelope: ENVELOPE (RFC 3501 7.4.2). */
 #include "fetch.h"
 
-static struct slice octets(ProtobufCBinaryData b)
-{
-	return slice_of(b.data, b.len);
-}
-
 /* (name adl mailbox host); a group begins with its name as mailbox and ends with NIL, both without a host. */
 static void put_address(struct stream *out, const Sekisho__Address *a)
 {
-	struct slice name = octets(a->name), local = octets(a->local), domain = octets(a->domain);
+	struct slice name = imap_octets(a->name), local = imap_octets(a->local),
+		     domain = imap_octets(a->domain);
 	switch (a->kind) {
 	case SEKISHO__ADDRESS__KIND__GROUP_START:
 		stream_put(out, SLICE("(NIL NIL "));
@@ -27,7 +23,7 @@ static void put_address(struct stream *out, const Sekisho__Address *a)
 		stream_put(out, SLICE("("));
 		imap_put_nstring(out, name, name.n);
 		stream_put(out, SLICE(" "));
-		imap_put_nstring(out, octets(a->route), a->route.len);
+		imap_put_nstring(out, imap_octets(a->route), a->route.len);
 		stream_put(out, SLICE(" "));
 		/* NIL would make it a group; for what is missing clients know the words that other servers use. */
 		imap_put_string(out, local.n ? local : SLICE("MISSING_MAILBOX"));
@@ -56,9 +52,9 @@ void imap_put_envelope(struct stream *out, const Sekisho__Envelope *e)
 	if (!e)
 		e = &none;
 	stream_put(out, SLICE("("));
-	imap_put_nstring(out, octets(e->date), e->has_date);
+	imap_put_nstring(out, imap_octets(e->date), e->has_date);
 	stream_put(out, SLICE(" "));
-	imap_put_nstring(out, slice_trim_blank(octets(e->subject)), e->has_subject);
+	imap_put_nstring(out, slice_trim_blank(imap_octets(e->subject)), e->has_subject);
 	put_addresses(out, e->from, e->n_from);
 	/* Absent or empty, both default to From (RFC 3501 7.4.2). */
 	put_addresses(out, e->n_sender ? e->sender : e->from, e->n_sender ? e->n_sender : e->n_from);
@@ -67,8 +63,8 @@ void imap_put_envelope(struct stream *out, const Sekisho__Envelope *e)
 	put_addresses(out, e->cc, e->n_cc);
 	put_addresses(out, e->bcc, e->n_bcc);
 	stream_put(out, SLICE(" "));
-	imap_put_nstring(out, octets(e->in_reply_to), e->has_in_reply_to);
+	imap_put_nstring(out, imap_octets(e->in_reply_to), e->has_in_reply_to);
 	stream_put(out, SLICE(" "));
-	imap_put_nstring(out, octets(e->message_id), e->has_message_id);
+	imap_put_nstring(out, imap_octets(e->message_id), e->has_message_id);
 	stream_put(out, SLICE(")"));
 }

@@ -76,6 +76,10 @@ struct imap_range {
 bool imap_section_range(
     const Sekisho__Part *root, uint64_t size, const struct imap_section *sec, struct imap_range *out);
 
+static inline struct slice imap_octets(ProtobufCBinaryData b)
+{
+	return slice_of(b.data, b.len);
+}
 void imap_put_envelope(struct stream *out, const Sekisho__Envelope *e);
 void imap_put_bodystructure(struct stream *out, const Sekisho__Part *part, bool extended);
 

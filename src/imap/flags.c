@@ -39,15 +39,6 @@ static void parse_store(struct imap *s, struct imap_args *p, struct change *c)
 	imap_args_store_flags(p, &c->flags);
 }
 
-static char **words(struct arena *a, const struct imap_flags *f)
-{
-	char **v = arena_array(a, f->n + 1, sizeof *v);
-	for (size_t i = 0; v && i < f->n; i++)
-		if (!(v[i] = arena_z(a, f->keywords[i])))
-			return NULL;
-	return v;
-}
-
 struct stored {
 	struct runs modified;
 	uint64_t highest;
@@ -63,13 +54,7 @@ static bool take_answer(
 	for (size_t i = 0; i < a->n_changes && (!c->silent || modseq); i++)
 		imap_put_change(s, a->changes[i], !c->silent, uid, modseq);
 	done->highest = MAX(done->highest, a->highestmodseq);
-	for (size_t i = 0; i < a->n_modified; i++) {
-		uint32_t first = a->modified[i]->first, last;
-		if (first && a->modified[i]->count && add_ok(first, a->modified[i]->count - 1, &last) &&
-		    !imap_runs_add(&done->modified, &s->arena, first, last))
-			return false;
-	}
-	return true;
+	return imap_runs_take(&s->arena, a->modified, a->n_modified, &done->modified);
 }
 
 static enum result store_window(
@@ -81,7 +66,7 @@ static enum result store_window(
 	ask.n_uids = uids->n;
 	ask.mode = c->mode;
 	ask.flags = c->flags.system;
-	ask.keywords = words(a, &c->flags);
+	ask.keywords = imap_keywords_pack(a, &c->flags);
 	ask.n_keywords = c->flags.n;
 	ask.unchanged_since = c->unchanged_since;
 	ask.has_unchanged_since = c->conditional;

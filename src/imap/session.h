@@ -114,7 +114,10 @@ uint32_t imap_box_recent_count(const struct imap_box *box); /* of those that are
 void imap_box_add_recent(struct imap_box *box, uint32_t first, uint32_t last);
 /* struct runs as the list of Run that asks carry. */
 Sekisho__Run **imap_runs_pack(struct arena *a, const struct runs *r);
-bool imap_runs_unpack(struct arena *a, Sekisho__Run *const *v, size_t n, struct runs *out);
+/* Adds a list of Run as an answer brings it; what makes no sense is left out. False when the arena is full. */
+bool imap_runs_take(struct arena *a, Sekisho__Run *const *v, size_t n, struct runs *into);
+/* Keywords as asks carry them; NULL when the arena is full. */
+char **imap_keywords_pack(struct arena *a, const struct imap_flags *f);
 
 /* sync.c */
 /* Asks what happened and tells it; nothing unless a note came. Not OK: the session must end (BYE was said). */

@@ -153,17 +153,6 @@ static bool take_changes(struct imap *s, const Sekisho__SyncAnswer *a, struct ne
 	return true;
 }
 
-static bool take_runs(struct imap *s, Sekisho__Run *const *v, size_t n, struct runs *into)
-{
-	for (size_t i = 0; i < n; i++) {
-		uint32_t last;
-		if (v[i]->first && v[i]->count && add_ok(v[i]->first, v[i]->count - 1, &last) &&
-		    !imap_runs_add(into, &s->arena, v[i]->first, last))
-			return false;
-	}
-	return true;
-}
-
 /* The watermark was handed to this session, whatever it asked for. */
 static void take_recent(struct imap_box *box, const Sekisho__SyncAnswer *a)
 {
@@ -178,8 +167,9 @@ static bool take_packet(struct imap *s, const Sekisho__SyncAnswer *a, struct new
 	news->gone |= a->gone;
 	take_recent(s->box, a);
 	imap_box_keywords(s, a->keywords, a->n_keywords, false);
-	return take_changes(s, a, news) && take_runs(s, a->vanished, a->n_vanished, &news->vanished) &&
-	       take_runs(s, a->added, a->n_added, &news->added);
+	return take_changes(s, a, news) &&
+	       imap_runs_take(&s->arena, a->vanished, a->n_vanished, &news->vanished) &&
+	       imap_runs_take(&s->arena, a->added, a->n_added, &news->added);
 }
 
 static enum result ask_news(struct imap *s, uint64_t since, const struct runs *only, struct news *news)
