@@ -10,7 +10,8 @@
 #define CAPS_IN                                                                                              \
 	CAPS_ALWAYS                                                                                          \
 	" IDLE NAMESPACE UIDPLUS UNSELECT CHILDREN MOVE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN"          \
-	" SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE OBJECTID UTF8=ACCEPT"
+	" SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE OBJECTID SAVEDATE PREVIEW "   \
+	"UTF8=ACCEPT"
 
 const char *imap_capabilities(const struct imap *s)
 {

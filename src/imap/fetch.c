@@ -29,6 +29,8 @@ const Sekisho__Part *imap_message_root(struct imap_message *m)
 
 /* ---- one row ---- */
 
+#define OF_FACTS ((unsigned)(ITEM_ENVELOPE | ITEM_BODY | ITEM_BODYSTRUCTURE | ITEM_PREVIEW))
+
 struct put {
 	struct stream *out;
 	bool some;
@@ -63,6 +65,10 @@ static void put_small_items(struct imap *s, struct put *p, const Sekisho__Row *r
 		name(p, "INTERNALDATE ");
 		imap_put_date_time(p->out, row->internal_ms);
 	}
+	if (items & ITEM_SAVEDATE) {
+		name(p, "SAVEDATE ");
+		imap_put_date_time(p->out, row->saved_ms);
+	}
 	if (items & ITEM_SIZE) {
 		name(p, "RFC822.SIZE ");
 		imap_put_number(p->out, row->size);
@@ -81,7 +87,7 @@ static void put_small_items(struct imap *s, struct put *p, const Sekisho__Row *r
 
 static void put_structure(struct imap_message *m, struct put *p, unsigned items)
 {
-	if (!(items & (ITEM_ENVELOPE | ITEM_BODY | ITEM_BODYSTRUCTURE)))
+	if (!(items & OF_FACTS))
 		return;
 	const Sekisho__Part *root = imap_message_root(m);
 	if (items & ITEM_ENVELOPE) {
@@ -95,6 +101,10 @@ static void put_structure(struct imap_message *m, struct put *p, unsigned items)
 	if (items & ITEM_BODYSTRUCTURE) {
 		name(p, "BODYSTRUCTURE ");
 		imap_put_bodystructure(p->out, root, true);
+	}
+	if (items & ITEM_PREVIEW) {
+		name(p, "PREVIEW ");
+		imap_put_nstring(p->out, slice_str(m->facts ? m->facts->preview : ""), m->facts != NULL);
 	}
 }
 
@@ -130,7 +140,7 @@ static enum result put_row(struct imap *s, struct arena *a, const struct imap_ro
 static uint32_t wanted(const struct imap_fetch *q)
 {
 	uint32_t want = 0;
-	if (q->items & (ITEM_ENVELOPE | ITEM_BODY | ITEM_BODYSTRUCTURE))
+	if (q->items & OF_FACTS)
 		want |= SEKISHO__WANT__WANT_FACTS;
 	for (unsigned i = 0; i < q->n_sections; i++) {
 		const struct imap_section *sec = &q->sections[i];

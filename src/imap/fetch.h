@@ -17,6 +17,8 @@ enum imap_item {
 	ITEM_ENVELOPE = 128,
 	ITEM_BODY = 256,
 	ITEM_BODYSTRUCTURE = 512,
+	ITEM_SAVEDATE = 1024,
+	ITEM_PREVIEW = 2048,
 };
 
 enum imap_section_kind {

@@ -121,6 +121,8 @@ static const struct {
     {"MODSEQ", ITEM_MODSEQ},
     {"EMAILID", ITEM_EMAILID},
     {"THREADID", ITEM_THREADID},
+    {"SAVEDATE", ITEM_SAVEDATE},
+    {"PREVIEW", ITEM_PREVIEW},
 };
 static const struct {
 	const char *word;
@@ -152,6 +154,8 @@ static void one_item(struct imap_args *p, struct imap_fetch *q)
 	for (size_t i = 0; i < COUNT(items); i++)
 		if (slice_ieq(word, slice_str(items[i].word))) {
 			q->items |= items[i].items;
+			if (items[i].items == ITEM_PREVIEW) /* RFC 8970 3.2: ours is always at hand */
+				cursor_try_word(&p->c, SLICE(" (LAZY)"));
 			return;
 		}
 	for (size_t i = 0; i < COUNT(legacy); i++)

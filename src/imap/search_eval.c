@@ -17,9 +17,11 @@ static enum imap_truth compare_day(enum imap_key_kind kind, int64_t day, int64_t
 {
 	switch (kind) {
 	case KEY_BEFORE:
+	case KEY_SAVEDBEFORE:
 	case KEY_SENTBEFORE:
 		return truth(day < wanted);
 	case KEY_ON:
+	case KEY_SAVEDON:
 	case KEY_SENTON:
 		return truth(day == wanted);
 	default:
@@ -198,6 +200,10 @@ enum imap_truth imap_search_eval(struct imap *s, const struct imap_key *k, const
 	case KEY_ON:
 	case KEY_SINCE:
 		return compare_day(k->kind, day_of(row->internal_ms), k->day);
+	case KEY_SAVEDBEFORE:
+	case KEY_SAVEDON:
+	case KEY_SAVEDSINCE:
+		return compare_day(k->kind, day_of(row->saved_ms), k->day);
 	case KEY_SENTBEFORE:
 	case KEY_SENTON:
 	case KEY_SENTSINCE:
