@@ -116,7 +116,7 @@ static void put_command_page(const struct cli *c, struct buf *b)
 		"設定ファイル。既定は /etc/sekisho/sekisho.conf です。"));
 	put_codes(c, b);
 	put_section(c, b, "SEE ALSO", "関連項目");
-	buf_puts(b, ".BR sekisho.conf (5)\n");
+	buf_puts(b, ".BR sekisho.conf (5),\n.BR sekisho-events (7)\n");
 }
 
 static void put_option(const struct cli *c, struct buf *b, const struct config_option *o)
@@ -157,6 +157,48 @@ static void put_config_page(const struct cli *c, struct buf *b)
 	buf_puts(b, ".BR sekisho (1)\n");
 }
 
+static const struct {
+	const char *name, *level, *meaning, *fields;
+} events[] = {
+#define X(name, level, meaning, fields) {#name, #level, meaning, fields},
+#include "base/events.def"
+#undef X
+};
+
+static void put_lower(struct buf *b, const char *text)
+{
+	for (; *text; text++)
+		buf_putc(b, ascii_lower(*text));
+}
+
+static void put_events_page(const struct cli *c, struct buf *b)
+{
+	put_head(c, b, "sekisho-events", "7", "what sekisho logs and counts", "sekisho が記録し数えること");
+	put_section(c, b, "DESCRIPTION", "説明");
+	put_paragraph(c, b,
+	    "Events are written to standard error, one a line, as logfmt or JSON (log_format): time, level, "
+	    "role, event, "
+	    "session where there is one, and the event's own fields. Every event is counted, whether it is "
+	    "written or not "
+	    "(log_level); /metrics shows the counts.",
+	    "イベントは一行に一つ、logfmt か "
+	    "JSON(log_format)で標準エラーに書かれます。時刻、レベル、ロール、イベント名、"
+	    "セッション(あれば)、イベントごとの項目が並びます。書かれないもの(log_level)"
+	    "も含めてすべて数えられ、/metrics で見られます。");
+	put_section(c, b, "EVENTS", "イベント");
+	for (size_t i = 0; i < COUNT(events); i++) {
+		BUF_LOCAL(name, 64);
+		BUF_LOCAL(rest, 1024);
+		put_lower(&name, events[i].name);
+		buf_puts(&rest, "(");
+		put_lower(&rest, events[i].level);
+		buf_printf(&rest, ") %s", events[i].fields);
+		put_item(b, buf_z(&name), buf_z(&rest), events[i].meaning);
+	}
+	put_section(c, b, "SEE ALSO", "関連項目");
+	buf_puts(b, ".BR sekisho (1),\n.BR sekisho.conf (5)\n");
+}
+
 int verb_man(struct cli *c)
 {
 	const char *page = cli_arg(c, "page");
@@ -165,7 +207,9 @@ int verb_man(struct cli *c)
 		put_command_page(c, &text);
 	else if (strcmp(page, "sekisho.conf.5") == 0)
 		put_config_page(c, &text);
+	else if (strcmp(page, "sekisho-events.7") == 0)
+		put_events_page(c, &text);
 	else
-		return cli_fail(c, EX_USAGE, "there are sekisho.1 and sekisho.conf.5");
+		return cli_fail(c, EX_USAGE, "there are sekisho.1, sekisho.conf.5 and sekisho-events.7");
 	return fwrite(text.p, 1, text.n, stdout) == text.n && !fflush(stdout) ? EX_OK : EX_IOERR;
 }
