@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static uint16_t port;
-static struct world *current; /* the store's handlers have no other way to it */
+static struct world *_Atomic current; /* the store's handlers have no other way to it */
 
 /* ---- the store ---- */
 
@@ -67,7 +67,7 @@ static void on_outbody(struct ipc_turn *t)
 {
 	const Sekisho__OutBodyAsk *ask = t->ask;
 	Sekisho__BodyAnswer answer = SEKISHO__BODY_ANSWER__INIT;
-	struct slice part = slice_sub(current->body, ask->offset, ask->length);
+	struct slice part = slice_sub(((struct world *)current)->body, ask->offset, ask->length);
 	answer.data = (ProtobufCBinaryData){part.n, (uint8_t *)(uintptr_t)part.p};
 	ipc_answer(t, &answer, NULL);
 }
@@ -263,7 +263,8 @@ void world_host(struct world *w, unsigned host, ...)
 		return;
 	p->world = w;
 	p->listener = listen_on(host);
-	w->settings.port = port;
+	if (!w->settings.port)
+		w->settings.port = port;
 	pthread_t t;
 	assert_int_equal(pthread_create(&t, NULL, accept_all, p), 0);
 	pthread_detach(t);
@@ -413,6 +414,16 @@ const struct report *world_report(struct world *w, uint64_t row)
 		fail_msg("no report for %llu; fault: %s; heard:\n%s", (unsigned long long)row, w->fault,
 		    buf_z(&w->heard));
 	return found;
+}
+
+unsigned world_outcomes(struct world *w, unsigned outcome)
+{
+	unsigned n = 0;
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < w->reports_n; i++)
+		n += w->reports[i].outcome == outcome;
+	pthread_mutex_unlock(&w->lock);
+	return n;
 }
 
 bool world_heard(struct world *w, const char *text)

@@ -70,6 +70,7 @@ void world_host(struct world *w, unsigned host, ...);
 Sekisho__Job *world_job(struct world *w, const char *domain, uint64_t first, size_t n, const char *data);
 void world_give(struct world *w, Sekisho__Job *job);
 const struct report *world_report(struct world *w, uint64_t row); /* waits; fails the test after 10 s */
+unsigned world_outcomes(struct world *w, unsigned outcome);       /* reports with it so far */
 bool world_heard(struct world *w, const char *text);
 uint16_t world_port(void);
 
