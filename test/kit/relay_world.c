@@ -47,8 +47,11 @@ static void on_report(struct ipc_turn *t)
 	for (size_t i = 0; !refused && i < ask->n_attempts && w->reports_n < REPORTS; i++) {
 		const Sekisho__Attempt *a = ask->attempts[i];
 		struct report *r = &w->reports[w->reports_n++];
-		*r = (struct report){
-		    .row = a->row, .outcome = a->outcome, .code = a->code, .remote_dsn = a->remote_dsn};
+		*r = (struct report){.row = a->row,
+		    .outcome = a->outcome,
+		    .code = a->code,
+		    .ms = a->ms,
+		    .remote_dsn = a->remote_dsn};
 		snprintf(r->status, sizeof r->status, "%s", a->status);
 		snprintf(r->text, sizeof r->text, "%s", a->text);
 		snprintf(r->host, sizeof r->host, "%s", a->host);
@@ -169,10 +172,12 @@ static bool step(struct talker *t, struct slice line)
 	struct slice rest = slice_sub(line, 2, line.n);
 	uint64_t n = 0;
 	switch (line.p[0]) {
-	case '>':
-		say(t, rest);
-		say(t, SLICE("\r\n"));
+	case '>': {
+		BUF_LOCAL(reply, 100000);
+		buf_printf(&reply, SLICE_FMT "\r\n", SLICE_ARG(rest));
+		say(t, buf_slice(&reply));
 		return true;
+	}
 	case '#':
 		say(t, rest);
 		return true;

@@ -25,7 +25,7 @@
 
 struct report {
 	uint64_t row;
-	unsigned outcome, code;
+	unsigned outcome, code, ms;
 	char status[16], text[512], host[300], ip[64], tls[128];
 	bool remote_dsn;
 };

@@ -483,6 +483,21 @@ static void an_idle_connection_that_ended(void **state)
 	world_end(w);
 }
 
+/* A server that sends each reply by itself waits for our acknowledgements; we must not hold them back for 40 ms. */
+static void replies_one_by_one_cost_no_time(void **state)
+{
+	struct world *w = world_new(ZONE);
+	world_host(w, 1, HELLO_PIPELINING TAKE TAKE TAKE TAKE TAKE TAKE TAKE TAKE REST, NULL);
+	world_start(w);
+	unsigned least = 1000;
+	for (uint64_t row = 1; row <= 8; row++) {
+		assert_int_equal(send_one(w, "one.test", row)->outcome, SENT);
+		least = MIN(least, world_report(w, row)->ms);
+	}
+	assert_true(least < 35);
+	world_end(w);
+}
+
 static void a_server_says_how_many(void **state)
 {
 	struct world *w = world_new(ZONE);
@@ -760,6 +775,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(routes),
 	    cmocka_unit_test(a_connection_is_used_again),
 	    cmocka_unit_test(an_idle_connection_that_ended),
+	    cmocka_unit_test(replies_one_by_one_cost_no_time),
 	    cmocka_unit_test(a_server_says_how_many),
 	    cmocka_unit_test(chunks),
 	    cmocka_unit_test(what_a_server_cannot_take),
