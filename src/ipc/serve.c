@@ -28,6 +28,8 @@ struct ipc_conn {
 	enum ipc_peer peer;
 	bool listening;
 	_Atomic bool ending;
+	_Atomic unsigned
+	    armed; /* what one thread did before arming, the thread that takes it up next can see */
 	void *data;
 	void (*ended)(void *data);
 	struct ipc_conn *next, **link; /* in the server's list */
@@ -71,7 +73,9 @@ static void conn_free(struct ipc_conn *c)
 static void conn_arm(struct ipc_conn *c, int operation)
 {
 	struct epoll_event e = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = c};
-	if (epoll_ctl(c->server->epoll, operation, c->fd, &e) != 0)
+	int epoll = c->server->epoll, fd = c->fd;
+	atomic_fetch_add_explicit(&c->armed, 1, memory_order_release);
+	if (epoll_ctl(epoll, operation, fd, &e) != 0)
 		conn_free(c);
 }
 
@@ -287,6 +291,7 @@ static void *worker(void *arg)
 		if (n <= 0)
 			continue;
 		struct ipc_conn *c = e.data.ptr;
+		atomic_load_explicit(&c->armed, memory_order_acquire);
 		if (c->listening)
 			handle_accept(c);
 		else

@@ -363,9 +363,11 @@ static enum result read_piece(
 	if (r == OK) {
 		seal_blob_key(b->seal, at->key_id, key);
 		r = get_piece(key, counter, bound_to(at->key_id, at->size, room), slice_of(sealed, n), out);
-		if (r == BAD)
+		if (r == BAD) {
+			r = LATER;
 			EVENT(STORE_ERROR, KZ("what", "body"), KZ("why", "does not open"),
 			    KN("segment", at->segment), KN("place", at->place));
+		}
 	}
 	if (sealed != small)
 		free(sealed);

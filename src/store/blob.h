@@ -88,7 +88,8 @@ void blob_tidy(struct store *s);
 struct blob_place blob_place_of(const struct db_rows *rows, int from);
 /* Looks up where a body lies; false when there is no such. */
 bool blob_find(struct db *db, int64_t id, struct blob_place *out);
-/* Adds octets [offset, offset + length) of the body to out, fewer at its end. GONE: the segment was moved meanwhile. */
+/* Adds octets [offset, offset + length) of the body to out, fewer at its end. GONE: the segment was
+ * moved meanwhile; LATER: it cannot be read, or what is read was changed (logged). */
 NODISCARD enum result blob_read(
     struct blobs *b, const struct blob_place *at, uint64_t offset, uint64_t length, struct buf *out);
 NODISCARD enum result blob_read_facts(struct blobs *b, const struct blob_place *at, struct buf *out);

@@ -36,7 +36,7 @@ struct store {
 	struct facts_cache *facts;
 	struct tasks *tasks;
 	struct courier *courier;
-	struct keeper *keeper;
+	_Atomic(struct keeper *) keeper;
 	struct tidying *tidying; /* the keeper's */
 	_Atomic(struct ipc_server *) server;
 	_Atomic bool broken;

@@ -138,7 +138,7 @@ struct keeper *keeper_new(struct store *s, const char *dir)
 	return k;
 }
 
-void keeper_free(struct keeper *k)
+void keeper_end(struct keeper *k)
 {
 	if (!k)
 		return;
@@ -147,6 +147,12 @@ void keeper_free(struct keeper *k)
 	pthread_cond_signal(&k->wake);
 	pthread_mutex_unlock(&k->lock);
 	pthread_join(k->thread, NULL);
+}
+
+void keeper_free(struct keeper *k)
+{
+	if (!k)
+		return;
 	pthread_cond_destroy(&k->wake);
 	pthread_mutex_destroy(&k->lock);
 	db_close(k->db);

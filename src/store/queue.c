@@ -300,7 +300,23 @@ void queue_release(struct queue *q, const struct claimant *by)
 			if (r->claimant == by)
 				unclaim(q, r);
 	q->rung = false;
+	q->claimants--;
 	pthread_mutex_unlock(&q->lock);
+}
+
+void queue_claimant_new(struct queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	q->claimants++;
+	pthread_mutex_unlock(&q->lock);
+}
+
+unsigned queue_claimants(struct queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	unsigned n = q->claimants;
+	pthread_mutex_unlock(&q->lock);
+	return n;
 }
 
 bool queue_is_claimed(struct queue *q, int64_t row)

@@ -39,6 +39,9 @@ void queue_ring(struct queue *q);
 void queue_remove_row(struct db *db, int64_t row, int64_t queued);
 void queue_remove_if_done(struct db *db, int64_t queued);
 
+/* Relay channels that have claimed and not ended. */
+unsigned queue_claimants(struct queue *q);
+
 /* The sealed columns, in the arena. */
 struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice from_local,
     struct slice from_domain, struct slice envid, struct arena *a);

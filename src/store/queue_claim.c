@@ -151,8 +151,25 @@ static struct claimant *claimant_of(struct ipc_turn *t)
 	if (!c)
 		abort();
 	c->store = store_of(t);
+	queue_claimant_new(c->store->queue);
 	ipc_conn_bind(t->conn, c, claimant_ended);
 	return c;
+}
+
+/* What does not fit this answer any more waits for the next claim. */
+static void load_jobs(struct ipc_turn *t, const struct picked *picked, size_t n, Sekisho__ClaimAnswer *answer)
+{
+	struct store *s = store_of(t);
+	size_t room = CLAIM_ROOM;
+	READER r = reader_begin(s);
+	for (size_t i = 0; i < n; i++) {
+		Sekisho__Job *job =
+		    r.db && room > 4096 ? load_job(s, r.db, &picked[i], &t->arena, &room) : NULL;
+		if (job)
+			answer->jobs[answer->n_jobs++] = job;
+		else
+			queue_unclaim(s->queue, picked[i].rows, picked[i].n);
+	}
 }
 
 void ask_claim(struct ipc_turn *t)
@@ -161,8 +178,7 @@ void ask_claim(struct ipc_turn *t)
 	struct store *s = store_of(t);
 	struct picked *picked = arena_array(&t->arena, CLAIM_MOST, sizeof *picked);
 	Sekisho__Job **jobs = arena_array(&t->arena, CLAIM_MOST, sizeof *jobs);
-	READER r = reader_begin(s);
-	if (!picked || !jobs || !r.db) {
+	if (!picked || !jobs) {
 		refuse(t, LATER);
 		return;
 	}
@@ -170,15 +186,7 @@ void ask_claim(struct ipc_turn *t)
 	    s->queue, claimant_of(t), MIN(ask->most, CLAIM_MOST), MAX(ask->most_per_domain, 1u), picked);
 	Sekisho__ClaimAnswer answer = SEKISHO__CLAIM_ANSWER__INIT;
 	answer.jobs = jobs;
-	size_t room = CLAIM_ROOM;
-	for (size_t i = 0; i < n; i++) {
-		/* What does not fit this answer any more waits for the next claim. */
-		Sekisho__Job *job = room > 4096 ? load_job(s, r.db, &picked[i], &t->arena, &room) : NULL;
-		if (job)
-			jobs[answer.n_jobs++] = job;
-		else
-			queue_unclaim(s->queue, picked[i].rows, picked[i].n);
-	}
+	load_jobs(t, picked, n, &answer);
 	answer.next_ms = queue_numbers(s->queue).next_ms;
 	ipc_answer(t, &answer, NULL);
 }

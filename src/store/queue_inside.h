@@ -49,6 +49,7 @@ struct queue {
 	struct queue_domain *first_turn, **last_turn; /* domains that may have due rows, the next first */
 	struct queue_row **heap;
 	size_t n_heap, cap_heap;
+	unsigned claimants;
 	bool rung; /* the relay was told and has not claimed since */
 };
 
@@ -63,6 +64,7 @@ void queue_join_turn(struct queue *q, struct queue_domain *d);
 void queue_job_end(struct queue *q, struct claim_job *j);
 
 /* Claimed rows wait again: these, or all of a channel that has ended (both take the lock). */
+void queue_claimant_new(struct queue *q);
 void queue_unclaim(struct queue *q, const int64_t *rows, size_t n);
 void queue_release(struct queue *q, const struct claimant *by);
 

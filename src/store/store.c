@@ -206,9 +206,11 @@ static enum result open_all(struct store *s)
 	s->courier = courier_new(s);
 	READER reader = reader_begin(s);
 	r = reader.db ? queue_load(s->queue, reader.db) : LATER;
-	if (r == OK && !(s->keeper = keeper_new(s, c->dir)))
-		r = LATER;
-	return r;
+	if (r != OK)
+		return r;
+	struct keeper *keeper = keeper_new(s, c->dir);
+	s->keeper = keeper;
+	return keeper ? OK : LATER;
 }
 
 enum result store_open(const struct store_settings *settings, struct store **store_out)
@@ -234,11 +236,11 @@ void store_serve(struct store *s, struct ipc_server *server)
 void store_close(struct store *s)
 {
 	bool opened = s->keeper != NULL;
-	keeper_free(s->keeper);
-	s->keeper = NULL;
+	keeper_end(s->keeper);
 	courier_free(s->courier);
-	tasks_free(s->tasks);
 	writer_free(s->writer);
+	tasks_free(s->tasks);
+	keeper_free(s->keeper);
 	if (opened && !atomic_load(&s->broken))
 		mark_clean(s);
 	queue_end(s->queue);

@@ -349,10 +349,9 @@ void writer_put(struct writer *w, struct job *j)
 	pthread_mutex_lock(&w->lock);
 	*w->last = j;
 	w->last = &j->next;
-	bool wake = w->waiting;
-	pthread_mutex_unlock(&w->lock);
-	if (wake)
+	if (w->waiting)
 		pthread_cond_signal(&w->put);
+	pthread_mutex_unlock(&w->lock);
 }
 
 enum result writer_wait(struct writer *w, struct job *j)

@@ -2,6 +2,7 @@
 #include "ipc/grant.h"
 #include "mail/facts.h"
 #include "store/inside.h"
+#include "store/queue.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -113,9 +114,9 @@ enum result store_kit_open(struct store_kit *k, unsigned threads)
 
 void store_kit_close(struct store_kit *k)
 {
-	for (int i = 0; i < 5000 && sessions_count(k->store->sessions); i++)
+	for (int i = 0; i < 5000 && (sessions_count(k->store->sessions) || queue_claimants(k->store->queue));
+	     i++)
 		usleep(1000);
-	usleep(20000); /* channels that were closed just now are being noticed */
 	store_close(k->store);
 	k->store = NULL;
 }
@@ -151,9 +152,16 @@ struct ipc store_kit_channel(struct store_kit *k, enum ipc_peer peer)
 
 struct ipc store_kit_login(struct store_kit *k, uint64_t account, const char *service)
 {
+	struct ipc front = store_kit_channel(k, PEER_USER);
+	struct ipc c = store_kit_login_on(k, &front, account, service);
+	ipc_close(&front);
+	return c;
+}
+
+struct ipc store_kit_login_on(struct store_kit *k, struct ipc *front, uint64_t account, const char *service)
+{
 	static _Thread_local char why[256];
 	ARENA_LOCAL(a, 1 << 20);
-	struct ipc front = store_kit_channel(k, PEER_USER);
 	struct ipc_grant g = {.account = account,
 	    .issued_ms = clock_utc_ms(),
 	    .login = SLICE("someone"),
@@ -168,9 +176,8 @@ struct ipc store_kit_login(struct store_kit *k, uint64_t account, const char *se
 	Sekisho__LoginAnswer *answer;
 	ask.grant = octets_of(buf_slice(&sealed));
 	struct ipc_fds send = {.fd = {fds[1]}, .n = 1};
-	enum result r = ipc_call(&front, ASK_STORE_LOGIN, &ask, &send, &a, &answer, NULL);
-	snprintf(why, sizeof why, "%s", front.why);
-	ipc_close(&front);
+	enum result r = ipc_call(front, ASK_STORE_LOGIN, &ask, &send, &a, &answer, NULL);
+	snprintf(why, sizeof why, "%s", front->why);
 	close(fds[1]);
 	if (r == OK)
 		return (struct ipc){.fd = fds[0], .why = ""};

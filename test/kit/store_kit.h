@@ -25,6 +25,8 @@ void store_kit_close(struct store_kit *k);
 void store_kit_remove(struct store_kit *k);
 
 struct ipc store_kit_channel(struct store_kit *k, enum ipc_peer peer);
+/* Over a front's own channel, which stays open. */
+struct ipc store_kit_login_on(struct store_kit *k, struct ipc *front, uint64_t account, const char *service);
 /* A logged-in channel; fd is -1 when the login was refused (c.why says why). */
 struct ipc store_kit_login(struct store_kit *k, uint64_t account, const char *service);
 
