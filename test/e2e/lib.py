@@ -393,20 +393,24 @@ def _on_term(_number, _frame):
 signal.signal(signal.SIGTERM, _on_term)
 
 
-def pair(**options):
-    """Instances a (a.test) and b (b.test) that send each other's mail to one another."""
+def instance(name, **options):
+    """A server for the domain NAME.test, not yet started: ours, or the reference's."""
+    kind = Instance
     if REFERENCE:
         import peers
         kind = peers.Reference
-    else:
-        kind = Instance
-    a, b = kind("a", domain="a.test", **options), kind("b", domain="b.test", **options)
+    return kind(name, domain=f"{name}.test", **options)
+
+
+def pair(**options):
+    """Instances a (a.test) and b (b.test) that send each other's mail to one another."""
+    a, b = instance("a", **options), instance("b", **options)
     a.routes["b.test"] = f"127.0.0.1:{b.base}"
     b.routes["a.test"] = f"127.0.0.1:{a.base}"
     a.start()
     b.start()
-    for instance in (a, b):
-        equal(instance.ports["smtp"], instance.base, "the first port is SMTP's")
+    for one in (a, b):
+        equal(one.ports["smtp"], one.base, "the first port is SMTP's")
     return a, b
 
 

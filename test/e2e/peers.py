@@ -346,6 +346,8 @@ class Reference(Peer):
 virtual_transport = lmtp:unix:/run/dovecot/lmtp
 virtual_mailbox_maps = inline:{{ {', '.join(f'{{ {u} = x }}' for u in known)} }}
 recipient_delimiter = +
+smtpd_error_sleep_time = 0
+smtpd_hard_error_limit = 1000
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = /run/dovecot/auth-postfix
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
