@@ -191,11 +191,12 @@ static void machine_rcpt(struct buf *b, const struct mail_dsn_rcpt *r, bool utf8
 	mail_addr_put(&addr, r->addr);
 	buf_puts(b, "\r\n");
 	if (r->orcpt.n) {
+		/* xtext is SMTP's spelling and ends here; the type utf-8 keeps its own (RFC 6533 3). */
 		BUF_LOCAL(coded, r->orcpt.n * 12 + 1);
 		if (slice_ieq(r->orcpt_type, SLICE("utf-8")))
 			mail_utf8_xtext_put(&coded, r->orcpt);
 		else
-			mail_xtext_put(&coded, r->orcpt);
+			buf_put(&coded, r->orcpt);
 		status_put(b, "Original-Recipient", r->orcpt_type, buf_slice(&coded));
 	}
 	bool wide = mail_addr_utf8(r->addr);
@@ -217,9 +218,9 @@ static void machine_put(struct buf *b, const struct mail_dsn *d)
 	buf_printf(b, "Content-Type: message/%sdelivery-status\r\n", utf8 ? "global-" : "");
 	buf_printf(b, "Content-Transfer-Encoding: %s\r\n\r\n", utf8 ? "8bit" : "7bit");
 	if (d->envid.n) {
-		BUF_LOCAL(coded, d->envid.n * 3 + 1);
-		mail_xtext_put(&coded, d->envid);
-		buf_printf(b, "Original-Envelope-Id: " SLICE_FMT "\r\n", SLICE_ARG(buf_slice(&coded)));
+		buf_puts(b, "Original-Envelope-Id: ");
+		reply_put(b, d->envid);
+		buf_puts(b, "\r\n");
 	}
 	ascii_status_put(b, "Reporting-MTA", SLICE("dns"), d->reporting_mta, false);
 	if (d->received_from.n)

@@ -76,6 +76,7 @@ static enum result claim(struct relay *r, struct ipc *c, size_t *n_out, int64_t 
 	enum result done = ipc_call(c, ASK_STORE_CLAIM, &ask, NULL, &b->arena, &answer, NULL);
 	while (done == OK) {
 		*next_out = answer->next_ms;
+		queue_heed(r, answer->retries);
 		*n_out += take_jobs(r, b, answer);
 		if (!c->more)
 			return OK;

@@ -225,6 +225,7 @@ struct queue {
 	unsigned out;               /* jobs claimed and not yet reported */
 	unsigned claim_at;          /* when `out` falls to it, more is claimed */
 	struct rows rows;           /* claimed and not yet reported */
+	uint64_t retries;           /* the last ClaimAnswer's */
 	bool stopping;
 };
 
@@ -242,6 +243,8 @@ void queue_init(struct relay *r);
 void relay_queue_free(struct relay *r);
 /* Forgets destinations that were left alone long enough. */
 void queue_sweep(struct relay *r);
+/* What a claim says of retries: when it has changed, no destination counts as dead any more. */
+void queue_heed(struct relay *r, uint64_t retries);
 /* Takes the job. */
 void queue_put(struct relay *r, struct job *j);
 /* Their outcomes are known to store. */

@@ -260,6 +260,17 @@ void queue_sweep(struct relay *r)
 	pthread_mutex_unlock(&q->lock);
 }
 
+void queue_heed(struct relay *r, uint64_t retries)
+{
+	struct queue *q = &r->queue;
+	pthread_mutex_lock(&q->lock);
+	for (size_t i = 0; retries != q->retries && i < DESTINATIONS; i++)
+		for (struct destination *d = q->buckets[i]; d; d = d->next_bucket)
+			d->dead_until = 0;
+	q->retries = retries;
+	pthread_mutex_unlock(&q->lock);
+}
+
 void queue_put(struct relay *r, struct job *j)
 {
 	struct queue *q = &r->queue;

@@ -92,6 +92,12 @@ static void after(struct admin *a)
 	}
 }
 
+static void after_retry(struct admin *a)
+{
+	queue_retry(a->store->queue);
+	after(a);
+}
+
 static bool note_rows(struct admin *a, struct db *db, int64_t queued, int64_t due)
 {
 	DB_ROWS q = DB_QUERY(db, RCPTS_QUEUE, DI(queued));
@@ -179,8 +185,11 @@ static enum result retry_one(struct admin *a, struct db *db, const struct queued
 
 enum result admin_queue_retry(struct admin *a, struct db *db)
 {
-	if (admin_item(a, "mail", 0).n)
-		return change_named(a, db, retry_one, 0, false);
+	if (admin_item(a, "mail", 0).n) {
+		enum result r = change_named(a, db, retry_one, 0, false);
+		a->after = after_retry;
+		return r;
+	}
 	a->rows = arena_new(a->arena, struct admin_rows);
 	int64_t now = clock_utc_ms(), n = 0;
 	struct {
@@ -199,7 +208,7 @@ enum result admin_queue_retry(struct admin *a, struct db *db)
 		if (!note_rows(a, db, ids.v[i], now))
 			return LATER;
 	}
-	a->after = after;
+	a->after = after_retry;
 	a->answer = json_pack("{s:I}", "changed", (json_int_t)n);
 	return OK;
 }

@@ -332,11 +332,18 @@ struct queue_numbers queue_numbers(struct queue *q)
 {
 	pthread_mutex_lock(&q->lock);
 	queue_take_due(q, clock_utc_ms());
-	struct queue_numbers n = {.waiting = q->n_rows};
+	struct queue_numbers n = {.waiting = q->n_rows, .retries = q->retries};
 	if (q->n_heap)
 		n.next_ms = q->heap[0]->due_ms;
 	pthread_mutex_unlock(&q->lock);
 	return n;
+}
+
+void queue_retry(struct queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	q->retries++;
+	pthread_mutex_unlock(&q->lock);
 }
 
 void queue_ring(struct queue *q)

@@ -29,9 +29,12 @@ bool queue_is_claimed(struct queue *q, int64_t row);
 
 struct queue_numbers {
 	uint64_t waiting;
-	int64_t next_ms; /* when the next unclaimed row falls due, 0: none */
+	int64_t next_ms;  /* when the next unclaimed row falls due, 0: none */
+	uint64_t retries; /* how often an administrator asked for a retry */
 };
 struct queue_numbers queue_numbers(struct queue *q);
+/* An administrator asks for a retry: what the relay knows of dead hosts shall not count for the rows added next. */
+void queue_retry(struct queue *q);
 /* Sends the relay a note when something is due now. The keeper's, every second or when queue_numbers says. */
 void queue_ring(struct queue *q);
 

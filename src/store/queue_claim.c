@@ -187,7 +187,9 @@ void ask_claim(struct ipc_turn *t)
 	Sekisho__ClaimAnswer answer = SEKISHO__CLAIM_ANSWER__INIT;
 	answer.jobs = jobs;
 	load_jobs(t, picked, n, &answer);
-	answer.next_ms = queue_numbers(s->queue).next_ms;
+	struct queue_numbers numbers = queue_numbers(s->queue);
+	answer.next_ms = numbers.next_ms;
+	answer.retries = numbers.retries;
 	ipc_answer(t, &answer, NULL);
 }
 

@@ -51,6 +51,7 @@ struct queue {
 	size_t n_heap, cap_heap;
 	unsigned claimants;
 	bool rung; /* the relay was told and has not claimed since */
+	uint64_t retries;
 };
 
 struct queue_row *queue_find(struct queue *q, int64_t row);

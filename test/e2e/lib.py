@@ -142,13 +142,11 @@ _work = None
 
 
 def work():
-    """A folder for this run; removed at the end unless SEKISHO_KEEP is set."""
+    """A folder for this run; removed at the end, after the instances in it, unless SEKISHO_KEEP is set."""
     global _work
     if _work is None:
         _work = pathlib.Path(tempfile.mkdtemp(prefix="sekisho-e2e-"))
         _work.chmod(0o755)
-        if not os.environ.get("SEKISHO_KEEP"):
-            atexit.register(shutil.rmtree, _work, ignore_errors=True)
     return _work
 
 
@@ -354,7 +352,7 @@ class Instance:
         out = command([BINARY, *args, "--data", self.data, "--json"], limit, input=input, good=good)
         return json.loads(out) if out.strip() else None
 
-    def add_users(self, count, pattern="user{}", password="pass-{}"):
+    def add_users(self, count, pattern="user{}", password="password-{}"):
         """Accounts made through the command line; returned, and known to user()."""
         made = []
         for i in range(1, count + 1):
@@ -384,6 +382,8 @@ def _stop_all():
         except Exception:  # the last resort: nothing of ours may stay behind
             with contextlib.suppress(Exception):
                 instance.kill_all()
+    if _work and not os.environ.get("SEKISHO_KEEP"):
+        shutil.rmtree(_work, ignore_errors=True)
 
 
 def _on_term(_number, _frame):

@@ -1,4 +1,5 @@
 """An SMTP server that does what a test tells it: it takes mail, defers, refuses, or does not speak at all."""
+import contextlib
 import re
 import socket
 import ssl
@@ -58,13 +59,13 @@ class Sink:
 
     def close(self):
         """No longer listens, and ends what is open."""
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which else keeps the port
         self.listener.close()
         with self.lock:
             for sock in list(self.open):
-                try:
+                with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
 
     def serve(self, sock, session):
         try:

@@ -205,9 +205,9 @@ static void dsn_returns(void **state)
 		BUF_LOCAL(status, 100000);
 		mail_facts_octets(buf_slice(&b), f->root->parts[1], &status);
 		assert_slice(buf_slice(&status),
-		    "Original-Envelope-Id: QQ+201+2B1\r\nReporting-MTA: dns; mail.example.jp\r\n"
+		    "Original-Envelope-Id: QQ 1+1\r\nReporting-MTA: dns; mail.example.jp\r\n"
 		    "Arrival-Date: Tue, 02 Jan 2024 14:56:40 +0900\r\n\r\n"
-		    "Original-Recipient: rfc822; no+20body@example.org\r\nFinal-Recipient: rfc822; "
+		    "Original-Recipient: rfc822; no body@example.org\r\nFinal-Recipient: rfc822; "
 		    "nobody@example.org\r\n"
 		    "Action: failed\r\nStatus: 5.1.1\r\nRemote-MTA: dns; mx.example.org\r\n"
 		    "Diagnostic-Code: smtp; 550-5.1.1 no 550 5.1.1 such user\r\n"
