@@ -162,7 +162,7 @@ static enum result scram_flag_check(struct sasl *s, const struct scram_first *fi
 {
 	if (plus != (first->flag == 'p'))
 		return BAD;
-	if (first->flag == 'y' && sasl_can_bind(s->stream))
+	if (first->flag == 'y' && !s->binding_unsaid && sasl_can_bind(s->stream))
 		return failed(s, DENY, "channel binding was hidden from the client");
 	if (first->authzid.n && !slice_ieq(first->authzid, first->user))
 		return failed(s, DENY, "would act as another");

@@ -38,7 +38,8 @@ struct sasl {
 	 * CRLF. The slice lives until the next call.
 	 */
 	enum result (*ask)(struct sasl *s, struct slice challenge, struct slice *response_out);
-	void *session; /* for ask() */
+	void *session;       /* for ask() */
+	bool binding_unsaid; /* SASL_UNBOUND was announced: a client's "y" is no sign of an attack */
 	/* Found out. */
 	const char *mechanism; /* as announced */
 	struct slice user;     /* as typed; after OK as the account spells it */
@@ -47,6 +48,8 @@ struct sasl {
 
 /* "PLAIN LOGIN SCRAM-SHA-256", and SCRAM-SHA-256-PLUS where the stream can be bound to. */
 const char *sasl_mechanisms(const struct stream *stream);
+/* What submission announces: decision 0010. SCRAM-SHA-256-PLUS can be used all the same. */
+#define SASL_UNBOUND "PLAIN LOGIN SCRAM-SHA-256"
 bool sasl_known(struct slice mechanism, const struct stream *stream);
 
 /*

@@ -21,6 +21,7 @@ static struct sasl sasl_of(struct smtp *s)
 	    .arena = &s->work,
 	    .ask = ask_client,
 	    .session = s,
+	    .binding_unsaid = true,
 	    .mechanism = s->login.mechanism,
 	    .user = s->login.user,
 	    .grant = s->login.grant};
