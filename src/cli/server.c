@@ -40,14 +40,21 @@ int cli_server_start(const char *config_path, bool demo, const char *log, bool s
 	return EX_OK;
 }
 
-static bool socket_answers(const char *data_dir, const char *name)
+/*
+ * Store answers a question, and so does keys, without which store does not open. That a socket can be connected to says
+ * nothing: master has bound it before the role runs.
+ */
+static bool store_answers(const char *data_dir)
 {
-	ARENA_LOCAL(a, 8192);
+	ARENA_LOCAL(a, LIMIT_IPC_PACKET * 2);
 	struct ipc ipc = {.fd = -1, .why = ""};
-	const char *path = arena_printf(&a, "%s/run/%s", data_dir, name);
-	bool good = path && ipc_connect(path, &ipc) == OK;
-	if (good)
-		ipc_close(&ipc);
+	Sekisho__Empty ask = SEKISHO__EMPTY__INIT;
+	Sekisho__GaugesAnswer *answer;
+	const char *path = arena_printf(&a, "%s/run/admin.sock", data_dir);
+	if (!path || ipc_connect(path, &ipc) != OK)
+		return false;
+	bool good = ipc_call(&ipc, ASK_STORE_GAUGES, &ask, NULL, &a, &answer, NULL) == OK;
+	ipc_close(&ipc);
 	return good;
 }
 
@@ -75,8 +82,7 @@ bool cli_server_ready(const struct config *config, pid_t pid, int64_t ms)
 		int status;
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return false;
-		if (socket_answers(config->data_dir, "admin.sock") &&
-		    socket_answers(config->data_dir, "keys.sock") && port_answers(&config->listen_smtp))
+		if (store_answers(config->data_dir) && port_answers(&config->listen_smtp))
 			return true;
 	}
 	return false;
