@@ -408,11 +408,18 @@ static enum result woken(struct imap *s)
 
 /* ---- the session ---- */
 
-static bool greet(struct imap *s)
+/*
+ * The handshake of the implicit-TLS ports as far as it goes now, then the greeting. LATER: more has to come first, and is
+ * waited for without a thread; until the client has said something there is no TLS state either.
+ */
+static enum result greet(struct imap *s)
 {
 	if (s->service->implicit_tls) {
-		if (stream_tls_accept(s->base.stream, s->service->tls) != OK)
-			return false;
+		enum result r = stream_is_tls(s->base.stream) ? OK : stream_wait(s->base.stream, 0);
+		if (r == OK)
+			r = stream_tls_try_accept(s->base.stream, s->service->tls);
+		if (r != OK)
+			return r == LATER && stream_state(s->base.stream) != OK ? GONE : r;
 		s->secure = true;
 	}
 	s->state = IMAP_NOAUTH;
@@ -421,7 +428,7 @@ static bool greet(struct imap *s)
 	stream_put(s->base.stream, SLICE("] "));
 	stream_puts(s->base.stream, s->service->hostname);
 	stream_put(s->base.stream, SLICE(" ready\r\n"));
-	return stream_flush(s->base.stream) == OK;
+	return stream_flush(s->base.stream);
 }
 
 void imap_enter(struct imap *s, struct ipc *channel, const char *user)
@@ -443,12 +450,22 @@ static enum session_next rest(struct imap *s)
 	return stream_rest(s->base.stream) == OK ? SESSION_SLEEP : SESSION_END;
 }
 
+/* The whole handshake has the time that a login has: who sends it octet by octet gains none. */
+static enum session_next rest_ungreeted(struct imap *s)
+{
+	s->base.sleep_ms = s->since_ms + s->service->login_ms - clock_mono_ms();
+	return s->base.sleep_ms > 0 ? SESSION_SLEEP : SESSION_END;
+}
+
 static enum session_next imap_run(struct session *base)
 {
 	struct imap *s = (struct imap *)base;
 	stream_timeout(base->stream, WITHIN_COMMAND_MS);
-	if (s->state == IMAP_START && !greet(s))
-		return SESSION_END;
+	if (s->state == IMAP_START) {
+		enum result r = greet(s);
+		if (r != OK)
+			return r == LATER ? rest_ungreeted(s) : SESSION_END;
+	}
 	for (;;) {
 		bool wake;
 		enum result r = session_wait(base, &wake);
@@ -468,6 +485,8 @@ static enum session_next imap_run(struct session *base)
 static enum session_next imap_expired(struct session *base)
 {
 	struct imap *s = (struct imap *)base;
+	if (s->state == IMAP_START)
+		return SESSION_END;
 	stream_timeout(base->stream, 0);
 	imap_bye(s, NULL, s->state == IMAP_NOAUTH ? "No login" : "Idle for too long");
 	result_ignore(stream_flush(base->stream));
@@ -509,6 +528,7 @@ struct session *imap_session_new(
 	s->service = service;
 	s->store = (struct ipc){.fd = -1, .why = ""};
 	s->state = IMAP_START;
+	s->since_ms = clock_mono_ms();
 	s->port = (uint16_t)port;
 	snprintf(s->ip, sizeof s->ip, "%s", client_ip);
 	arena_init(&s->arena, COMMAND_ARENA);

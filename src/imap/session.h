@@ -67,7 +67,8 @@ struct imap {
 	unsigned enabled; /* bits of enum imap_enabled */
 	unsigned bad, denied;
 	bool secure;
-	bool uid; /* the command in hand has the UID prefix */
+	int64_t since_ms; /* of the connection, mono */
+	bool uid;         /* the command in hand has the UID prefix */
 	uint16_t port;
 	char ip[46];
 };

@@ -112,18 +112,25 @@ static enum result woken(struct pop3 *s)
 	return STOP;
 }
 
-static bool greet(struct pop3 *s)
+/*
+ * The handshake of the implicit-TLS ports as far as it goes now, then the greeting. LATER: more has to come first, and is
+ * waited for without a thread; until the client has said something there is no TLS state either.
+ */
+static enum result greet(struct pop3 *s)
 {
 	if (s->service->implicit_tls) {
-		if (stream_tls_accept(s->base.stream, s->service->tls) != OK)
-			return false;
+		enum result r = stream_is_tls(s->base.stream) ? OK : stream_wait(s->base.stream, 0);
+		if (r == OK)
+			r = stream_tls_try_accept(s->base.stream, s->service->tls);
+		if (r != OK)
+			return r == LATER && stream_state(s->base.stream) != OK ? GONE : r;
 		s->secure = true;
 	}
 	s->state = POP3_AUTHORIZATION;
 	stream_put(s->base.stream, SLICE("+OK "));
 	stream_puts(s->base.stream, s->service->hostname);
 	stream_put(s->base.stream, SLICE(" ready\r\n"));
-	return stream_flush(s->base.stream) == OK;
+	return stream_flush(s->base.stream);
 }
 
 static enum session_next rest(struct pop3 *s)
@@ -133,12 +140,22 @@ static enum session_next rest(struct pop3 *s)
 	return stream_rest(s->base.stream) == OK ? SESSION_SLEEP : SESSION_END;
 }
 
+/* The whole handshake has the time that a login has: who sends it octet by octet gains none. */
+static enum session_next rest_ungreeted(struct pop3 *s)
+{
+	s->base.sleep_ms = s->since_ms + s->service->login_ms - clock_mono_ms();
+	return s->base.sleep_ms > 0 ? SESSION_SLEEP : SESSION_END;
+}
+
 static enum session_next pop3_run(struct session *base)
 {
 	struct pop3 *s = (struct pop3 *)base;
 	stream_timeout(base->stream, WITHIN_COMMAND_MS);
-	if (s->state == POP3_START && !greet(s))
-		return SESSION_END;
+	if (s->state == POP3_START) {
+		enum result r = greet(s);
+		if (r != OK)
+			return r == LATER ? rest_ungreeted(s) : SESSION_END;
+	}
 	for (;;) {
 		bool wake;
 		enum result r = session_wait(base, &wake);
@@ -192,6 +209,7 @@ struct session *pop3_session_new(
 	s->base = (struct session){.ops = &ops, .stream = stream, .wake_fd = -1, .silent = true};
 	s->base.sleep_ms = service->login_ms;
 	s->service = service;
+	s->since_ms = clock_mono_ms();
 	s->store = (struct ipc){.fd = -1, .why = ""};
 	s->port = (uint16_t)port;
 	snprintf(s->ip, sizeof s->ip, "%s", client_ip);

@@ -26,6 +26,7 @@ struct pop3 {
 	enum pop3_state state;
 	unsigned bad, denied;
 	bool secure;
+	int64_t since_ms; /* of the connection, mono */
 	uint16_t port;
 	char ip[46];
 };
