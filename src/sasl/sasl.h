@@ -48,7 +48,7 @@ struct sasl {
 
 /* "PLAIN LOGIN SCRAM-SHA-256", and SCRAM-SHA-256-PLUS where the stream can be bound to. */
 const char *sasl_mechanisms(const struct stream *stream);
-/* What submission announces: decision 0010. SCRAM-SHA-256-PLUS can be used all the same. */
+/* What submission announces: decision 0013. SCRAM-SHA-256-PLUS can be used all the same. */
 #define SASL_UNBOUND "PLAIN LOGIN SCRAM-SHA-256"
 bool sasl_known(struct slice mechanism, const struct stream *stream);
 
