@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define SESSION_MEMORY ((size_t)256 * 1024)
-#define MAIL_MEMORY ((size_t)4 * 1024 * 1024)
+#define MAIL_MEMORY ((size_t)1024 * 1024)
 #define WORK_MEMORY ((size_t)4 * 1024 * 1024)
 
 enum {
