@@ -193,6 +193,9 @@ enum result deliver_apply(struct deliver *d, struct db *db)
 	if (d->n_remotes)
 		put_queue(d, db, blob);
 	trace_apply(s->writer, db, &d->trace);
+	/* A repetition in the same group must not be told that this one, which will be taken back, succeeded. */
+	if (db_result(db) != OK)
+		return db_result(db);
 	d->added = true;
 	recent_add(s->recent, d->mail, d->content, d->now_ms);
 	return OK;

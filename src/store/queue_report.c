@@ -225,6 +225,7 @@ static void done_report(struct job *j, enum result result)
 			courier_wake(j->store, o->queued);
 		trace_row_free(&o->trace);
 	}
+	queue_ring(q);
 	if (result == OK)
 		ipc_answer(r->turn, NULL, NULL);
 	else

@@ -295,6 +295,38 @@ static void large_mail_is_kept_in_chunks(void **state)
 	ipc_close(&c);
 }
 
+static void large_facts_travel_as_a_file(void **state)
+{
+	BUF_LOCAL(text, 1 << 20);
+	for (int i = 0; i < 1200; i++)
+		buf_printf(
+		    &text, "X-Field-Number-%d: some value that stands in the header, number %d\r\n", i, i);
+	buf_puts(&text, "References:");
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&text, " <a.rather.long.message.id.%d@there.example>\r\n", i);
+	buf_puts(&text, "Subject: crowded\r\n\r\nbody\r\n");
+	struct kit_mail m = kit_mail_make(&kit, buf_slice(&text));
+	assert_true(m.facts_fd >= 0);
+	struct ipc mx = store_kit_channel(&kit, PEER_MX), c = login(jiro);
+	struct kit_envelope e = {.from = "x@there.example", .to = {"jiro@here.example"}};
+	assert_int_equal(kit_deliver(&kit, &mx, &e, &m, NULL), OK);
+	uint32_t uid = do_select(&c, "INBOX")->status->uidnext - 1;
+	static struct rows rows;
+	assert_int_equal(do_fetch(&c, uid, 1, SEKISHO__WANT__WANT_FACTS, false, &rows), OK);
+	assert_true(rows.v[0]->facts->in_fd);
+	assert_int_equal(rows.fds.n, 1);
+	struct slice packed, sent;
+	assert_int_equal(fd_map_sealed(rows.fds.fd[0], UINT32_MAX, &packed), OK);
+	assert_int_equal(fd_map_sealed(m.facts_fd, UINT32_MAX, &sent), OK);
+	assert_true(slice_eq(packed, sent));
+	fd_unmap(&packed);
+	fd_unmap(&sent);
+	ipc_fds_close(&rows.fds);
+	kit_mail_free(&m);
+	ipc_close(&mx);
+	ipc_close(&c);
+}
+
 /* ---- mailboxes ---- */
 
 /* RFC 3501 2.3.1.1: a name used again never has an old validity, or clients take old UIDs for new messages. */
@@ -653,6 +685,7 @@ int main(void)
 	    cmocka_unit_test(validity_never_repeats),
 	    cmocka_unit_test(mailboxes_have_names),
 	    cmocka_unit_test(large_mail_is_kept_in_chunks),
+	    cmocka_unit_test(large_facts_travel_as_a_file),
 	    cmocka_unit_test(flags_and_expunge),
 	    cmocka_unit_test(unchanged_since_is_kept),
 	    cmocka_unit_test(fetching_marks_seen),
