@@ -298,13 +298,14 @@ static void large_mail_is_kept_in_chunks(void **state)
 static void large_facts_travel_as_a_file(void **state)
 {
 	BUF_LOCAL(text, 1 << 20);
-	for (int i = 0; i < 1200; i++)
-		buf_printf(
-		    &text, "X-Field-Number-%d: some value that stands in the header, number %d\r\n", i, i);
-	buf_puts(&text, "References:");
-	for (int i = 0; i < 1000; i++)
-		buf_printf(&text, " <a.rather.long.message.id.%d@there.example>\r\n", i);
-	buf_puts(&text, "Subject: crowded\r\n\r\nbody\r\n");
+	buf_puts(&text,
+	    "Subject: crowded\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n");
+	for (int i = 0; i < 2000; i++)
+		buf_printf(&text,
+		    "--b\r\nContent-Type: application/octet-stream; name=\"a file of some name %d.bin\"\r\n"
+		    "Content-Description: what is said of it, number %d\r\n\r\nx\r\n",
+		    i, i);
+	buf_puts(&text, "--b--\r\n");
 	struct kit_mail m = kit_mail_make(&kit, buf_slice(&text));
 	assert_true(m.facts_fd >= 0);
 	struct ipc mx = store_kit_channel(&kit, PEER_MX), c = login(jiro);
