@@ -203,12 +203,11 @@ enum result deliver_apply(struct deliver *d, struct db *db)
 
 static void tell_queue(const struct deliver *d)
 {
-	for (size_t i = 0; i < d->n_remotes; i++) {
-		const struct deliver_remote *q = &d->remotes[i];
-		queue_add(d->job.store->queue, q->row, d->queued, q->domain, q->state, d->now_ms);
-		if (q->state == RCPT_WAITING)
-			EVENT(QUEUED, KV("mail", d->mail), KV("domain", q->domain));
-	}
+	for (size_t i = 0; i < d->n_remotes; i++)
+		if (d->remotes[i].state == RCPT_WAITING)
+			EVENT(QUEUED, KV("mail", d->mail), KV("domain", d->remotes[i].domain));
+	if (d->n_remotes)
+		queue_add_all(d->job.store->queue, d->queued, d->remotes, d->n_remotes, d->now_ms);
 }
 
 void deliver_finish(struct deliver *d, enum result r)

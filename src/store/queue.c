@@ -235,15 +235,9 @@ void queue_job_end(struct queue *q, struct claim_job *j)
 	free(j);
 }
 
-void queue_add(
-    struct queue *q, int64_t row, int64_t queued, struct slice domain, enum rcpt_state state, int64_t due_ms)
+/* With the lock held. */
+static void add_row(struct queue *q, int64_t row, int64_t queued, struct slice domain, int64_t due_ms)
 {
-	if (state != RCPT_WAITING) {
-		courier_wake(q->store, queued);
-		return;
-	}
-	bool ring = due_ms <= clock_utc_ms();
-	pthread_mutex_lock(&q->lock);
 	struct queue_row *r = queue_find(q, row);
 	if (r) {
 		detach(q, r);
@@ -261,8 +255,30 @@ void queue_add(
 		q->buckets[row_bucket(q, row)] = r;
 	}
 	queue_wait(q, r, due_ms);
+}
+
+void queue_add(
+    struct queue *q, int64_t row, int64_t queued, struct slice domain, enum rcpt_state state, int64_t due_ms)
+{
+	struct deliver_remote one = {.row = row, .domain = domain, .state = state};
+	queue_add_all(q, queued, &one, 1, due_ms);
+}
+
+void queue_add_all(
+    struct queue *q, int64_t queued, const struct deliver_remote *rows, size_t n, int64_t due_ms)
+{
+	bool wake = false, ring = false;
+	pthread_mutex_lock(&q->lock);
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].state == RCPT_WAITING)
+			add_row(q, rows[i].row, queued, rows[i].domain, due_ms);
+		ring |= rows[i].state == RCPT_WAITING;
+		wake |= rows[i].state != RCPT_WAITING;
+	}
 	pthread_mutex_unlock(&q->lock);
-	if (ring)
+	if (wake)
+		courier_wake(q->store, queued);
+	if (ring && due_ms <= clock_utc_ms())
 		queue_ring(q);
 }
 

@@ -22,6 +22,9 @@ NODISCARD enum result queue_load(struct queue *q, struct db *db);
 /* A row was committed, or waits again. Any thread. */
 void queue_add(
     struct queue *q, int64_t row, int64_t queued, struct slice domain, enum rcpt_state state, int64_t due_ms);
+/* All rows of one message at once: the relay finds those of one domain together, for one transaction. */
+void queue_add_all(
+    struct queue *q, int64_t queued, const struct deliver_remote *rows, size_t n, int64_t due_ms);
 /* A row is gone, or must not be sent. */
 void queue_drop(struct queue *q, int64_t row);
 /* When a waiting row is due; 0 when it does not wait. */
