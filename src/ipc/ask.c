@@ -267,6 +267,11 @@ static struct ipc *thread_channels(void)
 	return channels;
 }
 
+bool ipc_thread_stands(const struct ipc_trunk *t)
+{
+	return thread_channels()[t->index].fd >= 0;
+}
+
 struct ipc *ipc_thread(struct ipc_trunk *t)
 {
 	struct ipc *c = &thread_channels()[t->index];

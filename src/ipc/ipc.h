@@ -109,6 +109,8 @@ void ipc_trunk_set(
 NODISCARD enum result ipc_open(struct ipc_trunk *t, struct ipc *c);
 /* This thread's own channel to that role, opened at need, reused for the thread's life. NULL: the role is down. */
 struct ipc *ipc_thread(struct ipc_trunk *t);
+/* Whether it has one open already: then the other role may have died since. */
+bool ipc_thread_stands(const struct ipc_trunk *t);
 
 /* ---- answering ---- */
 

@@ -3,7 +3,7 @@
 
 #define HEAD                                                                                                 \
 	((size_t)65536) /* octets of a message in which Received fields are counted here; scan counts them all */
-#define SCAN_TRIES 2
+#define SCAN_DEATHS 2
 #define SCAN_WAITS 10                    /* times 200 ms (ipc_open) for a scanner that is being restarted */
 #define FACTS_INLINE ((size_t)16 * 1024) /* beside RCPT_OCTETS of recipients in one packet */
 
@@ -90,8 +90,13 @@ static enum result scan_once(struct smtp *s, struct scanned *out)
 static enum result scan(struct smtp *s, struct scanned *out)
 {
 	enum result r = GONE;
-	for (int tries = 0; r == GONE && tries < SCAN_TRIES; tries++)
+	for (int deaths = 0; r == GONE && deaths < SCAN_DEATHS;) {
+		/* That a channel from before has broken may be another message's doing, and long ago. */
+		bool stood = ipc_thread_stands(s->service->scan);
 		r = scan_once(s, out);
+		bool broke = stood && !ipc_thread_stands(s->service->scan);
+		deaths += r == GONE && !broke;
+	}
 	if (r == LATER)
 		return LATER;
 	if (r != OK)
