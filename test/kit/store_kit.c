@@ -326,6 +326,7 @@ enum result kit_deliver(struct store_kit *k, struct ipc *c, const struct kit_env
 		ask.facts = &ref;
 	enum result r = ipc_call(c, ASK_STORE_DELIVER, &ask, &fds, &a, NULL, NULL);
 	snprintf(why, sizeof why, "%s", c->why);
+	c->why = why; /* it lay in the arena that ends here */
 	if (why_out)
 		*why_out = why;
 	return r;

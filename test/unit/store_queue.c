@@ -358,16 +358,26 @@ static void a_notice_about_too_large_mail_is_made(void **state)
 	assert_int_equal(submit(&e, text), OK);
 	Sekisho__ClaimAnswer *a = claim(&relay, 1, 1);
 	assert_int_equal(a->n_jobs, 1);
+	ipc_close(&relay);
+	ipc_close(&c);
+	store_kit_close(&kit);
 	kit.settings.message_size = 100000 + LIMIT_MESSAGE_ADDED / 2;
+	assert_int_equal(store_kit_open(&kit, 4), OK);
+	relay = store_kit_channel(&kit, PEER_RELAY);
+	c = login();
+	a = claim(&relay, 1, 1);
+	assert_int_equal(a->n_jobs, 1);
 	report(&relay, a->jobs[0], SEKISHO__ATTEMPT__OUTCOME__FAILED, 550, "5.1.1", "no", false);
 	char *data = notice(&c, before + 1);
-	kit.settings.message_size = size;
 	assert_has(data, "Action: failed");
 	assert_has(data, "text/rfc822-headers");
 	free(data);
 	free(text);
 	ipc_close(&relay);
 	ipc_close(&c);
+	store_kit_close(&kit);
+	kit.settings.message_size = size;
+	assert_int_equal(store_kit_open(&kit, 4), OK);
 }
 
 static void local_success_is_told(void **state)
