@@ -10,6 +10,8 @@
  * The demo's first mails, handed in at its own port 25 as another server would. $TO, $DATE and $ID are filled in.
  * The third is in ISO-2022-JP, as much mail in Japan still is.
  */
+#define PATIENCE_MS (30 * SECOND_MS)
+
 struct sample {
 	const char *from, *to; /* envelope; `to` is the local part */
 	const char *text;
@@ -125,7 +127,8 @@ static struct stream *connect_port(uint16_t port)
 	return stream_socket(fd);
 }
 
-enum result demo_send_samples(uint16_t port, const char *domain)
+/* One session for those that are not there yet. */
+static enum result send_rest(uint16_t port, const char *domain, size_t *sent)
 {
 	struct stream *s = connect_port(port);
 	if (!s)
@@ -134,10 +137,23 @@ enum result demo_send_samples(uint16_t port, const char *domain)
 	enum result r = expect(s, '2');
 	if (r == OK)
 		r = command(s, '2', "EHLO mail.partner.example");
-	for (size_t i = 0; i < COUNT(samples) && r == OK; i++)
-		r = send_sample(s, &samples[i], domain);
+	while (*sent < COUNT(samples) && r == OK) {
+		r = send_sample(s, &samples[*sent], domain);
+		*sent += r == OK;
+	}
 	if (r == OK)
-		r = command(s, '2', "QUIT");
+		result_ignore(command(s, '2', "QUIT")); /* what was accepted is accepted */
 	stream_close(s);
 	return r;
+}
+
+/* A server that has just started may say "try again", as to anybody. */
+enum result demo_send_samples(uint16_t port, const char *domain)
+{
+	size_t sent = 0;
+	for (int64_t end = clock_mono_ms() + PATIENCE_MS;; usleep(200000)) {
+		enum result r = send_rest(port, domain, &sent);
+		if (r == OK || clock_mono_ms() >= end)
+			return r;
+	}
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define BACKLOG 4096
+#define BIND_WAIT_MS 5000
 
 static enum result failed(const char *service, const struct config_address *a)
 {
@@ -48,6 +49,16 @@ static enum result bind_one(const struct addrinfo *ai, int *fd_out)
 	return OK;
 }
 
+/* The roles of a server that was killed hold its ports for some milliseconds more. */
+static enum result bind_patiently(const struct addrinfo *ai, int *fd_out)
+{
+	for (int64_t end = clock_mono_ms() + BIND_WAIT_MS;; usleep(50000)) {
+		enum result r = bind_one(ai, fd_out);
+		if (r == OK || errno != EADDRINUSE || clock_mono_ms() >= end)
+			return r;
+	}
+}
+
 static enum result bind_address(
     struct listeners *l, enum role role, const char *service, const struct config_address *a)
 {
@@ -61,7 +72,7 @@ static enum result bind_address(
 		return failed(service, a);
 	}
 	int fd = -1;
-	enum result r = bind_one(ai, &fd);
+	enum result r = bind_patiently(ai, &fd);
 	bool no_ipv6 = ai->ai_family == AF_INET6 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL);
 	freeaddrinfo(ai);
 	if (r != OK && no_ipv6)
