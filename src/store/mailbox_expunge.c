@@ -57,7 +57,7 @@ static void collect_all(struct expunge *x, struct db *db, struct part *p)
 	const Sekisho__ExpungeAsk *ask = x->turn->ask;
 	DB_ROWS q = ask->any_flag
 			? DB_QUERY(db, FETCH_ROWS, DI(x->user->selected), DI(0), DI(UINT32_MAX), DI(0))
-			: DB_QUERY(db, DELETED_ROWS, DI(x->user->selected));
+			: DB_QUERY(db, DELETED_ROWS, DI(x->user->selected), DI(A_JOB));
 	collect(p, &q, ask->any_flag);
 }
 
@@ -72,9 +72,9 @@ static enum result apply_expunge(struct job *j, struct db *db)
 	struct part p = {.entries = calloc(A_JOB, sizeof(struct entry))};
 	if (!p.entries)
 		abort();
-	if (ask->all)
+	if (ask->all && (b.deleted || ask->any_flag))
 		collect_all(x, db, &p);
-	else
+	else if (!ask->all)
 		collect_listed(x, db, &p);
 	x->more = p.n == A_JOB;
 	if (p.n) {

@@ -6,6 +6,7 @@
 #include "store/seal.h"
 #include "store/tasks.h"
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -271,6 +272,53 @@ static void every_statement_can_be_asked(void **state)
 	rmdir(dir);
 }
 
+/* A mailbox of very many messages: these must go by an index. */
+static void large_mailboxes_are_not_walked(void **state)
+{
+	static const struct {
+		const char *name, *text;
+	} asked[] = {
+#define X(name, text) {#name, text},
+#include "store/sql.def"
+#undef X
+	};
+	static const char *const by[][2] = {{"DELETED_ROWS", "messages_deleted"},
+	    {"ALTERED_SINCE", "messages_altered"}, {"FIRST_UNSEEN", "uid>?"}, {"UIDS_FROM", "uid>?"},
+	    {"FETCH_PLACES", "uid<?"}, {"MARK_SEEN", "uid<?"}};
+	char dir[] = "/tmp/store-parts-XXXXXX", path[100];
+	struct db *db;
+	sqlite3 *raw;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(db_open(dir, true, &db), OK);
+	snprintf(path, sizeof path, "%s/db", dir);
+	assert_int_equal(sqlite3_open(path, &raw), SQLITE_OK);
+	for (size_t i = 0; i < COUNT(by); i++) {
+		size_t k = 0;
+		while (strcmp(asked[k].name, by[i][0]) != 0)
+			k++;
+		BUF_LOCAL(text, 10000);
+		BUF_LOCAL(plan, 10000);
+		buf_printf(&text, "EXPLAIN QUERY PLAN %s", asked[k].text);
+		for (size_t c = 0; c < text.n; c++)
+			text.p[c] = text.p[c] == '$' ? '?' : text.p[c];
+		sqlite3_stmt *s;
+		assert_int_equal(sqlite3_prepare_v2(raw, buf_z(&text), -1, &s, NULL), SQLITE_OK);
+		while (sqlite3_step(s) == SQLITE_ROW)
+			buf_printf(&plan, "%s; ", (const char *)sqlite3_column_text(s, 3));
+		sqlite3_finalize(s);
+		if (!strstr(buf_z(&plan), by[i][1]))
+			fail_msg("%s: %s", by[i][0], buf_z(&plan));
+	}
+	sqlite3_close(raw);
+	db_close(db);
+	static const char *const files[] = {"db", "db-wal", "db-shm"};
+	for (size_t i = 0; i < COUNT(files); i++) {
+		snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
 static _Atomic int ran;
 static void count_up(void *arg)
 {
@@ -299,6 +347,7 @@ int main(void)
 	    cmocka_unit_test(recent_ids_are_known_for_an_hour),
 	    cmocka_unit_test(transactions_and_marks),
 	    cmocka_unit_test(every_statement_can_be_asked),
+	    cmocka_unit_test(large_mailboxes_are_not_walked),
 	    cmocka_unit_test(tasks_are_all_run),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
