@@ -169,6 +169,7 @@ struct ipc_trunk {
 	pthread_cond_t renewed;
 	const char *to;
 	int fd;
+	uint64_t life;
 	unsigned index; /* in each thread's table of channels */
 };
 
@@ -193,8 +194,38 @@ void ipc_trunk_set(struct ipc_trunk *t, int fd)
 	pthread_mutex_lock(&t->lock);
 	fd_close(&t->fd);
 	t->fd = fd;
+	t->life++;
 	pthread_cond_broadcast(&t->renewed);
 	pthread_mutex_unlock(&t->lock);
+}
+
+uint64_t ipc_trunk_life(struct ipc_trunk *t)
+{
+	pthread_mutex_lock(&t->lock);
+	uint64_t life = t->life;
+	pthread_mutex_unlock(&t->lock);
+	return life;
+}
+
+static struct timespec in_ms(int64_t ms)
+{
+	struct timespec end;
+	clock_gettime(CLOCK_REALTIME, &end);
+	int64_t ns = end.tv_nsec + ms % 1000 * 1000000;
+	end.tv_sec += ms / 1000 + ns / 1000000000;
+	end.tv_nsec = ns % 1000000000;
+	return end;
+}
+
+bool ipc_trunk_wait(struct ipc_trunk *t, uint64_t life, int64_t ms)
+{
+	struct timespec end = in_ms(ms);
+	pthread_mutex_lock(&t->lock);
+	while (t->life == life && pthread_cond_timedwait(&t->renewed, &t->lock, &end) == 0)
+		continue;
+	bool renewed = t->life != life;
+	pthread_mutex_unlock(&t->lock);
+	return renewed;
 }
 
 /* With the lock held: hands `theirs` to the peer over the trunk; false when the trunk is dead. */
@@ -216,11 +247,7 @@ enum result ipc_open(struct ipc_trunk *t, struct ipc *c)
 	int fds[2];
 	if (ipc_pair(fds) != OK)
 		return LATER;
-	struct timespec end;
-	clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_nsec += NEW_TRUNK_WAIT_MS * 1000000L;
-	end.tv_sec += end.tv_nsec / 1000000000L;
-	end.tv_nsec %= 1000000000L;
+	struct timespec end = in_ms(NEW_TRUNK_WAIT_MS);
 	pthread_mutex_lock(&t->lock);
 	bool sent = send_open(t, fds[1]);
 	while (!sent && pthread_cond_timedwait(&t->renewed, &t->lock, &end) == 0)

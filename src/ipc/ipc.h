@@ -105,6 +105,13 @@ struct ipc_trunk; /* thread-safe */
 struct ipc_trunk *ipc_trunk_new(const char *to);
 void ipc_trunk_set(
     struct ipc_trunk *t, int fd); /* takes the descriptor: at start, and after a restart of the peer */
+/*
+ * Which life of the peer the trunk leads to: one more with each restart. While a peer has died and master has not yet
+ * given a new trunk, channels can still be opened and break at once.
+ */
+uint64_t ipc_trunk_life(struct ipc_trunk *t);
+/* Waits up to ms for a life after this one; false when there is none. */
+bool ipc_trunk_wait(struct ipc_trunk *t, uint64_t life, int64_t ms);
 /* Opens a channel of its own; LATER when the peer is down (waits up to 200 ms for a new trunk). */
 NODISCARD enum result ipc_open(struct ipc_trunk *t, struct ipc *c);
 /* This thread's own channel to that role, opened at need, reused for the thread's life. NULL: the role is down. */

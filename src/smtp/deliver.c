@@ -4,6 +4,7 @@
 #define HEAD                                                                                                 \
 	((size_t)65536) /* octets of a message in which Received fields are counted here; scan counts them all */
 #define SCAN_DEATHS 2
+#define SCAN_WAIT_MS 3000                /* for a new life of it */
 #define SCAN_WAITS 10                    /* times 200 ms (ipc_open) for a scanner that is being restarted */
 #define FACTS_INLINE ((size_t)16 * 1024) /* beside RCPT_OCTETS of recipients in one packet */
 
@@ -84,18 +85,22 @@ static enum result scan_once(struct smtp *s, struct scanned *out)
 }
 
 /*
- * LATER when there is no scanner now. A message that kills the scanner twice, or that it cannot work through, goes on
- * without facts and store keeps it aside: never refused, never tried for ever.
+ * LATER when there is no scanner now. A message that kills two lives of the scanner, or that it cannot work through,
+ * goes on without facts and store keeps it aside: never refused, never tried for ever.
  */
 static enum result scan(struct smtp *s, struct scanned *out)
 {
+	struct ipc_trunk *scanner = s->service->scan;
 	enum result r = GONE;
 	for (int deaths = 0; r == GONE && deaths < SCAN_DEATHS;) {
 		/* That a channel from before has broken may be another message's doing, and long ago. */
-		bool stood = ipc_thread_stands(s->service->scan);
+		bool stood = ipc_thread_stands(scanner);
+		uint64_t life = ipc_trunk_life(scanner);
 		r = scan_once(s, out);
-		bool broke = stood && !ipc_thread_stands(s->service->scan);
-		deaths += r == GONE && !broke;
+		if (r != GONE || (stood && !ipc_thread_stands(scanner)))
+			continue;
+		if (++deaths < SCAN_DEATHS && !ipc_trunk_wait(scanner, life, SCAN_WAIT_MS))
+			return LATER;
 	}
 	if (r == LATER)
 		return LATER;

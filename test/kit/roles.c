@@ -249,6 +249,16 @@ static void on_login(struct ipc_turn *t)
 
 /* ---- scan ---- */
 
+/* As master does when a role was started again. */
+static void renew(struct roles *r, struct ipc_trunk *t, enum ipc_peer peer)
+{
+	int fds[2];
+	if (ipc_pair(fds) != OK)
+		abort();
+	ipc_server_add(r->server, fds[1], peer, NULL, NULL, NULL);
+	ipc_trunk_set(t, fds[0]);
+}
+
 static void on_scan(struct ipc_turn *t)
 {
 	struct roles *r = enter(t);
@@ -256,6 +266,10 @@ static void on_scan(struct ipc_turn *t)
 	buf_puts(&r->log, "scan message\n");
 	enum result result = ordered(r, t->kind, &why);
 	leave(r);
+	if (result == GONE) {
+		renew(r, r->scan[0], PEER_MX);
+		renew(r, r->scan[1], PEER_USER);
+	}
 	if (result != OK) {
 		ipc_refuse(t, result, "%s", why);
 		return;
@@ -357,12 +371,8 @@ static ipc_handler *const handlers[ASK_MAX] = {
 
 static struct ipc_trunk *trunk(struct roles *r, const char *to, enum ipc_peer peer)
 {
-	int fds[2];
-	if (ipc_pair(fds) != OK)
-		abort();
-	ipc_server_add(r->server, fds[1], peer, NULL, NULL, NULL);
 	struct ipc_trunk *t = ipc_trunk_new(to);
-	ipc_trunk_set(t, fds[0]);
+	renew(r, t, peer);
 	return t;
 }
 

@@ -200,6 +200,17 @@ static void hostile_packets_close_the_channel(void **state)
 	}
 }
 
+static void a_new_life_is_waited_for(void **state)
+{
+	struct ipc_trunk *t = ipc_trunk_new("peer");
+	uint64_t life = ipc_trunk_life(t);
+	assert_false(ipc_trunk_wait(t, life, 10));
+	ipc_trunk_set(t, -1);
+	assert_true(ipc_trunk_wait(t, life, 10));
+	assert_int_equal(ipc_trunk_life(t), life + 1);
+	assert_false(ipc_trunk_wait(t, life + 1, 10));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +219,7 @@ int main(void)
 	    cmocka_unit_test(powers_are_enforced),
 	    cmocka_unit_test(answers_may_have_parts),
 	    cmocka_unit_test(trunks_survive_a_restart),
+	    cmocka_unit_test(a_new_life_is_waited_for),
 	    cmocka_unit_test(hostile_packets_close_the_channel),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
