@@ -1,35 +1,50 @@
 /* auth: who is there, and what we can do for them (RFC 3501 6.1, 6.2; RFC 2971, 4959, 5161). */
 #include "sasl/sasl.h"
 #include "verbs.h"
-#include <stdio.h>
 
 #define ID_PAIRS 30 /* RFC 2971 3.3 */
 
-/* What is announced works in full; each word stands beside the RFC in imap.h. */
-#define CAPS_ALWAYS "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE"
-#define CAPS_IN                                                                                              \
-	CAPS_ALWAYS                                                                                          \
-	" IDLE NAMESPACE UIDPLUS UNSELECT CHILDREN MOVE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN"          \
-	" SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE OBJECTID SAVEDATE PREVIEW "   \
-	"UTF8=ACCEPT"
+enum announced { ALWAYS, IN };
+static const struct {
+	const char *word;
+	enum announced when;
+} words[] = {
+#define X(word, when) {word, when},
+#include "capability.def"
+#undef X
+};
 
-const char *imap_capabilities(const struct imap *s)
+static void put_words(struct buf *out, enum announced when)
 {
-	static _Thread_local char text[512];
-	if (s->state & IMAP_IN) {
-		snprintf(text, sizeof text, "%s APPENDLIMIT=%llu", CAPS_IN,
-		    (unsigned long long)s->service->message_size);
-		return text;
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (words[i].when <= when)
+			buf_printf(out, "%s%s", i ? " " : "", words[i].word);
+}
+
+/* What only the service knows. */
+static void put_logins(const struct imap *s, struct buf *out)
+{
+	if (!s->secure) {
+		buf_puts(out, " STARTTLS LOGINDISABLED");
+		return;
 	}
-	if (!s->secure)
-		return CAPS_ALWAYS " STARTTLS LOGINDISABLED";
-	size_t n = (size_t)snprintf(text, sizeof text, "%s", CAPS_ALWAYS);
 	struct slice all = slice_str(sasl_mechanisms(s->base.stream));
 	while (all.n) {
 		struct slice one = slice_split(&all, ' ');
-		n += (size_t)snprintf(text + n, sizeof text - n, " AUTH=" SLICE_FMT, SLICE_ARG(one));
+		buf_printf(out, " AUTH=" SLICE_FMT, SLICE_ARG(one));
 	}
-	return text;
+}
+
+void imap_put_capabilities(struct imap *s)
+{
+	BUF_LOCAL(out, 4096);
+	bool in = (s->state & IMAP_IN) != 0;
+	put_words(&out, in ? IN : ALWAYS);
+	if (in)
+		buf_printf(&out, " APPENDLIMIT=%llu", (unsigned long long)s->service->message_size);
+	else
+		put_logins(s, &out);
+	stream_puts(s->base.stream, buf_z(&out));
 }
 
 enum result imap_capability(struct imap *s, struct imap_args *p)
@@ -37,7 +52,7 @@ enum result imap_capability(struct imap *s, struct imap_args *p)
 	if (imap_args_done(p) != OK)
 		return imap_bad(s, p);
 	stream_put(s->base.stream, SLICE("* CAPABILITY "));
-	stream_puts(s->base.stream, imap_capabilities(s));
+	imap_put_capabilities(s);
 	stream_put(s->base.stream, SLICE("\r\n"));
 	return imap_ok(s, "Done");
 }
@@ -180,7 +195,7 @@ static enum result logged_in(struct imap *s, struct sasl *sasl)
 		return imap_no(s, "UNAVAILABLE", "Login is not possible now, please try again later");
 	imap_enter(s, &channel, answer->address);
 	imap_ok_start(s, "CAPABILITY ");
-	stream_puts(s->base.stream, imap_capabilities(s));
+	imap_put_capabilities(s);
 	return imap_ok_end(s, "Logged in");
 }
 

@@ -424,7 +424,7 @@ static enum result greet(struct imap *s)
 	}
 	s->state = IMAP_NOAUTH;
 	stream_put(s->base.stream, SLICE("* OK [CAPABILITY "));
-	stream_puts(s->base.stream, imap_capabilities(s));
+	imap_put_capabilities(s);
 	stream_put(s->base.stream, SLICE("] "));
 	stream_puts(s->base.stream, s->service->hostname);
 	stream_put(s->base.stream, SLICE(" ready\r\n"));

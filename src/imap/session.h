@@ -89,7 +89,7 @@ void imap_bye(struct imap *s, const char *code, const char *text);
 
 /* ---- shared by verbs ---- */
 
-const char *imap_capabilities(const struct imap *s);
+void imap_put_capabilities(struct imap *s);
 Sekisho__Client *imap_client(struct imap *s);
 /*
  * Asks store on the session's channel; the answer is in the command's arena, or in `a`. An answer that breaks off between

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 static const char *const steps[] = {
-#define X(version, sql) [(version)-1] = sql,
+#define X(sql) sql,
 #include "store/schema.def"
 #undef X
 };
