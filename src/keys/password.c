@@ -1,16 +1,16 @@
 #include "keys/password.h"
 #include "keys/vault.h"
-#include <argon2.h>
+#include <assert.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <unicode/usprep.h>
 #include <unicode/ustring.h>
 
 #define PASSES 2
 #define MEMORY_KIB 19456
-#define LANES 1
-#define SALT 16
-#define HASH 32
-#define PARAMETERS "$argon2id$v=19$m=19456,t=2,p=1$"
+#define PARAMETERS "$argon2id$v=19$m=19456,t=2,p=1$" /* what the two above come to */
+
+static_assert(PASSWORD_HASH == crypto_pwhash_argon2id_STRBYTES, "the room for a hash is the library's");
 
 static UStringPrepProfile *profile;
 
@@ -19,7 +19,7 @@ void password_open(void)
 	UErrorCode err = U_ZERO_ERROR;
 	if (!profile)
 		profile = usprep_openByType(USPREP_RFC4013_SASLPREP, &err);
-	if (!profile || U_FAILURE(err))
+	if (!profile || U_FAILURE(err) || sodium_init() < 0)
 		abort();
 }
 
@@ -82,16 +82,13 @@ enum result login_prepare(struct slice typed, struct buf *out)
 
 void password_hash(struct slice prepared, char *out)
 {
-	char salt[SALT];
-	vault_random(salt, sizeof salt);
-	if (argon2id_hash_encoded(PASSES, MEMORY_KIB, LANES, prepared.p, prepared.n, salt, SALT, HASH, out,
-		PASSWORD_HASH) != ARGON2_OK)
+	if (crypto_pwhash_argon2id_str(out, prepared.p, prepared.n, PASSES, (size_t)MEMORY_KIB * 1024) != 0)
 		abort();
 }
 
 enum result password_verify(struct slice prepared, const char *hash)
 {
-	return argon2id_verify(hash, prepared.p, prepared.n) == ARGON2_OK ? OK : DENY;
+	return crypto_pwhash_argon2id_str_verify(hash, prepared.p, prepared.n) == 0 ? OK : DENY;
 }
 
 bool password_hash_is_old(const char *hash)
