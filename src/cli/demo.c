@@ -52,7 +52,7 @@ static void put_config(const struct demo *d, struct buf *b)
 	for (size_t i = 0; i < COUNT(services); i++)
 		buf_printf(b, "listen_%s = {\"127.0.0.1:%zu\"}\n", services[i], d->base + i);
 	/* All clients come from one address. */
-	buf_puts(b, "sessions_per_address = 20000\n");
+	buf_puts(b, "sessions_per_address = 20000\nsmtp_sessions_per_address = 20000\n");
 	size_t i;
 	json_t *route;
 	json_array_foreach(json_object_get(c->args, "route"), i, route)

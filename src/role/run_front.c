@@ -10,7 +10,7 @@
 #define BUDGET ((uint64_t)1 << 30) /* octets of unfinished messages in one front */
 #define GREETING_MS 300            /* mx: who cannot wait this long is no mail server */
 
-struct lobby *front_start(struct run *r)
+struct lobby *front_start(struct run *r, uint64_t per_address)
 {
 	const struct config *c = r->config;
 	/* Each session has its socket, after login a channel, and for a while a message. */
@@ -18,7 +18,7 @@ struct lobby *front_start(struct run *r)
 	struct lobby_settings settings = {
 	    .threads = (unsigned)c->threads,
 	    .sessions = (unsigned)c->sessions,
-	    .sessions_per_address = (unsigned)c->sessions_per_address,
+	    .sessions_per_address = (unsigned)MIN(per_address, c->sessions),
 	};
 	return lobby_new(&settings);
 }
@@ -64,7 +64,7 @@ static void fill_smtp(const struct run *r, struct smtp_service *s, const char *n
 void run_mx(struct run *r)
 {
 	static struct smtp_service smtp;
-	struct lobby *l = front_start(r);
+	struct lobby *l = front_start(r, r->config->smtp_sessions_per_address);
 	SSL_CTX *tls = tls_front_context(r->trunks[ROLE_KEYS]);
 	fill_smtp(r, &smtp, "smtp", tls);
 	smtp.greeting_ms = GREETING_MS;
@@ -123,7 +123,7 @@ static void serve_pop3(struct run *r, struct lobby *l, SSL_CTX *tls)
 
 void run_user(struct run *r)
 {
-	struct lobby *l = front_start(r);
+	struct lobby *l = front_start(r, r->config->sessions_per_address);
 	SSL_CTX *tls = tls_front_context(r->trunks[ROLE_KEYS]);
 	serve_submission(r, l, tls);
 	serve_imap(r, l, tls);

@@ -24,7 +24,7 @@ void run_web(struct run *r)
 	static struct http_monitor monitor;
 	static struct http_budget budget = {.most = BUDGET};
 	static struct http_service http, https;
-	struct lobby *l = front_start(r);
+	struct lobby *l = front_start(r, r->config->sessions_per_address);
 	SSL_CTX *tls = tls_front_context(r->trunks[ROLE_KEYS]);
 	start_monitor(r, &monitor);
 	http_service_defaults(&http);

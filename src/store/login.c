@@ -61,6 +61,16 @@ static enum result open_grant(struct ipc_turn *t, struct ipc_grant *g, const str
 	return *service_out && t->fds.n == 1 ? OK : BAD;
 }
 
+/* A suspension that was committed while the session was being made did not see it. */
+static bool suspended_meanwhile(struct store *s, struct arena *a, int64_t id)
+{
+	struct account now = {0};
+	if (load_account(s, id, a, &now) == OK && !now.suspended)
+		return false;
+	sessions_end_account(s->sessions, id);
+	return true;
+}
+
 void ask_login(struct ipc_turn *t)
 {
 	struct store *s = store_of(t);
@@ -86,6 +96,8 @@ void ask_login(struct ipc_turn *t)
 			ipc_refuse(t, FULL, "Too many sessions of this account");
 			return;
 		}
+		if (r == OK && suspended_meanwhile(s, &t->arena, (int64_t)g.account))
+			r = DENY;
 	}
 	if (r != OK) {
 		refuse(t, r);

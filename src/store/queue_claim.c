@@ -101,6 +101,14 @@ static void add_data(struct store *s, const struct blob_place *at, uint64_t stri
 	*room -= body.n;
 }
 
+/* A row that was changed or torn would be claimed again at once, for ever: it rests until a restart. */
+static void unreadable(struct store *s, const struct picked *p, struct slice mail)
+{
+	EVENT(STORE_ERROR, KZ("what", "queue row"), KV("why", mail));
+	for (unsigned i = 0; i < p->n; i++)
+		queue_drop(s->queue, p->rows[i]);
+}
+
 static Sekisho__Job *load_job(
     struct store *s, struct db *db, const struct picked *p, struct arena *a, size_t *room)
 {
@@ -118,8 +126,10 @@ static Sekisho__Job *load_job(
 	job->ret = (uint32_t)db_int(&q, 6);
 	struct slice mail = slice_str(job->mail_id);
 	struct slice fields = queue_open_sealed(s, mail, db_octets(&q, 7), a);
-	if (!fields.n)
+	if (!fields.n) {
+		unreadable(s, p, mail);
 		return NULL;
+	}
 	job->sender = addr_of(fields, a);
 	job->envid = arena_z(a, fields_find(fields, QUEUE_ENVID));
 	job->rcpts = list;
