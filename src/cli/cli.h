@@ -9,6 +9,7 @@
  *   account.c passwords                                                       init.c    a new server
  *   server.c  starting and stopping a server as a child                       demo.c    a small organisation to try
  *   config_verbs.c  the options and the manual pages                          explain.c reasoning without a server
+ *   explain_sieve.c  a filter tried on a message
  *   trace.c   one message's way in plain words        sample.c  the first mails of a demo
  *   man.c     the manual pages
  *
@@ -70,6 +71,9 @@ NODISCARD enum result cli_args(
     const char *synopsis, int argc, char *const argv[], struct buf *why, json_t **out);
 const char *cli_arg(const struct cli *c, const char *key); /* NULL when absent */
 bool cli_flag(const struct cli *c, const char *key);
+
+/* The message that fd holds, its line ends made CRLF; EX_OK, or what the verb has to return. */
+int cli_read_message(struct cli *c, int fd, const char *name, struct buf *message);
 
 /* ---- results (out.c) ---- */
 

@@ -49,18 +49,26 @@ static enum result read_all(int fd, struct buf *b)
 	return OK;
 }
 
-/* Explains what fd holds; with a name, that comes first in the JSON object. */
-static int explain_one(struct cli *c, explainer *how, int fd, const char *name)
+int cli_read_message(struct cli *c, int fd, const char *name, struct buf *message)
 {
 	BUF_LOCAL(raw, MESSAGE_MOST);
-	BUF_LOCAL(message, 2 * MESSAGE_MOST);
-	BUF_LOCAL(out, JSON_MOST);
 	enum result r = read_all(fd, &raw);
 	if (r != OK)
 		return cli_fail(c, EX_NOINPUT, "%s: %s", name ? name : "stdin",
 		    r == FULL ? "too large" : strerrordesc_np(errno));
-	to_crlf(&raw, &message);
-	r = how(buf_slice(&message), &out);
+	to_crlf(&raw, message);
+	return EX_OK;
+}
+
+/* Explains what fd holds; with a name, that comes first in the JSON object. */
+static int explain_one(struct cli *c, explainer *how, int fd, const char *name)
+{
+	BUF_LOCAL(message, 2 * MESSAGE_MOST);
+	BUF_LOCAL(out, JSON_MOST);
+	int failed = cli_read_message(c, fd, name, &message);
+	if (failed)
+		return failed;
+	enum result r = how(buf_slice(&message), &out);
 	json_t *json = r == OK ? json_loadb(out.p, out.n, JSON_ALLOW_NUL, NULL) : NULL;
 	if (!json)
 		return cli_fail(c, EX_DATAERR, "%s: %s", name ? name : "stdin", result_name(r));

@@ -1,0 +1,190 @@
+/* action: what a script wants done: keep, discard, redirect, fileinto (RFC 5228 4), copy (RFC 3894). */
+#include "sieve/inside.h"
+
+struct sieve_action *sieve_act_new(struct sieve_runner *r, const struct sieve_node *n, enum sieve_act act)
+{
+	if (r->out->action_count == r->env->limits.actions) {
+		sieve_fail(r, n, "total number of actions exceeds policy limit (more than %zu)",
+		    r->env->limits.actions);
+		return NULL;
+	}
+	struct sieve_action *x = arena_new(r->a, struct sieve_action);
+	if (!x)
+		return NULL;
+	*x = (struct sieve_action){.act = act, .edits = r->out->edit_count};
+	if (n) {
+		x->script = n->script->name;
+		x->line = n->line;
+	}
+	*r->action_end = x;
+	r->action_end = &x->next;
+	r->out->action_count++;
+	return x;
+}
+
+static struct slice inbox_of(const struct sieve_env *env)
+{
+	return env->inbox.n ? env->inbox : SLICE("INBOX");
+}
+
+/* After an error, or with nothing that cancelled it, the message is kept as it would be without a script. */
+void sieve_act_finish(struct sieve_runner *r)
+{
+	if (r->out->end == SIEVE_FAILED) {
+		r->out->actions = NULL;
+		r->out->action_count = 0;
+		r->action_end = &r->out->actions;
+	} else if (r->out->end == SIEVE_ASKS || r->keep_cancelled) {
+		return;
+	}
+	/* Not from the arena: it must not be missing when that is full. */
+	r->out->keep = (struct sieve_action){
+	    .act = SIEVE_KEEP, .implicit = true, .mailbox = inbox_of(r->env), .edits = r->out->edit_count};
+	*r->action_end = &r->out->keep;
+	r->out->action_count++;
+}
+
+/* Rejected mail is not kept and kept mail is not rejected, RFC 5429 2.4. */
+bool sieve_act_allowed(struct sieve_runner *r, const struct sieve_node *n, enum sieve_act act)
+{
+	bool rejects = act == SIEVE_REJECT || act == SIEVE_EREJECT;
+	for (const struct sieve_action *x = r->out->actions; x; x = x->next) {
+		bool rejected = x->act == SIEVE_REJECT || x->act == SIEVE_EREJECT;
+		if (x->act == SIEVE_DISCARD || x->act == SIEVE_NOTIFY || x->act == SIEVE_DUPLICATE ||
+		    act == SIEVE_DISCARD || act == SIEVE_NOTIFY || act == SIEVE_DUPLICATE ||
+		    (!rejects && !rejected))
+			continue;
+		if (rejects && rejected)
+			sieve_fail(r, n, "the message is rejected twice (first in line %u)", x->line);
+		else
+			sieve_fail(r, n, "%s conflicts with %s in line %u", sieve_act_name(act),
+			    sieve_act_name(x->act), x->line);
+		return false;
+	}
+	return true;
+}
+
+/* The message goes into a mailbox: once, whatever the number of actions that say so. */
+static struct sieve_action *store_into(
+    struct sieve_runner *r, const struct sieve_node *n, enum sieve_act act, struct slice mailbox)
+{
+	if (!sieve_act_allowed(r, n, act))
+		return NULL;
+	for (struct sieve_action *x = r->out->actions; x; x = x->next)
+		if ((x->act == SIEVE_KEEP || x->act == SIEVE_FILEINTO) && slice_eq(x->mailbox, mailbox))
+			return x;
+	struct sieve_action *x = sieve_act_new(r, n, act);
+	if (x)
+		x->mailbox = mailbox;
+	return x;
+}
+
+enum sieve_flow sieve_run_keep(struct sieve_runner *r, const struct sieve_node *n)
+{
+	if (!store_into(r, n, SIEVE_KEEP, inbox_of(r->env)))
+		return SIEVE_FAIL;
+	r->keep_cancelled = true;
+	return SIEVE_GO;
+}
+
+enum sieve_flow sieve_run_discard(struct sieve_runner *r, const struct sieve_node *n)
+{
+	r->keep_cancelled = true;
+	for (const struct sieve_action *x = r->out->actions; x; x = x->next)
+		if (x->act == SIEVE_DISCARD)
+			return SIEVE_GO;
+	return sieve_act_new(r, n, SIEVE_DISCARD) ? SIEVE_GO : SIEVE_FAIL;
+}
+
+/* ---- fileinto ---- */
+
+static bool mailbox_name_valid(struct slice name)
+{
+	if (name.n == 0 || name.n > LIMIT_MAILBOX_NAME || !slice_is_utf8(name))
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if ((unsigned char)name.p[i] < 32 || name.p[i] == 127)
+			return false;
+	return true;
+}
+
+bool sieve_check_fileinto(struct sieve_compiler *c, struct sieve_node *n)
+{
+	const struct sieve_text *t = n->pos[0]->texts;
+	if (t->pieces || mailbox_name_valid(t->text))
+		return true;
+	sieve_say(c, t->line, t->column, "invalid folder name");
+	return false;
+}
+
+enum sieve_flow sieve_run_fileinto(struct sieve_runner *r, const struct sieve_node *n)
+{
+	struct slice mailbox = sieve_arg_value(r, n->pos[0]);
+	if (!mailbox_name_valid(mailbox))
+		return sieve_fail(
+		    r, n, "invalid folder name '" SLICE_FMT "'", SLICE_ARG(slice_sub(mailbox, 0, 80)));
+	if (slice_ieq(mailbox, SLICE("INBOX")))
+		mailbox = inbox_of(r->env);
+	if (!store_into(r, n, SIEVE_FILEINTO, mailbox))
+		return SIEVE_FAIL;
+	r->keep_cancelled |= !sieve_tagged(n, SIEVE_TAG_COPY);
+	return SIEVE_GO;
+}
+
+/* ---- redirect ---- */
+
+bool sieve_address_parse(struct slice text, struct arena *a, struct slice *out)
+{
+	struct mail_entries entries;
+	mail_entries_parse(text, a, &entries);
+	const struct mail_entry *e = entries.first;
+	if (entries.count != 1 || e->kind != MAIL_ENTRY_MAILBOX || e->broken || !e->local.n || !e->domain.n)
+		return false;
+	BUF_LOCAL(flat, LIMIT_ADDRESS * 2);
+	mail_addr_put(&flat, (struct mail_addr){e->local, e->domain});
+	struct mail_addr addr;
+	*out = arena_dup(a, buf_slice(&flat));
+	return slice_is_ascii(text) && mail_addr_parse(*out, a, &addr) == OK;
+}
+
+bool sieve_check_redirect(struct sieve_compiler *c, struct sieve_node *n)
+{
+	const struct sieve_text *t = n->pos[0]->texts;
+	struct slice address;
+	if (t->pieces || sieve_address_parse(t->text, c->a, &address))
+		return true;
+	sieve_say(c, t->line, t->column, "'" SLICE_FMT "' is not a mail address",
+	    SLICE_ARG(slice_sub(t->text, 0, 80)));
+	return false;
+}
+
+static bool redirected(const struct sieve_runner *r, struct slice address)
+{
+	for (const struct sieve_action *x = r->out->actions; x; x = x->next)
+		if (x->act == SIEVE_REDIRECT && slice_ieq(x->address, address))
+			return true;
+	return false;
+}
+
+enum sieve_flow sieve_run_redirect(struct sieve_runner *r, const struct sieve_node *n)
+{
+	struct slice text = sieve_arg_value(r, n->pos[0]), address;
+	if (!sieve_address_parse(text, r->a, &address))
+		return sieve_fail(
+		    r, n, "'" SLICE_FMT "' is not a mail address", SLICE_ARG(slice_sub(text, 0, 80)));
+	if (!sieve_act_allowed(r, n, SIEVE_REDIRECT))
+		return SIEVE_FAIL;
+	r->keep_cancelled |= !sieve_tagged(n, SIEVE_TAG_COPY);
+	if (redirected(r, address))
+		return SIEVE_GO;
+	if (r->redirects == r->env->limits.redirects)
+		return sieve_fail(
+		    r, n, "number of redirect actions exceeds policy limit (more than %zu)", r->redirects);
+	struct sieve_action *x = sieve_act_new(r, n, SIEVE_REDIRECT);
+	if (!x)
+		return SIEVE_FAIL;
+	r->redirects++;
+	x->address = address;
+	x->copy = sieve_tagged(n, SIEVE_TAG_COPY);
+	return SIEVE_GO;
+}

@@ -1,0 +1,210 @@
+/* core: require and the tests on header, envelope and size, RFC 5228 3.2 and 5; subaddress, RFC 5233. */
+#include "sieve/inside.h"
+
+bool sieve_check_require(struct sieve_compiler *c, struct sieve_node *n)
+{
+	bool good = true;
+	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next) {
+		enum sieve_cap cap = sieve_cap_find(t->text);
+		const struct sieve_ext *more = c->how->more;
+		if (cap < SIEVE_CAPS) {
+			c->script->caps |= (uint64_t)1 << cap;
+		} else if (!more || !slice_eq(t->text, slice_str(more->name))) {
+			sieve_say(c, t->line, t->column, "unknown capability '" SLICE_FMT "'",
+			    SLICE_ARG(slice_sub(t->text, 0, 80)));
+			good = false;
+		}
+	}
+	return good;
+}
+
+bool sieve_check_if(struct sieve_compiler *c, struct sieve_node *n)
+{
+	return c && n;
+}
+
+bool sieve_check_headers(struct sieve_compiler *c, struct sieve_node *n)
+{
+	bool good = true;
+	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next) {
+		if (t->pieces || sieve_field_name_valid(t->text))
+			continue;
+		sieve_say(c, t->line, t->column, "'" SLICE_FMT "' is not the name of a header field",
+		    SLICE_ARG(slice_sub(t->text, 0, 80)));
+		good = false;
+	}
+	return good;
+}
+
+static bool named(const struct sieve_field *f, struct slice name)
+{
+	return f->name.n == name.n && slice_ieq(f->name, name);
+}
+
+enum sieve_flow sieve_test_header(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
+{
+	struct sieve_match m;
+	sieve_match_start(&m, r, n, n->pos[1]);
+	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next) {
+		struct slice name = sieve_value(r, t);
+		for (size_t i = 0; i < r->fields->count; i++)
+			if (named(&r->fields->list[i], name) &&
+			    sieve_match_value(&m, sieve_field_text(r, &r->fields->list[i])))
+				return sieve_match_end(&m, yes);
+	}
+	return sieve_match_end(&m, yes);
+}
+
+enum sieve_flow sieve_test_exists(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
+{
+	*yes = true;
+	for (const struct sieve_text *t = n->pos[0]->texts; t && *yes; t = t->next) {
+		struct slice name = sieve_value(r, t);
+		size_t i = 0;
+		while (i < r->fields->count && !named(&r->fields->list[i], name))
+			i++;
+		*yes = i < r->fields->count;
+	}
+	return SIEVE_GO;
+}
+
+enum sieve_flow sieve_test_size(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
+{
+	uint64_t limit = n->pos[0]->number, size = r->message->octets.n;
+	*yes = sieve_tagged(n, SIEVE_TAG_OVER) ? size > limit : size < limit;
+	return SIEVE_GO;
+}
+
+/* ---- addresses ---- */
+
+bool sieve_check_address(struct sieve_compiler *c, struct sieve_node *n)
+{
+	static const char *const fields[] = {"from", "to", "cc", "bcc", "sender", "reply-to", "resent-from",
+	    "resent-to", "resent-cc", "resent-bcc", "resent-sender", "resent-reply-to", "apparently-to",
+	    "delivered-to", "disposition-notification-to", "envelope-to", "errors-to", "mail-followup-to",
+	    "mail-reply-to", "return-path", "return-receipt-to", "x-envelope-from", "x-envelope-to",
+	    "x-forwarded-to", "x-original-to"};
+	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next) {
+		size_t i = 0;
+		while (i < COUNT(fields) && !slice_ieq(t->text, slice_str(fields[i])))
+			i++;
+		if (t->pieces || i < COUNT(fields))
+			continue;
+		sieve_say(c, t->line, t->column, "header '" SLICE_FMT "' is not allowed for the address test",
+		    SLICE_ARG(slice_sub(t->text, 0, 80)));
+		return false;
+	}
+	return true;
+}
+
+/* Where user and detail part, RFC 5233 4; -1: nowhere. */
+static ptrdiff_t separator(const struct sieve_env *env, struct slice local)
+{
+	struct slice marks = env->delimiters.n ? env->delimiters : SLICE("+");
+	for (size_t i = 0; i < local.n; i++)
+		if (slice_find(marks, local.p[i]) >= 0)
+			return (ptrdiff_t)i;
+	return -1;
+}
+
+bool sieve_address_part(struct sieve_runner *r, const struct sieve_node *n, struct slice local,
+    struct slice domain, struct slice *out)
+{
+	if (sieve_tagged(n, SIEVE_TAG_LOCALPART)) {
+		*out = local;
+	} else if (sieve_tagged(n, SIEVE_TAG_DOMAIN)) {
+		*out = domain;
+	} else if (sieve_tagged(n, SIEVE_TAG_USER) || sieve_tagged(n, SIEVE_TAG_DETAIL)) {
+		ptrdiff_t at = separator(r->env, local);
+		bool user = sieve_tagged(n, SIEVE_TAG_USER);
+		if (at < 0 && !user)
+			return false;
+		*out = at < 0 ? local
+		       : user ? slice_sub(local, 0, (size_t)at)
+			      : slice_sub(local, (size_t)at + 1, local.n);
+	} else {
+		BUF_LOCAL(all, local.n * 2 + domain.n + 8);
+		mail_addr_put(&all, (struct mail_addr){local, domain});
+		*out = arena_dup(r->a, buf_slice(&all));
+	}
+	return true;
+}
+
+static bool match_field(struct sieve_match *m, struct sieve_field *f)
+{
+	const struct mail_entries *entries = sieve_field_entries(m->r, f);
+	for (const struct mail_entry *e = entries ? entries->first : NULL; e; e = e->next) {
+		struct slice part = e->local;
+		if (e->kind != MAIL_ENTRY_MAILBOX)
+			continue;
+		bool has = e->domain.n && !e->broken;
+		if (has ? sieve_address_part(m->r, m->n, e->local, e->domain, &part)
+			: !(m->n->tags & (SIEVE_PARTS & ~SIEVE_BIT(ALL))))
+			if (sieve_match_value(m, part))
+				return true;
+	}
+	return false;
+}
+
+enum sieve_flow sieve_test_address(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
+{
+	struct sieve_match m;
+	sieve_match_start(&m, r, n, n->pos[1]);
+	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next) {
+		struct slice name = sieve_value(r, t);
+		for (size_t i = 0; i < r->fields->count; i++)
+			if (named(&r->fields->list[i], name) && match_field(&m, &r->fields->list[i]))
+				return sieve_match_end(&m, yes);
+	}
+	return sieve_match_end(&m, yes);
+}
+
+/* ---- envelope ---- */
+
+enum { PART_FROM, PART_TO, PART_ORIG_TO, PART_AUTH, PARTS };
+
+static unsigned part_find(struct slice name)
+{
+	static const char *const names[PARTS] = {"from", "to", "orig_to", "auth"};
+	unsigned i = 0;
+	while (i < PARTS && !slice_ieq(name, slice_str(names[i])))
+		i++;
+	return i;
+}
+
+bool sieve_check_envelope(struct sieve_compiler *c, struct sieve_node *n)
+{
+	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next) {
+		if (t->pieces || part_find(t->text) < PARTS)
+			continue;
+		sieve_say(c, t->line, t->column, "unknown envelope part '" SLICE_FMT "'",
+		    SLICE_ARG(slice_sub(t->text, 0, 80)));
+		return false;
+	}
+	return true;
+}
+
+static bool match_path(struct sieve_match *m, struct slice path)
+{
+	struct mail_addr addr;
+	struct slice part = path;
+	if (path.n && mail_addr_parse(path, m->r->a, &addr) == OK &&
+	    !sieve_address_part(m->r, m->n, addr.local, addr.domain, &part))
+		return false;
+	return sieve_match_value(m, part);
+}
+
+enum sieve_flow sieve_test_envelope(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
+{
+	const struct sieve_env *env = r->env;
+	struct sieve_match m;
+	sieve_match_start(&m, r, n, n->pos[1]);
+	for (const struct sieve_text *t = n->pos[0]->texts; t && env->has_envelope; t = t->next) {
+		unsigned part = part_find(sieve_value(r, t));
+		const struct slice values[PARTS] = {env->from, env->to, env->orig_to, env->auth};
+		bool given = part == PART_FROM || (part < PARTS && values[part].n);
+		if (given && match_path(&m, values[part]))
+			break;
+	}
+	return sieve_match_end(&m, yes);
+}
