@@ -149,18 +149,40 @@ static void put_keyword_names(struct imap *s)
 	}
 }
 
+/* What this session may change: each kind of flag has a right of its own. */
+static void tell_permanent(struct imap *s)
+{
+	struct stream *out = s->base.stream;
+	const char *rights = s->box->rights, *space = "";
+	if (strchr(rights, 'w')) {
+		stream_put(out, SLICE("\\Answered \\Flagged"));
+		space = " ";
+	}
+	if (strchr(rights, 't')) {
+		stream_puts(out, space);
+		stream_put(out, SLICE("\\Deleted"));
+		space = " ";
+	}
+	if (strchr(rights, 's')) {
+		stream_puts(out, space);
+		stream_put(out, SLICE("\\Seen"));
+	}
+	if (!strchr(rights, 'w'))
+		return;
+	stream_put(out, SLICE(" \\Draft"));
+	put_keyword_names(s);
+	if (s->box->keywords_n < LIMIT_KEYWORDS)
+		stream_put(out, SLICE(" \\*"));
+}
+
 static void tell_flags(struct imap *s)
 {
 	struct stream *out = s->base.stream;
 	stream_put(out, SLICE("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft"));
 	put_keyword_names(s);
 	stream_put(out, SLICE(")\r\n* OK [PERMANENTFLAGS ("));
-	if (!s->box->examine) {
-		stream_put(out, SLICE("\\Answered \\Flagged \\Deleted \\Seen \\Draft"));
-		put_keyword_names(s);
-		if (s->box->keywords_n < LIMIT_KEYWORDS)
-			stream_put(out, SLICE(" \\*"));
-	}
+	if (!s->box->examine)
+		tell_permanent(s);
 	stream_put(out, SLICE(")] Flags that are kept\r\n"));
 }
 

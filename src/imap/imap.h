@@ -13,6 +13,7 @@
  *     runs.c uidmap.c    sets of numbers, sequence numbers and UIDs   utf7.c  names of mailboxes
  *     box.c sync.c       the selected mailbox and what happens in it; select.c  SELECT, EXAMINE, CLOSE, UNSELECT
  *     list.c mailbox.c   LIST, LSUB; CREATE, DELETE, RENAME, SUBSCRIBE, STATUS, NAMESPACE
+ *     acl.c              GETACL, SETACL, DELETEACL, LISTRIGHTS, MYRIGHTS
  *     rows.c             messages from store, in windows              facts.c single things out of packed facts
  *     fetch*.c section.c envelope.c bodystructure.c                   FETCH
  *     search*.c          SEARCH: its grammar, its evaluation, its answers

@@ -6,7 +6,15 @@
 
 #define PATTERNS 64 /* of one LIST */
 
-enum choice { SUBSCRIBED = 1, REMOTE = 2, RECURSIVEMATCH = 4, SPECIAL_USE = 8, CHILDREN = 16, STATUS = 32 };
+enum choice {
+	SUBSCRIBED = 1,
+	REMOTE = 2,
+	RECURSIVEMATCH = 4,
+	SPECIAL_USE = 8,
+	CHILDREN = 16,
+	STATUS = 32,
+	MYRIGHTS = 64
+};
 
 struct request {
 	unsigned select, wanted; /* bits of enum choice */
@@ -147,10 +155,11 @@ static bool take_names(struct imap *s, const Sekisho__MailboxesAnswer *answer, s
 	return true;
 }
 
-static enum result ask_names(struct imap *s, bool with_status, struct entries *all)
+static enum result ask_names(struct imap *s, unsigned wanted, struct entries *all)
 {
 	Sekisho__MailboxesAsk ask = SEKISHO__MAILBOXES_ASK__INIT;
-	ask.with_status = with_status;
+	ask.with_status = wanted & STATUS;
+	ask.with_rights = wanted & MYRIGHTS;
 	Sekisho__MailboxesAnswer *answer = NULL;
 	enum result r = imap_ask(s, ASK_STORE_MAILBOXES, &ask, &answer);
 	while (r == OK) {
@@ -214,8 +223,12 @@ static void put_entry(
 	stream_put(out, SLICE(") \"/\" "));
 	imap_put_mailbox(out, e->name, s->enabled & IMAP_UTF8);
 	stream_puts(out, child_info ? " (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n" : "\r\n");
-	if ((q->wanted & STATUS) && e->mailbox && e->status && !e->mailbox->noselect)
+	if ((q->wanted & STATUS) && e->mailbox && e->status && !e->mailbox->noselect &&
+	    !e->mailbox->no_status)
 		imap_put_status(s, e->mailbox, e->status, q->status);
+	/* RFC 8440 section 3: for what can be selected */
+	if ((q->wanted & MYRIGHTS) && e->mailbox && !e->mailbox->noselect)
+		imap_put_myrights(s, e->name, e->mailbox->rights);
 }
 
 /* LSUB: what is subscribed to; and for "%" a level that only leads to such (RFC 3501 6.3.9). */
@@ -247,7 +260,7 @@ static void answer_one(struct imap *s, const struct request *q, const struct ent
 static enum result run_list(struct imap *s, const struct request *q)
 {
 	struct entries all = {0};
-	enum result r = ask_names(s, q->wanted & STATUS, &all);
+	enum result r = ask_names(s, q->wanted, &all);
 	if (r != OK)
 		return imap_refused(s, r, &s->store, "NONEXISTENT");
 	for (size_t i = 0; i < all.n; i++)
@@ -270,6 +283,7 @@ static const struct {
     {"SPECIAL-USE", SPECIAL_USE, true, true},
     {"CHILDREN", CHILDREN, false, true},
     {"STATUS", STATUS, false, true},
+    {"MYRIGHTS", MYRIGHTS, false, true},
 };
 
 /* Behind "(": options up to and with ")". */

@@ -148,7 +148,8 @@ enum result imap_namespace(struct imap *s, struct imap_args *p)
 {
 	if (imap_args_done(p) != OK)
 		return imap_bad(s, p);
-	stream_put(s->base.stream, SLICE("* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n"));
+	stream_put(s->base.stream,
+	    SLICE("* NAMESPACE ((\"\" \"/\")) ((\"Other Users/\" \"/\")) ((\"Shared/\" \"/\"))\r\n"));
 	return imap_ok(s, "Done");
 }
 

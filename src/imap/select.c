@@ -108,10 +108,19 @@ static void put_number_code(struct imap *s, const char *code, uint64_t n, const 
 	stream_put(s->base.stream, SLICE("\r\n"));
 }
 
+/* RFC 4314 section 4: READ-ONLY to whoever may change nothing; PERMANENTFLAGS shows what may be. */
+static void take_rights(struct imap_box *box, const char *rights)
+{
+	for (size_t i = 0; i < strlen(rights) && i + 1 < sizeof box->rights; i++)
+		box->rights[i] = rights[i];
+	box->examine |= !strpbrk(rights, "iestw");
+}
+
 static void tell_box(struct imap *s, const Sekisho__SelectAnswer *a)
 {
 	struct imap_box *box = s->box;
 	box->id = a->mailbox->id;
+	take_rights(box, a->mailbox->rights);
 	box->uidvalidity = a->mailbox->uidvalidity;
 	box->modseq = a->status->highestmodseq;
 	box->uidnext = MAX(a->status->uidnext, imap_uidmap_last(&box->map) + 1);
@@ -188,6 +197,7 @@ static enum result select_or_examine(struct imap *s, struct imap_args *p, bool e
 	r = resync(s, &q);
 	if (r != OK)
 		return select_failed(s, r, true);
+	examine = s->box->examine;
 	return imap_ok_code(s, examine ? "READ-ONLY" : "READ-WRITE", examine ? "Opened to read" : "Opened");
 }
 
@@ -222,13 +232,14 @@ enum result imap_close(struct imap *s, struct imap_args *p)
 {
 	if (imap_args_done(p) != OK)
 		return imap_bad(s, p);
-	if (!s->box->examine) {
+	/* Without the right to expunge CLOSE only leaves (RFC 4314 section 4). */
+	if (!s->box->examine && strchr(s->box->rights, 'e')) {
 		Sekisho__ExpungeAsk ask = SEKISHO__EXPUNGE_ASK__INIT;
 		ask.all = true;
 		enum result r = imap_ask(s, ASK_STORE_EXPUNGE, &ask, NULL);
 		while (r == OK && s->store.more)
 			r = imap_ask_more(s, NULL, NULL, NULL);
-		if (r != OK)
+		if (r != OK && r != DENY)
 			return imap_refused(s, r, &s->store, "NONEXISTENT");
 	}
 	return unselect(s, "Closed");

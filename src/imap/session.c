@@ -130,6 +130,10 @@ enum result imap_refused(struct imap *s, enum result r, const struct ipc *c, con
 	case DENY:
 		if (slice_starts(slice_str(why), SLICE("EXISTS")))
 			return imap_no(s, "ALREADYEXISTS", "There is such a mailbox already");
+		if (slice_starts(slice_str(why), SLICE("NOPERM")))
+			return imap_no(s, "NOPERM", "You have no right to do that here");
+		if (slice_starts(slice_str(why), SLICE("USEATTR")))
+			return imap_no(s, "USEATTR", "A use can be given to one's own mailboxes only");
 		return imap_no(s, "CANNOT", why);
 	case FULL:
 		if (slice_starts(slice_str(why), SLICE("OVERQUOTA")))

@@ -39,6 +39,7 @@ struct imap_box {
 	uint32_t uidnext; /* UIDs below it were announced or never existed */
 	uint64_t modseq;  /* everything up to it was told */
 	bool examine;
+	char rights[24]; /* of RFC 4314, as letters */
 	struct uidmap map;
 	char **keywords; /* names of keyword bit 0, 1, ... */
 	unsigned keywords_n;
@@ -119,6 +120,9 @@ Sekisho__Run **imap_runs_pack(struct arena *a, const struct runs *r);
 bool imap_runs_take(struct arena *a, Sekisho__Run *const *v, size_t n, struct runs *into);
 /* Keywords as asks carry them; NULL when the arena is full. */
 char **imap_keywords_pack(struct arena *a, const struct imap_flags *f);
+
+/* acl.c */
+void imap_put_myrights(struct imap *s, struct slice mailbox, const char *rights);
 
 /* sync.c */
 /* Asks what happened and tells it; nothing unless a note came. Not OK: the session must end (BYE was said). */

@@ -168,6 +168,7 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 		box_remove(a->store->writer, db, mailbox);
 	}
 	DB_RUN(db, ACCOUNT_REMOVE_SUBSCRIPTIONS, DI(a->account));
+	DB_RUN(db, ACL_FORGET_ACCOUNT, DI(a->account));
 	DB_RUN(db, ACCOUNT_REMOVE_THREADS, DI(a->account));
 	DB_RUN(db, ACCOUNT_REMOVE_ADDRESSES, DI(a->account));
 	DB_RUN(db, ACCOUNT_REMOVE, DI(a->account));

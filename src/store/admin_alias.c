@@ -63,6 +63,7 @@ static enum result remove_address(struct admin *a, struct db *db, enum address_k
 	struct slice text = admin_item(a, key, 0);
 	if (!text.n) {
 		DB_RUN(db, MEMBERS_REMOVE, DT(at.domain), DT(at.local));
+		DB_RUN(db, ACL_FORGET_GROUP, DT(at.domain), DT(at.local));
 		DB_RUN(db, ADDRESS_REMOVE, DT(at.domain), DT(at.local));
 		return OK;
 	}

@@ -1,8 +1,6 @@
 /* STORE_APPEND. */
+#include "store/access.h"
 #include "store/handlers.h"
-#include "store/mailbox.h"
-
-#define SYSTEM_FLAGS 31u
 
 struct append {
 	struct job job;
@@ -12,6 +10,7 @@ struct append {
 	uint64_t size;
 	int64_t tokens[THREAD_TOKENS];
 	size_t n_tokens;
+	const char *why;
 	Sekisho__AppendAnswer answer;
 };
 
@@ -23,11 +22,15 @@ static enum result apply_append(struct job *j, struct db *db)
 	struct box b;
 	bool added = false;
 	int64_t now = clock_utc_ms();
-	int64_t id = box_find(db, p->user->account, slice_str(ask->mailbox));
-	if (!id || !box_load(db, id, &b) || b.noselect)
+	struct access x;
+	access_find(db, p->user->account, slice_str(ask->mailbox), &p->turn->arena, &x);
+	enum result r = access_need(&x, RIGHT_INSERT, &p->why);
+	if (r != OK)
+		return r;
+	if (!box_load(db, x.id, &b) || b.noselect)
 		return GONE;
 	struct entry e = {
-	    .flags = ask->flags & SYSTEM_FLAGS,
+	    .flags = ask->flags & access_flags(x.rights),
 	    .email = writer_number(s->writer, SEQUENCE_EMAIL),
 	    .blob = blob_ref(s->blob, s->writer, db, &p->blob, 1),
 	    .internal_ms = ask->internal_ms ? ask->internal_ms : now,
@@ -36,13 +39,14 @@ static enum result apply_append(struct job *j, struct db *db)
 	};
 	if (!e.blob)
 		return LATER;
-	enum result r = box_keywords(db, id, ask->keywords, ask->n_keywords, &e.keywords, &added);
+	if (x.rights & RIGHT_WRITE)
+		r = box_keywords(db, x.id, ask->keywords, ask->n_keywords, &e.keywords, &added);
 	if (r != OK)
 		return r;
 	e.thread = thread_of(db, b.account, e.email, p->tokens, p->n_tokens);
 	box_add(s->writer, db, &b, &e);
 	box_save(db, &b);
-	writer_touch(s->writer, id, NULL);
+	writer_touch(s->writer, x.id, NULL);
 	p->answer.uidvalidity = b.uidvalidity;
 	p->answer.uid = e.uid;
 	return OK;
@@ -55,6 +59,8 @@ static void done_append(struct job *j, enum result r)
 	blob_release(j->store->blob, &p->blob);
 	if (r == OK)
 		ipc_answer(p->turn, &answer, NULL);
+	else if (p->why)
+		ipc_refuse(p->turn, r, "%s", p->why);
 	else if (r == GONE && !writer_is_broken(j->store->writer))
 		ipc_refuse(p->turn, GONE, "TRYCREATE");
 	else
@@ -70,8 +76,11 @@ static enum result prepare(struct append *p, struct store *s, struct message *m)
 		return LATER;
 	if (!m->facts)
 		return BAD;
-	if (!box_find(r.db, p->user->account, slice_str(ask->mailbox)))
-		return db_result(r.db) == OK ? GONE : LATER;
+	struct access x;
+	access_find(r.db, p->user->account, slice_str(ask->mailbox), &p->turn->arena, &x);
+	enum result may = access_need(&x, RIGHT_INSERT, &p->why);
+	if (may != OK || db_result(r.db) != OK)
+		return db_result(r.db) == OK ? may : LATER;
 	p->size = m->body.n;
 	p->n_tokens = thread_tokens(s, m->facts, p->tokens, THREAD_TOKENS);
 	enum result room = blob_room(s->blob);
@@ -105,6 +114,8 @@ void ask_append(struct ipc_turn *t)
 	}
 	if (r == OK)
 		writer_put(s->writer, &p->job);
+	else if (p->why)
+		ipc_refuse(t, r, "%s", p->why);
 	else if (r == GONE)
 		ipc_refuse(t, GONE, "TRYCREATE");
 	else if (r == FULL)

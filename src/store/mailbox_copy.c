@@ -1,6 +1,6 @@
 /* STORE_COPY: IMAP COPY and MOVE. Bodies are not copied, only counted. */
+#include "store/access.h"
 #include "store/handlers.h"
-#include "store/mailbox.h"
 #include "store/tasks.h"
 #include <stdlib.h>
 
@@ -8,11 +8,12 @@
 
 struct copy {
 	struct job job;
+	struct access target;
 	struct ipc_turn *turn;
 	const struct login *user;
 	struct runs uids, from, to;
 	uint32_t uidvalidity;
-	uint64_t modseq;
+	uint64_t modseq; /* of the source */
 	const char *why;
 	struct task task;
 };
@@ -77,13 +78,18 @@ static void add_all(struct copy *c, struct db *db, struct box *to, const struct 
 {
 	const Sekisho__CopyAsk *ask = c->turn->ask;
 	uint32_t first = to->uidnext;
+	/* Each account counts its own changes. */
+	uint64_t modseq = c->target.owner == c->user->selected_owner
+			      ? c->modseq
+			      : writer_modseq(c->job.store->writer, db, to->account);
 	for (size_t i = 0; i < list->n; i++) {
 		struct entry e = list->v[i];
 		runs_add(&c->from, e.uid);
-		e.modseq = c->modseq;
+		e.modseq = modseq;
+		e.flags &= access_flags(c->target.rights);
 		e.saved_ms = clock_utc_ms();
 		if (other)
-			e.keywords = mapped(map, e.keywords);
+			e.keywords = c->target.rights & RIGHT_WRITE ? mapped(map, e.keywords) : 0;
 		if (!ask->move)
 			DB_RUN(db, BLOB_REF, DI(e.blob), DI(1));
 		box_add(c->job.store->writer, db, to, &e);
@@ -95,6 +101,23 @@ static void add_all(struct copy *c, struct db *db, struct box *to, const struct 
 	}
 }
 
+/* RFC 4314 section 4 and, for MOVE, RFC 6851 section 4.4: all that a COPY, a STORE and an EXPUNGE need. */
+static enum result may_copy(struct copy *c, struct db *db)
+{
+	const Sekisho__CopyAsk *ask = c->turn->ask;
+	unsigned need = ask->move ? RIGHT_READ | RIGHT_TRASH | RIGHT_EXPUNGE : RIGHT_READ;
+	enum result r = access_selected(db, c->user, need, NULL);
+	if (r != OK) {
+		c->why = r == DENY ? "NOPERM" : NULL;
+		return r;
+	}
+	access_find(db, c->user->account, slice_str(ask->to), &c->turn->arena, &c->target);
+	r = access_need(&c->target, RIGHT_INSERT, &c->why);
+	if (r == GONE)
+		c->why = "TRYCREATE";
+	return r;
+}
+
 static enum result apply_copy(struct job *j, struct db *db)
 {
 	struct copy *c = (struct copy *)j;
@@ -102,12 +125,15 @@ static enum result apply_copy(struct job *j, struct db *db)
 	struct writer *w = j->store->writer;
 	struct box from, other, *to = &from;
 	struct keyword_map map;
-	int64_t id = box_find(db, c->user->account, slice_str(ask->to));
+	enum result r = may_copy(c, db);
+	if (r != OK)
+		return r;
+	int64_t id = c->target.id;
 	if (!box_load(db, c->user->selected, &from))
 		return GONE;
 	if (id != from.id) {
 		to = &other;
-		if (!id || !box_load(db, id, &other) || other.noselect) {
+		if (!box_load(db, id, &other) || other.noselect) {
 			c->why = "TRYCREATE";
 			return GONE;
 		}
@@ -116,7 +142,8 @@ static enum result apply_copy(struct job *j, struct db *db)
 	collect(db, from.id, &c->uids, &list);
 	c->uidvalidity = to->uidvalidity;
 	c->modseq = from.modseq;
-	enum result r = to == &from ? OK : map_keywords(c, db, from.id, id, &list, &map);
+	if (to != &from && c->target.rights & RIGHT_WRITE)
+		r = map_keywords(c, db, from.id, id, &list, &map);
 	if (r == OK && list.n) {
 		c->modseq = writer_modseq(w, db, from.account);
 		add_all(c, db, to, &list, &map, to != &from);

@@ -1,6 +1,6 @@
 /* STORE_EXPUNGE. */
+#include "store/access.h"
 #include "store/handlers.h"
-#include "store/mailbox.h"
 #include "store/tasks.h"
 #include <stdlib.h>
 
@@ -69,6 +69,9 @@ static enum result apply_expunge(struct job *j, struct db *db)
 	struct box b;
 	if (!box_load(db, x->user->selected, &b))
 		return GONE;
+	enum result r = access_selected(db, x->user, RIGHT_EXPUNGE, NULL);
+	if (r != OK)
+		return r;
 	struct part p = {.entries = calloc(A_JOB, sizeof(struct entry))};
 	if (!p.entries)
 		abort();
@@ -125,7 +128,10 @@ static void done_expunge(struct job *j, enum result r)
 	} else {
 		runs_free(&x->uids);
 		runs_free(&x->vanished);
-		refuse(x->turn, r);
+		if (r == DENY)
+			ipc_refuse(x->turn, r, "NOPERM");
+		else
+			refuse(x->turn, r);
 	}
 }
 

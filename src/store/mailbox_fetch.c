@@ -1,7 +1,7 @@
 /* STORE_FETCH and STORE_BODY: rows, facts and bodies of the selected mailbox. */
+#include "store/access.h"
 #include "store/facts_cache.h"
 #include "store/handlers.h"
-#include "store/mailbox.h"
 
 #define PACKET_ROOM ((size_t)LIMIT_IPC_PACKET - 4096)
 #define ROW_OCTETS 100 /* what a row needs beside facts and body, packed */
@@ -187,7 +187,7 @@ static enum result apply_seen(struct job *j, struct db *db)
 {
 	struct mark_seen *m = (struct mark_seen *)j;
 	struct box b;
-	if (!box_load(db, m->user->selected, &b))
+	if (!box_load(db, m->user->selected, &b) || access_selected(db, m->user, RIGHT_SEEN, NULL) != OK)
 		return GONE;
 	for (size_t i = 0; i < m->uids->n; i++) {
 		DB_ROWS q =
@@ -234,7 +234,8 @@ void ask_fetch(struct ipc_turn *t)
 {
 	const Sekisho__FetchAsk *ask = t->ask;
 	const struct login *user = selected_of(t);
-	if (!user)
+	unsigned rights;
+	if (!user || !access_check_selected(t, user, RIGHT_READ, &rights))
 		return;
 	struct fetching *f = arena_new(&t->arena, struct fetching);
 	if (!f) {
@@ -249,7 +250,7 @@ void ask_fetch(struct ipc_turn *t)
 	arena_init(&f->arena, (size_t)1 << 20);
 	packet_reset(f);
 	runs_take(&uids, ask->uids, ask->n_uids);
-	f->result = ask->mark_seen ? mark_seen(f->store, user, &uids, &set) : OK;
+	f->result = ask->mark_seen && rights & RIGHT_SEEN ? mark_seen(f->store, user, &uids, &set) : OK;
 	f->seen_set = set;
 	if (f->result == OK)
 		fetch_all(f, user->selected, &uids);
@@ -290,7 +291,7 @@ void ask_body(struct ipc_turn *t)
 {
 	const Sekisho__BodyAsk *ask = t->ask;
 	const struct login *user = selected_of(t);
-	if (!user)
+	if (!user || !access_check_selected(t, user, RIGHT_READ, NULL))
 		return;
 	BUF_LOCAL(body, BODY_INLINE);
 	enum result r = read_body(store_of(t), user, ask, &body);

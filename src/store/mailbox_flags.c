@@ -1,6 +1,6 @@
 /* STORE_FLAGS: IMAP STORE. */
+#include "store/access.h"
 #include "store/handlers.h"
-#include "store/mailbox.h"
 #include "store/tasks.h"
 #include <stdlib.h>
 
@@ -37,9 +37,22 @@ static Sekisho__Change *add_change(struct flags *f, const struct entry *e)
 	return c;
 }
 
-static void new_flags(const Sekisho__FlagsAsk *ask, uint64_t keywords, struct entry *e)
+struct changing {
+	struct flags *f;
+	struct db *db;
+	struct box box;
+	uint64_t keywords;
+	uint32_t flags_may;    /* what the session's rights let it change */
+	uint64_t keywords_may; /* all or nothing */
+	bool changed;
+};
+
+/* Only what the session's rights reach is changed (RFC 4314 section 4). */
+static void new_flags(const struct changing *c, struct entry *e)
 {
-	uint32_t flags = ask->flags & SYSTEM_FLAGS;
+	const Sekisho__FlagsAsk *ask = c->f->turn->ask;
+	uint32_t flags = ask->flags & c->flags_may;
+	uint64_t keywords = c->keywords & c->keywords_may;
 	switch (ask->mode) {
 	case SEKISHO__FLAGS_ASK__MODE__ADD:
 		e->flags |= flags;
@@ -50,18 +63,10 @@ static void new_flags(const Sekisho__FlagsAsk *ask, uint64_t keywords, struct en
 		e->keywords &= ~keywords;
 		break;
 	default:
-		e->flags = flags;
-		e->keywords = keywords;
+		e->flags = flags | (e->flags & ~c->flags_may);
+		e->keywords = keywords | (e->keywords & ~c->keywords_may);
 	}
 }
-
-struct changing {
-	struct flags *f;
-	struct db *db;
-	struct box box;
-	uint64_t keywords;
-	bool changed;
-};
 
 /* One modification sequence for all that one ask changes. */
 static void change_one(struct changing *c, struct entry *e)
@@ -72,7 +77,7 @@ static void change_one(struct changing *c, struct entry *e)
 		return;
 	}
 	struct entry before = *e;
-	new_flags(ask, c->keywords, e);
+	new_flags(c, e);
 	if (e->flags != before.flags || e->keywords != before.keywords) {
 		if (!c->changed)
 			c->f->modseq = writer_modseq(c->f->job.store->writer, c->db, c->box.account);
@@ -111,6 +116,18 @@ static void change_run(struct changing *c, struct run run)
 		write_changes(c, from);
 }
 
+/* False when the session may change nothing of what it asked to change. */
+static bool take_rights(struct changing *c, const Sekisho__FlagsAsk *ask)
+{
+	unsigned rights = access_rights(c->db, c->f->user->account, c->box.account, c->box.id);
+	c->flags_may = access_flags(rights);
+	c->keywords_may = rights & RIGHT_WRITE ? UINT64_MAX : 0;
+	if (ask->mode == SEKISHO__FLAGS_ASK__MODE__REPLACE)
+		return c->flags_may != 0;
+	return (ask->flags & c->flags_may) || (ask->n_keywords && c->keywords_may) ||
+	       !((ask->flags & SYSTEM_FLAGS) || ask->n_keywords);
+}
+
 static enum result apply_flags(struct job *j, struct db *db)
 {
 	struct flags *f = (struct flags *)j;
@@ -119,7 +136,11 @@ static enum result apply_flags(struct job *j, struct db *db)
 	bool added = false;
 	if (!box_load(db, f->user->selected, &c.box))
 		return GONE;
-	enum result r = box_keywords(db, c.box.id, ask->keywords, ask->n_keywords, &c.keywords, &added);
+	if (!take_rights(&c, ask))
+		return DENY;
+	enum result r = !c.keywords_may
+			    ? OK
+			    : box_keywords(db, c.box.id, ask->keywords, ask->n_keywords, &c.keywords, &added);
 	if (r != OK)
 		return r;
 	for (size_t i = 0; i < f->uids.n; i++)
@@ -187,7 +208,9 @@ static void done_flags(struct job *j, enum result r)
 		runs_free(&f->uids);
 		runs_free(&f->modified);
 		free(f->changes);
-		if (r == FULL)
+		if (r == DENY)
+			ipc_refuse(f->turn, DENY, "NOPERM");
+		else if (r == FULL)
 			ipc_refuse(f->turn, FULL, "Too many keywords, or one is too long");
 		else
 			refuse(f->turn, r);

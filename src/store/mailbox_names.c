@@ -1,6 +1,6 @@
 /* STORE_CREATE, STORE_DELETE, STORE_RENAME, STORE_SUBSCRIBE, STORE_UNSUBSCRIBE. */
+#include "store/access.h"
 #include "store/handlers.h"
-#include "store/mailbox.h"
 #include <stdio.h>
 
 /* One change of names; `why` is set when it is refused. */
@@ -8,7 +8,7 @@ struct naming {
 	struct job job;
 	struct ipc_turn *turn;
 	const struct login *user;
-	struct slice from, to;
+	struct slice from, to; /* as the session calls them */
 	const char *special_use;
 	const char *why;
 };
@@ -30,15 +30,12 @@ static void done_naming(struct job *j, enum result r)
 		refuse(n->turn, r);
 }
 
-/* "inbox" in any case, alone or as the first level, is INBOX; a divider at the end means nothing. */
-static struct slice name_of(const char *z, struct arena *a)
+/* A divider at the end means nothing. */
+static struct slice name_of(const char *z)
 {
-	struct slice name = slice_str(z), in = SLICE("INBOX");
+	struct slice name = slice_str(z);
 	if (name.n > 1 && name.p[name.n - 1] == '/')
 		name.n--;
-	if (slice_istarts(name, in) && (name.n == in.n || name.p[in.n] == '/'))
-		return slice_str(
-		    arena_printf(a, "INBOX" SLICE_FMT, SLICE_ARG(slice_sub(name, in.n, name.n))));
 	return name;
 }
 
@@ -81,44 +78,82 @@ static void put_naming(struct ipc_turn *t, enum result (*apply)(struct job *, st
 	    .job = {.store = store_of(t), .apply = apply, .done = done_naming, .durable = true},
 	    .turn = t,
 	    .user = user,
-	    .from = name_of(from, &t->arena),
-	    .to = name_of(to, &t->arena),
+	    .from = name_of(from),
+	    .to = name_of(to),
 	    .special_use = special_use,
 	};
 	writer_put(n->job.store->writer, &n->job);
 }
 
-/* Makes the levels above a name that are missing. */
-static enum result make_parents(struct naming *n, struct db *db, struct slice name)
+static void look(const struct naming *n, struct db *db, struct slice name, struct access *out)
 {
-	struct writer *w = n->job.store->writer;
-	for (size_t i = 1; i < name.n; i++) {
-		struct slice parent = slice_sub(name, 0, i);
-		if (name.p[i] == '/' && !box_find(db, n->user->account, parent))
-			box_create(w, db, n->user->account, parent, "", false);
+	access_find(db, n->user->account, name, &n->turn->arena, out);
+}
+
+/* A mailbox that comes to be below another has the list of that one. */
+static int64_t make(struct naming *n, struct db *db, const struct access *x, struct slice name,
+    const char *use, bool noselect)
+{
+	int64_t id = box_create(n->job.store->writer, db, x->owner, name, use, noselect);
+	if (x->above)
+		DB_RUN(db, ACL_INHERIT, DI(x->above), DI(id));
+	return id;
+}
+
+/* Makes the levels above a name that are missing. */
+static enum result make_parents(struct naming *n, struct db *db, const struct access *x)
+{
+	for (size_t i = 1; i < x->name.n; i++) {
+		struct slice parent = slice_sub(x->name, 0, i);
+		if (x->name.p[i] == '/' && !box_find(db, x->owner, parent))
+			make(n, db, x, parent, "", false);
 	}
-	int64_t count = DB_NUMBER(db, 0, MAILBOX_COUNT, DI(n->user->account));
+	int64_t count = DB_NUMBER(db, 0, MAILBOX_COUNT, DI(x->owner));
 	return count < LIMIT_MAILBOXES ? OK : refused(n, FULL, "Too many mailboxes");
+}
+
+/* Whether this session may make a mailbox of that name. */
+static enum result may_make(struct naming *n, const struct access *x)
+{
+	if (x->own && access_is_reserved(x->name))
+		return refused(n, DENY, "Names like this are for mailboxes that are shared");
+	if (!x->owner || (!x->own && !x->id && !(x->rights & RIGHT_CREATE)))
+		return refused(n, DENY, "NOPERM");
+	return OK;
 }
 
 static enum result apply_create(struct job *j, struct db *db)
 {
 	struct naming *n = (struct naming *)j;
 	struct writer *w = j->store->writer;
+	struct access x;
+	struct box b;
 	const char *why = name_refused(n->from);
 	if (why)
 		return refused(n, DENY, why);
-	int64_t old = box_find(db, n->user->account, n->from);
-	struct box b;
-	if (old && box_load(db, old, &b) && !b.noselect)
-		return refused(n, DENY, "EXISTS");
-	if (*n->special_use && DB_NUMBER(db, 0, SPECIAL_USE_COUNT, DI(n->user->account), DZ(n->special_use)))
-		return refused(n, DENY, "Another mailbox has this use");
-	if (old)
-		box_remove(w, db, old);
-	enum result r = make_parents(n, db, n->from);
+	look(n, db, n->from, &x);
+	enum result r = may_make(n, &x);
+	if (r != OK)
+		return r;
+	if (x.id && box_load(db, x.id, &b) && !b.noselect)
+		return refused(n, DENY, x.rights & RIGHT_LOOKUP ? "EXISTS" : "NOPERM");
+	if (x.id && !(x.rights & RIGHT_CREATE))
+		return refused(n, DENY, "NOPERM");
+	/* A use is its owner's: with two \Sent in a list, clients would file one's mail in somebody else's. */
+	if (*n->special_use &&
+	    (!x.own || DB_NUMBER(db, 0, SPECIAL_USE_COUNT, DI(x.owner), DZ(n->special_use))))
+		return refused(n, DENY, x.own ? "Another mailbox has this use" : "USEATTR");
+	if (x.id) {
+		/* Its list stays: messages come where there were only mailboxes. */
+		int64_t id = box_create(w, db, x.owner, SLICE("\x01"), n->special_use, false);
+		DB_RUN(db, ACL_INHERIT, DI(x.id), DI(id));
+		box_remove(w, db, x.id);
+		DB_RUN(db, MAILBOX_RENAME, DI(id), DT(x.name));
+		return OK;
+	}
+	r = make_parents(n, db, &x);
 	if (r == OK)
-		box_create(w, db, n->user->account, n->from, n->special_use, false);
+		make(n, db, &x, x.name, n->special_use, false);
 	return r;
 }
 
@@ -140,19 +175,26 @@ static enum result apply_delete(struct job *j, struct db *db)
 	struct naming *n = (struct naming *)j;
 	struct writer *w = j->store->writer;
 	struct slice from, to;
-	int64_t id = box_find(db, n->user->account, n->from);
+	struct access x;
 	struct box b;
-	if (!id || !box_load(db, id, &b))
+	look(n, db, n->from, &x);
+	enum result r = access_need(&x, RIGHT_REMOVE, &n->why);
+	if (r != OK)
+		return r;
+	if (!box_load(db, x.id, &b))
 		return GONE;
-	if (is_inbox(n->from))
+	if (is_inbox(x.name))
 		return refused(n, DENY, "INBOX stays");
-	below(n->from, &n->turn->arena, &from, &to);
-	bool parent = DB_NUMBER(db, 0, MAILBOX_BELOW, DI(n->user->account), DT(from), DT(to)) != 0;
+	below(x.name, &n->turn->arena, &from, &to);
+	bool parent = DB_NUMBER(db, 0, MAILBOX_BELOW, DI(x.owner), DT(from), DT(to)) != 0;
 	if (parent && b.noselect)
 		return refused(n, DENY, "There are mailboxes below it");
-	box_remove(w, db, id);
+	int64_t id = parent ? box_create(w, db, x.owner, SLICE("\x01"), "", true) : 0;
 	if (parent)
-		box_create(w, db, n->user->account, n->from, "", true);
+		DB_RUN(db, ACL_INHERIT, DI(x.id), DI(id));
+	box_remove(w, db, x.id);
+	if (parent)
+		DB_RUN(db, MAILBOX_RENAME, DI(id), DT(x.name));
 	return OK;
 }
 
@@ -165,14 +207,14 @@ void ask_delete(struct ipc_turn *t)
 /* ---- rename ---- */
 
 /* RFC 3501 6.3.5: INBOX stays and is empty, its messages are in the new mailbox, with the UIDs they had. */
-static enum result rename_inbox(struct naming *n, struct db *db, int64_t inbox)
+static enum result rename_inbox(struct naming *n, struct db *db, int64_t inbox, const struct access *target)
 {
 	struct writer *w = n->job.store->writer;
 	struct box from, to;
-	int64_t id = box_create(w, db, n->user->account, n->to, "", false);
+	int64_t id = make(n, db, target, target->name, "", false);
 	if (!box_load(db, inbox, &from) || !box_load(db, id, &to))
 		return LATER;
-	uint64_t modseq = writer_modseq(w, db, n->user->account);
+	uint64_t modseq = writer_modseq(w, db, target->owner);
 	DB_RUN(db, EXPUNGED_ALL, DI(inbox), DI(modseq));
 	DB_RUN(db, MESSAGES_REHOME, DI(inbox), DI(id), DI(modseq));
 	DB_RUN(db, KEYWORDS_COPY, DI(inbox), DI(id));
@@ -196,39 +238,54 @@ static enum result rename_inbox(struct naming *n, struct db *db, int64_t inbox)
 	return OK;
 }
 
-static void rename_below(struct naming *n, struct db *db)
+static void rename_below(struct naming *n, struct db *db, const struct access *old, const struct access *new)
 {
 	struct slice from, to;
-	below(n->from, &n->turn->arena, &from, &to);
+	below(old->name, &n->turn->arena, &from, &to);
 	size_t characters = 0;
-	for (size_t i = 0; i < n->from.n; i++)
-		characters += (n->from.p[i] & 0xc0) != 0x80;
-	DB_RUN(
-	    db, MAILBOX_RENAME_BELOW, DI(n->user->account), DT(from), DT(to), DT(n->to), DI(characters + 1));
+	for (size_t i = 0; i < old->name.n; i++)
+		characters += (old->name.p[i] & 0xc0) != 0x80;
+	DB_RUN(db, MAILBOX_RENAME_BELOW, DI(old->owner), DT(from), DT(to), DT(new->name), DI(characters + 1));
+}
+
+/* Whether `old` may become `new`; every right is needed on both sides (RFC 4314 section 4). */
+static enum result may_rename(struct naming *n, const struct access *old, const struct access *new)
+{
+	enum result r = access_need(old, RIGHT_REMOVE, &n->why);
+	if (r == OK)
+		r = may_make(n, new);
+	if (r != OK)
+		return r;
+	if (new->id)
+		return refused(n, DENY, new->rights &RIGHT_LOOKUP ? "EXISTS" : "NOPERM");
+	if (old->owner != new->owner)
+		return refused(n, DENY, "A mailbox stays with whom it belongs to: copy its messages");
+	return OK;
 }
 
 static enum result apply_rename(struct job *j, struct db *db)
 {
 	struct naming *n = (struct naming *)j;
-	int64_t id = box_find(db, n->user->account, n->from);
+	struct access old, new;
 	const char *why = name_refused(n->to);
 	if (why)
 		return refused(n, DENY, why);
-	if (!id)
-		return GONE;
-	if (box_find(db, n->user->account, n->to))
-		return refused(n, DENY, "EXISTS");
-	struct slice from, to;
-	below(n->from, &n->turn->arena, &from, &to);
-	if (slice_starts(n->to, from) && !is_inbox(n->from))
-		return refused(n, DENY, "A mailbox cannot be below itself");
-	enum result r = make_parents(n, db, n->to);
+	look(n, db, n->from, &old);
+	look(n, db, n->to, &new);
+	enum result r = may_rename(n, &old, &new);
 	if (r != OK)
 		return r;
-	if (is_inbox(n->from))
-		return rename_inbox(n, db, id);
-	DB_RUN(db, MAILBOX_RENAME, DI(id), DT(n->to));
-	rename_below(n, db);
+	struct slice from, to;
+	below(old.name, &n->turn->arena, &from, &to);
+	if (slice_starts(new.name, from) && !is_inbox(old.name))
+		return refused(n, DENY, "A mailbox cannot be below itself");
+	r = make_parents(n, db, &new);
+	if (r != OK)
+		return r;
+	if (is_inbox(old.name))
+		return rename_inbox(n, db, old.id, &new);
+	DB_RUN(db, MAILBOX_RENAME, DI(old.id), DT(new.name));
+	rename_below(n, db, &old, &new);
 	return OK;
 }
 
@@ -243,19 +300,23 @@ void ask_rename(struct ipc_turn *t)
 static enum result apply_subscribe(struct job *j, struct db *db)
 {
 	struct naming *n = (struct naming *)j;
+	struct access x;
 	const char *why = name_refused(n->from);
 	if (why)
 		return refused(n, DENY, why);
+	look(n, db, n->from, &x);
 	if (DB_NUMBER(db, 0, SUBSCRIPTION_COUNT, DI(n->user->account)) >= LIMIT_MAILBOXES)
 		return refused(n, FULL, "Too many subscriptions");
-	DB_RUN(db, SUBSCRIBE, DI(n->user->account), DT(n->from));
+	DB_RUN(db, SUBSCRIBE, DI(n->user->account), DT(x.own ? x.name : n->from));
 	return OK;
 }
 
 static enum result apply_unsubscribe(struct job *j, struct db *db)
 {
 	const struct naming *n = (struct naming *)j;
-	DB_RUN(db, UNSUBSCRIBE, DI(n->user->account), DT(n->from));
+	struct access x;
+	look(n, db, n->from, &x);
+	DB_RUN(db, UNSUBSCRIBE, DI(n->user->account), DT(x.own ? x.name : n->from));
 	return OK;
 }
 

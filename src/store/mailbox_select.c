@@ -39,10 +39,12 @@ static uint32_t recent_from(struct store *s, const struct login *user, const str
 	return writer_wait(s->writer, &c.job) == OK ? c.from : 0;
 }
 
-static bool load_now(struct store *s, int64_t mailbox, struct box *b)
+/* False when it is not there any more, or not for this session. */
+static bool load_now(struct store *s, const struct login *user, struct box *b)
 {
 	READER r = reader_begin(s);
-	return r.db && box_load(r.db, mailbox, b) && !b->noselect;
+	return r.db && box_load(r.db, user->selected, b) && !b->noselect &&
+	       access_selected(r.db, user, RIGHT_READ, NULL) == OK;
 }
 
 /* ---- select ---- */
@@ -64,19 +66,33 @@ static void send_uids(struct ipc_turn *t, Sekisho__SelectAnswer *answer, const s
 	}
 }
 
-static enum result read_select(
-    struct store *s, int64_t id, struct arena *a, Sekisho__SelectAnswer *answer, struct runs *uids)
+static enum result read_select(struct store *s, const struct login *user, const struct access *x,
+    struct arena *a, Sekisho__SelectAnswer *answer, struct runs *uids)
 {
 	READER r = reader_begin(s);
 	struct box b;
 	if (!r.db)
 		return LATER;
-	if (!mailbox_messages(r.db, id, a, &answer->mailbox, &answer->status) || !box_load(r.db, id, &b) ||
-	    b.noselect)
+	if (!mailbox_messages(r.db, user->account, x, a, &answer->mailbox, &answer->status) ||
+	    !box_load(r.db, x->id, &b) || b.noselect)
 		return db_result(r.db) == OK ? GONE : LATER;
-	box_keyword_names(r.db, id, a, &answer->keywords, &answer->n_keywords);
+	box_keyword_names(r.db, x->id, a, &answer->keywords, &answer->n_keywords);
 	uid_cache_get(s->uids, r.db, &b, uids);
 	return db_result(r.db);
+}
+
+/* RFC 4314 section 4: who may change nothing in it has it open for reading only. */
+#define RIGHTS_TO_CHANGE (RIGHT_INSERT | RIGHT_EXPUNGE | RIGHT_SEEN | RIGHT_WRITE | RIGHT_TRASH)
+
+static enum result find_select(
+    struct ipc_turn *t, const struct login *user, const char *name, struct access *x, const char **why_out)
+{
+	READER r = reader_begin(store_of(t));
+	if (!r.db)
+		return LATER;
+	access_find(r.db, user->account, slice_str(name), &t->arena, x);
+	enum result done = access_need(x, RIGHT_READ, why_out);
+	return db_result(r.db) == OK ? done : LATER;
 }
 
 void ask_select(struct ipc_turn *t)
@@ -86,28 +102,29 @@ void ask_select(struct ipc_turn *t)
 	if (!user)
 		return;
 	struct store *s = store_of(t);
-	int64_t id = 0;
+	struct access x = {0};
 	struct box b = {0};
-	{
-		READER r = reader_begin(s);
-		if (r.db)
-			id = box_find(r.db, user->account, slice_str(ask->name));
-	}
+	const char *why = NULL;
+	enum result r = find_select(t, user, ask->name, &x, &why);
 	/* From here on changes are noted; what is read below is as new as that or newer. */
-	sessions_select(user, id, ask->examine);
+	sessions_select(user, r == OK ? x.id : 0, x.owner, ask->examine || !(x.rights & RIGHTS_TO_CHANGE));
 	RUNS_LOCAL(uids);
 	Sekisho__SelectAnswer answer = SEKISHO__SELECT_ANSWER__INIT;
-	enum result r = id && load_now(s, id, &b) ? OK : GONE;
+	if (r == OK && !load_now(s, user, &b))
+		r = GONE;
 	if (r == OK) {
 		answer.recent_from = recent_from(s, user, &b);
-		r = read_select(s, id, &t->arena, &answer, &uids);
+		r = read_select(s, user, &x, &t->arena, &answer, &uids);
 	}
 	if (r == OK) {
 		send_uids(t, &answer, &uids);
 		return;
 	}
-	sessions_select(user, 0, false);
-	refuse(t, r);
+	sessions_select(user, 0, 0, false);
+	if (why)
+		ipc_refuse(t, r, "%s", why);
+	else
+		refuse(t, r);
 }
 
 void ask_unselect(struct ipc_turn *t)
@@ -115,7 +132,7 @@ void ask_unselect(struct ipc_turn *t)
 	struct login *user = session_of(t);
 	if (!user)
 		return;
-	sessions_select(user, 0, false);
+	sessions_select(user, 0, 0, false);
 	ipc_answer(t, NULL, NULL);
 }
 
@@ -222,15 +239,18 @@ static void read_vanished(
 	runs_both(&some, only, out);
 }
 
+/* Whoever may not read it any more is told that it has gone. */
 static enum result read_news(
-    struct store *s, int64_t mailbox, const Sekisho__SyncAsk *ask, struct arena *a, struct news *n)
+    struct store *s, const struct login *user, const Sekisho__SyncAsk *ask, struct arena *a, struct news *n)
 {
+	int64_t mailbox = user->selected;
 	RUNS_LOCAL(only);
 	READER r = reader_begin(s);
 	struct box b;
 	if (!r.db)
 		return LATER;
-	if (!box_load(r.db, mailbox, &b) || b.noselect) {
+	enum result may = access_selected(r.db, user, RIGHT_READ, NULL);
+	if (may == DENY || !box_load(r.db, mailbox, &b) || b.noselect) {
 		n->answer.gone = true;
 		return db_result(r.db);
 	}
@@ -306,9 +326,9 @@ void ask_sync(struct ipc_turn *t)
 		return;
 	}
 	sessions_rearm(user);
-	if (load_now(s, user->selected, &b))
+	if (load_now(s, user, &b))
 		n.answer.recent_from = recent_from(s, user, &b);
-	enum result r = read_news(s, user->selected, ask, &t->arena, &n);
+	enum result r = read_news(s, user, ask, &t->arena, &n);
 	if (r == OK)
 		send_news(t, &n);
 	else

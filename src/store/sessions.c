@@ -111,12 +111,13 @@ enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd
 	return OK;
 }
 
-void sessions_select(struct login *s, int64_t mailbox, bool examined)
+void sessions_select(struct login *s, int64_t mailbox, int64_t owner, bool examined)
 {
 	pthread_mutex_lock(&s->all->lock);
 	leave_mailbox(s);
 	s->noted = false;
 	s->examined = examined;
+	s->selected_owner = owner;
 	if (mailbox) {
 		s->selected = mailbox;
 		s->next_mailbox = s->all->mailboxes[bucket(mailbox)];

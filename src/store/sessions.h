@@ -21,7 +21,8 @@ struct login {
 	_Atomic bool over; /* its sessions were ended: nothing is answered any more */
 	bool noted;        /* a NOTE_MAILBOX is out and STORE_SYNC was not asked since */
 
-	int64_t selected; /* mailbox, 0: none */
+	int64_t selected;       /* mailbox, 0: none */
+	int64_t selected_owner; /* whose it is */
 	bool examined;
 
 	struct login *next_account, *next_mailbox;
@@ -34,8 +35,8 @@ void sessions_free(struct sessions *all);
  */
 NODISCARD enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd,
     enum ipc_peer peer, int64_t account, struct slice address);
-/* Registers the selected mailbox (0: none): from now on changes are noted. */
-void sessions_select(struct login *s, int64_t mailbox, bool examined);
+/* Registers the selected mailbox (0: none) and whose it is: from now on changes are noted. */
+void sessions_select(struct login *s, int64_t mailbox, int64_t owner, bool examined);
 /* Changes that are committed from now on are noted again. */
 void sessions_rearm(struct login *s);
 void sessions_note_mailbox(struct sessions *all, int64_t mailbox, const struct login *by);

@@ -13,6 +13,7 @@
  *     deliver.c            STORE_DELIVER: mailbox rows, queue rows, trace, in one transaction
  *     sessions.c login.c   channels bound to an account; notes to those who look at a changed mailbox
  *     mailbox*.c           the IMAP and POP3 asks
+ *     access*.c mailbox_acl.c  who may do what with a mailbox of somebody else
  *     queue*.c dsn*.c      what leaves for other servers, and what comes back of it
  *     trace.c              what happened to a message, step by step
  *     admin*.c             the administrator's verbs

@@ -64,6 +64,7 @@ static Sekisho__Mailbox *mailbox_of(struct mailboxes *m, struct arena *a, const 
 	x->name = arena_z(a, slice_str(b->name));
 	x->uidvalidity = b->uidvalidity;
 	x->special_use = arena_z(a, slice_str(b->special));
+	x->rights = (char *)"lrswipkxteacd";
 	x->subscribed = is_subscribed(m, b->name);
 	x->noselect = b->noselect;
 	return x;
