@@ -10,8 +10,12 @@ static struct store_kit kit;
 static struct imap_person *alice, *bob;
 static int64_t alice_id, bob_id;
 
-/* Each call's answer ends with this. */
-#define ENDS(text, with) assert_non_null(strstr((text), (with)))
+static void has(const char *text, const char *part, int line)
+{
+	if (!strstr(text, part))
+		fail_msg("line %d: %s is not in %s", line, part, text);
+}
+#define ENDS(text, with) has((text), (with), __LINE__)
 
 static int set_up(void **state)
 {
