@@ -152,6 +152,10 @@ enum result imap_ask_into(struct imap *s, enum ipc_ask kind, const void *ask, st
     void *answer_out, struct ipc_fds *got)
 {
 	enum result r = ipc_call(&s->store, kind, ask, NULL, a, answer_out, got);
+	if (r != OK && a != &s->arena) { /* the reason outlives the arena of one window */
+		const char *why = arena_z(&s->arena, slice_str(s->store.why));
+		s->store.why = why ? why : "";
+	}
 	if (r != OK && s->store.more) {
 		ipc_close(&s->store);
 		return GONE;
