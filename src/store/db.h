@@ -3,7 +3,7 @@
  *
  * Every statement stands in sql.def, in the dialect that SQLite and PostgreSQL share ($1, ON CONFLICT, RETURNING);
  * values are always bound. The schema stands in schema.def, as a list of steps that are only ever added to. What one
- * engine says differently is in the file of that engine (db_sqlite.c) and nowhere else.
+ * engine says differently is in the file of that engine (db_sqlite.c, db_pgsql*.c) and nowhere else.
  *
  * A connection is used by one thread at a time. The first failure sticks to it (db_result) until the transaction or
  * the mark it happened under is taken back, so a change is written as a row of calls and asked about once. After a
@@ -33,12 +33,30 @@ struct db_value {
 
 struct db;
 
-/* Opens (and, for the writer, creates and brings up to date) the database in a directory. One writer at a time. */
-NODISCARD enum result db_open(const char *dir, bool writer, struct db **db_out);
+/* Where a database is. Kept as it is, not copied: it outlives the connections. */
+struct db_place {
+	const char *dir; /* SQLite: the file is dir/db */
+	const char
+	    *url; /* PostgreSQL: a connection string (URI or key=value) without a password; NULL: SQLite */
+	const char *password; /* NULL: none is needed */
+	const char *
+	    ca_file; /* whose certificates the server's must come from; NULL: the connection string says it */
+};
+
+/*
+ * Opens (and, for the writer, creates and brings up to date) the database. One writer at a time; where a database is
+ * shared, one a node, and their transactions wait for each other.
+ */
+NODISCARD enum result db_open(const struct db_place *place, bool writer, struct db **db_out);
 void db_close(struct db *db);
+/* Others may change this database too: what is remembered of it has to be asked about (db_was_changed). */
+bool db_is_shared(const struct db *db);
+/* What is committed is on the disk: nothing can be lost between commit and flush. */
+bool db_is_durable(const struct db *db);
 
 /* A transaction: of the writer, or a reader's unchanging view. */
 void db_begin(struct db *db);
+/* GONE: the connection was lost, and whether the transaction is committed cannot be found out. */
 NODISCARD enum result db_commit(struct db *db);
 void db_rollback(struct db *db);
 /* A part of a transaction that can be taken back alone. */
@@ -51,6 +69,24 @@ bool db_active(const struct db *db);
 NODISCARD enum result db_result(const struct db *db);
 /* All that was committed survives a power failure from now on. */
 NODISCARD enum result db_flush(struct db *db);
+
+/*
+ * Asked by the writer after db_begin: somebody else has changed the database since this connection's last transaction,
+ * or the connection was lost meanwhile. What is remembered of it is void.
+ */
+bool db_was_changed(struct db *db);
+/*
+ * Tells the other nodes, once the transaction is committed, whatever text says (DB_TOLD octets at most); nobody where
+ * a database is not shared.
+ */
+#define DB_TOLD 7000
+void db_tell(struct db *db, struct slice text);
+/*
+ * Waits on a reading connection, which is then used for nothing else, until another node tells something: OK, with its
+ * text in out. GONE: `wake` became readable. LATER: the connection was lost or is new, and what was told meanwhile
+ * never comes; call again. DENY: nobody tells anything here.
+ */
+NODISCARD enum result db_hear(struct db *db, int wake, struct buf *out);
 
 /* The writer's log has grown by so many octets since the last full checkpoint. */
 uint64_t db_log_size(const struct db *db);
@@ -96,9 +132,9 @@ int64_t db_number(struct db *db, int64_t otherwise, enum sql which, const struct
 
 /* Reading connections, made at need and kept. Thread-safe. */
 struct db_pool;
-struct db_pool *db_pool_new(const char *dir);
+struct db_pool *db_pool_new(const struct db_place *place);
 void db_pool_free(struct db_pool *p);
-/* Takes one and begins a view. NULL when the database cannot be opened. */
+/* Takes one and begins a view. NULL when the database cannot be opened, or all are in use for too long. */
 struct db *db_borrow(struct db_pool *p);
 void db_give_back(struct db_pool *p, struct db *db);
 

@@ -33,13 +33,19 @@ static const char *const texts[STATEMENTS] = {
     [UNDO] = "ROLLBACK TO mark",
 };
 
-struct db {
+struct sqlite {
+	struct db db;
 	sqlite3 *handle;
 	sqlite3_stmt *statements[STATEMENTS];
 	enum result result;
 	bool writer;
 	_Atomic uint64_t log_size;
 };
+
+static struct sqlite *of(const struct db *db)
+{
+	return (struct sqlite *)(uintptr_t)db;
+}
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -68,7 +74,7 @@ static enum result result_of(int code)
 	}
 }
 
-static void failed(struct db *db, int code, const char *what)
+static void failed(struct sqlite *db, int code, const char *what)
 {
 	enum result r = result_of(code);
 	if (r == OK)
@@ -82,40 +88,28 @@ static void failed(struct db *db, int code, const char *what)
 		db->result = r;
 }
 
-enum result db_result(const struct db *db)
+static enum result result(const struct db *base)
 {
+	const struct sqlite *db = of(base);
 	return db->result;
 }
 
-static void execute(struct db *db, const char *sql)
+static void execute(struct sqlite *db, const char *sql)
 {
 	failed(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL), sql);
 }
 
-void db_script(struct db *db, const char *sql)
+static void script(struct db *base, const char *sql)
 {
-	static const char *const words[][2] = {
-	    {"{id}", "INTEGER PRIMARY KEY"}, {"{bytes}", "BLOB"}, {"{clustered}", "WITHOUT ROWID"}};
+	struct sqlite *db = of(base);
+	static const char *const words[][2] = {{"{id}", "INTEGER PRIMARY KEY"}, {"{bytes}", "BLOB"},
+	    {"{clustered}", "WITHOUT ROWID"}, {NULL, NULL}};
 	BUF_LOCAL(out, 1 << 20);
-	struct slice rest = slice_str(sql);
-	while (rest.n) {
-		size_t skip = 0;
-		for (size_t i = 0; i < COUNT(words) && !skip; i++) {
-			if (slice_starts(rest, slice_str(words[i][0]))) {
-				buf_puts(&out, words[i][1]);
-				skip = strlen(words[i][0]);
-			}
-		}
-		if (!skip) {
-			buf_putc(&out, rest.p[0]);
-			skip = 1;
-		}
-		rest = slice_sub(rest, skip, rest.n);
-	}
+	db_words(sql, words, &out);
 	execute(db, buf_z(&out));
 }
 
-static int64_t pragma(struct db *db, const char *sql)
+static int64_t pragma(struct sqlite *db, const char *sql)
 {
 	sqlite3_stmt *s = NULL;
 	int64_t v = 0;
@@ -126,13 +120,15 @@ static int64_t pragma(struct db *db, const char *sql)
 	return v;
 }
 
-int64_t db_version(struct db *db)
+static int64_t version(struct db *base)
 {
+	struct sqlite *db = of(base);
 	return pragma(db, "PRAGMA user_version");
 }
 
-void db_set_version(struct db *db, int64_t version)
+static void set_version(struct db *base, int64_t version)
 {
+	struct sqlite *db = of(base);
 	char sql[64];
 	snprintf(sql, sizeof sql, "PRAGMA user_version = %d", (int)version);
 	execute(db, sql);
@@ -140,19 +136,31 @@ void db_set_version(struct db *db, int64_t version)
 
 static int count_log(void *arg, sqlite3 *handle, const char *name, int pages)
 {
-	struct db *db = arg;
+	struct sqlite *db = arg;
 	atomic_store(&db->log_size, (uint64_t)pages * PAGE);
 	return SQLITE_OK;
 }
 
-enum result db_open(const char *dir, bool writer, struct db **db_out)
+static void close_it(struct db *base)
+{
+	struct sqlite *db = of(base);
+	if (!db)
+		return;
+	for (unsigned i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(db->statements[i]);
+	sqlite3_close(db->handle);
+	free(db);
+}
+
+static enum result open_place(const struct db_place *place, bool writer, struct db **db_out)
 {
 	pthread_once(&once, configure);
 	BUF_LOCAL(path, 4096);
-	buf_printf(&path, "%s/db", dir);
-	struct db *db = calloc(1, sizeof *db);
+	buf_printf(&path, "%s/db", place->dir);
+	struct sqlite *db = calloc(1, sizeof *db);
 	if (!db || buf_result(&path) != OK)
 		abort();
+	db->db.engine = &db_sqlite;
 	db->writer = writer;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	failed(db,
@@ -169,31 +177,21 @@ enum result db_open(const char *dir, bool writer, struct db **db_out)
 	}
 	if (db->result == OK && writer) {
 		sqlite3_wal_hook(db->handle, count_log, db);
-		db->result = db_upgrade(db);
+		db->result = db_upgrade(&db->db);
 	}
 	enum result r = db->result;
 	if (r != OK) {
-		db_close(db);
+		close_it(&db->db);
 		return r;
 	}
-	*db_out = db;
+	*db_out = &db->db;
 	return OK;
-}
-
-void db_close(struct db *db)
-{
-	if (!db)
-		return;
-	for (unsigned i = 0; i < STATEMENTS; i++)
-		sqlite3_finalize(db->statements[i]);
-	sqlite3_close(db->handle);
-	free(db);
 }
 
 /* ---- statements ---- */
 
 /* To SQLite "$1" is a name, numbered by where it first stands; "?1" is what PostgreSQL means by it. */
-static sqlite3_stmt *prepared(struct db *db, unsigned which)
+static sqlite3_stmt *prepared(struct sqlite *db, unsigned which)
 {
 	sqlite3_stmt **s = &db->statements[which];
 	if (*s)
@@ -225,7 +223,7 @@ static void bind(sqlite3_stmt *s, const struct db_value *v, int at)
 	}
 }
 
-static sqlite3_stmt *bound(struct db *db, enum sql which, const struct db_value *values, size_t n)
+static sqlite3_stmt *bound(struct sqlite *db, enum sql which, const struct db_value *values, size_t n)
 {
 	if (db->result != OK)
 		return NULL;
@@ -237,8 +235,9 @@ static sqlite3_stmt *bound(struct db *db, enum sql which, const struct db_value 
 	return s;
 }
 
-void db_run(struct db *db, enum sql which, const struct db_value *values, size_t n)
+static void run(struct db *base, enum sql which, const struct db_value *values, size_t n)
 {
+	struct sqlite *db = of(base);
 	sqlite3_stmt *s = bound(db, which, values, n);
 	if (!s)
 		return;
@@ -247,54 +246,56 @@ void db_run(struct db *db, enum sql which, const struct db_value *values, size_t
 	sqlite3_reset(s);
 }
 
-uint64_t db_changed(const struct db *db)
+static uint64_t changed(const struct db *base)
 {
+	const struct sqlite *db = of(base);
 	return (uint64_t)sqlite3_changes64(db->handle);
 }
 
-struct db_rows db_query(struct db *db, enum sql which, const struct db_value *values, size_t n)
+static struct db_rows query(struct db *base, enum sql which, const struct db_value *values, size_t n)
 {
-	return (struct db_rows){db, bound(db, which, values, n)};
+	struct sqlite *db = of(base);
+	return (struct db_rows){base, bound(db, which, values, n)};
 }
 
-bool db_next(struct db_rows *rows)
-{
-	if (!rows->statement)
-		return false;
-	int code = sqlite3_step(rows->statement);
-	if (code == SQLITE_ROW)
-		return true;
-	failed(rows->db, code, "query");
-	db_end(rows);
-	return false;
-}
-
-void db_end(struct db_rows *rows)
+static void end(struct db_rows *rows)
 {
 	if (rows->statement)
 		sqlite3_reset(rows->statement);
 	rows->statement = NULL;
 }
 
-int64_t db_int(const struct db_rows *rows, int column)
+static bool next(struct db_rows *rows)
+{
+	if (!rows->statement)
+		return false;
+	int code = sqlite3_step(rows->statement);
+	if (code == SQLITE_ROW)
+		return true;
+	failed(of(rows->db), code, "query");
+	end(rows);
+	return false;
+}
+
+static int64_t number(const struct db_rows *rows, int column)
 {
 	return sqlite3_column_int64(rows->statement, column);
 }
 
-struct slice db_octets(const struct db_rows *rows, int column)
+static struct slice octets(const struct db_rows *rows, int column)
 {
 	const void *p = sqlite3_column_blob(rows->statement, column);
 	return slice_of(p, p ? (size_t)sqlite3_column_bytes(rows->statement, column) : 0);
 }
 
-bool db_is_null(const struct db_rows *rows, int column)
+static bool is_null(const struct db_rows *rows, int column)
 {
 	return sqlite3_column_type(rows->statement, column) == SQLITE_NULL;
 }
 
 /* ---- transactions ---- */
 
-static void command(struct db *db, enum command which)
+static void command(struct sqlite *db, enum command which)
 {
 	sqlite3_stmt *s = prepared(db, which);
 	if (!s)
@@ -303,57 +304,65 @@ static void command(struct db *db, enum command which)
 	sqlite3_reset(s);
 }
 
-void db_begin(struct db *db)
+static void begin(struct db *base)
 {
+	struct sqlite *db = of(base);
 	db->result = OK;
 	command(db, db->writer ? BEGIN_WRITE : BEGIN_READ);
 }
 
-enum result db_commit(struct db *db)
+static bool active(const struct db *base)
 {
-	if (db->result == OK)
-		command(db, COMMIT);
-	enum result r = db->result;
-	if (r != OK)
-		db_rollback(db);
-	return r;
-}
-
-bool db_active(const struct db *db)
-{
+	const struct sqlite *db = of(base);
 	return !sqlite3_get_autocommit(db->handle);
 }
 
-void db_rollback(struct db *db)
+static void rollback(struct db *base)
 {
-	if (db_active(db))
+	struct sqlite *db = of(base);
+	if (active(&db->db))
 		command(db, ROLLBACK);
 	db->result = OK;
 }
 
-void db_mark(struct db *db)
+static enum result commit(struct db *base)
 {
+	struct sqlite *db = of(base);
+	if (db->result == OK)
+		command(db, COMMIT);
+	enum result r = db->result;
+	if (r != OK)
+		rollback(&db->db);
+	return r;
+}
+
+static void mark(struct db *base)
+{
+	struct sqlite *db = of(base);
 	if (db->result == OK)
 		command(db, MARK);
 }
 
-void db_keep(struct db *db)
+static void keep(struct db *base)
 {
+	struct sqlite *db = of(base);
 	if (db->result == OK)
 		command(db, KEEP);
 }
 
-void db_undo(struct db *db)
+static void undo(struct db *base)
 {
-	if (!db_active(db))
+	struct sqlite *db = of(base);
+	if (!active(&db->db))
 		return;
 	db->result = OK;
 	command(db, UNDO);
 	command(db, KEEP);
 }
 
-enum result db_flush(struct db *db)
+static enum result flush(struct db *base)
 {
+	struct sqlite *db = of(base);
 	sqlite3_file *log = NULL;
 	int code = sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
 	if (code == SQLITE_OK && log && log->pMethods)
@@ -364,16 +373,64 @@ enum result db_flush(struct db *db)
 	return result_of(code) == FULL ? FULL : LATER;
 }
 
-uint64_t db_log_size(const struct db *db)
+static uint64_t log_size(const struct db *base)
 {
+	const struct sqlite *db = of(base);
 	return atomic_load(&db->log_size);
 }
 
-bool db_checkpoint(struct db *db)
+static bool checkpoint(struct db *base)
 {
+	struct sqlite *db = of(base);
 	int pages = 0, moved = 0;
 	int code = sqlite3_wal_checkpoint_v2(db->handle, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
 	if (code != SQLITE_OK && code != SQLITE_BUSY)
 		EVENT(STORE_ERROR, KZ("what", "checkpoint"), KZ("why", sqlite3_errmsg(db->handle)));
 	return code == SQLITE_OK && pages == moved;
 }
+
+static bool was_changed(struct db *base)
+{
+	return false; /* one writer */
+}
+
+static void tell(struct db *base, struct slice text)
+{
+}
+
+static enum result hear(struct db *base, int wake, struct buf *out)
+{
+	return DENY;
+}
+
+const struct db_engine db_sqlite = {
+    .name = "sqlite",
+    .readers = UINT32_MAX,
+    .open = open_place,
+    .close = close_it,
+    .script = script,
+    .version = version,
+    .set_version = set_version,
+    .begin = begin,
+    .commit = commit,
+    .rollback = rollback,
+    .mark = mark,
+    .keep = keep,
+    .undo = undo,
+    .active = active,
+    .result = result,
+    .flush = flush,
+    .log_size = log_size,
+    .checkpoint = checkpoint,
+    .was_changed = was_changed,
+    .tell = tell,
+    .hear = hear,
+    .run = run,
+    .changed = changed,
+    .query = query,
+    .next = next,
+    .end = end,
+    .number = number,
+    .octets = octets,
+    .is_null = is_null,
+};

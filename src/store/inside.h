@@ -24,6 +24,7 @@ struct uid_cache;
 
 struct store {
 	const struct store_settings *settings;
+	struct db_place place;
 	struct seal *seal;
 	struct blobs *blob;
 	struct db *writing; /* the writer's connection */

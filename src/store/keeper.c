@@ -116,13 +116,13 @@ static void *work(void *arg)
 	return NULL;
 }
 
-struct keeper *keeper_new(struct store *s, const char *dir)
+struct keeper *keeper_new(struct store *s)
 {
 	struct keeper *k = calloc(1, sizeof *k);
 	if (!k)
 		abort();
 	k->store = s;
-	if (db_open(dir, false, &k->db) != OK) {
+	if (db_open(&s->place, false, &k->db) != OK) {
 		free(k);
 		return NULL;
 	}

@@ -9,7 +9,7 @@
 
 struct store;
 struct keeper;
-struct keeper *keeper_new(struct store *s, const char *dir);
+struct keeper *keeper_new(struct store *s);
 /* Ends the thread; the writer may still call store_tidy_log until keeper_free. */
 void keeper_end(struct keeper *k);
 void keeper_free(struct keeper *k);

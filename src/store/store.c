@@ -162,11 +162,14 @@ static enum result open_seal(struct store *s)
 
 /*
  * Flag changes are not flushed one by one. After a power failure some that a client has seen may be gone, and their
- * modification sequences must not be given to others: every counter jumps ahead unless the last close was clean.
+ * modification sequences must not be given to others: every counter jumps ahead unless the last close was clean. Where
+ * every commit is flushed, none of this is needed.
  */
 static enum result mark_open(struct store *s)
 {
 	struct db *db = s->writing;
+	if (db_is_durable(db))
+		return OK;
 	db_begin(db);
 	if (!DB_NUMBER(db, 1, NUMBER_GET, DZ("clean")))
 		DB_RUN(db, MODSEQ_GAP, DI(CLEAN_GAP));
@@ -178,6 +181,8 @@ static enum result mark_open(struct store *s)
 static void mark_clean(struct store *s)
 {
 	struct db *db = s->writing;
+	if (db_is_durable(db))
+		return;
 	db_begin(db);
 	DB_RUN(db, NUMBER_SET, DZ("clean"), DI(1));
 	if (db_commit(db) == OK && db_flush(db) == OK)
@@ -187,7 +192,9 @@ static void mark_clean(struct store *s)
 static enum result open_all(struct store *s)
 {
 	const struct store_settings *c = s->settings;
-	enum result r = db_open(c->dir, true, &s->writing);
+	s->place = c->database;
+	s->place.dir = c->dir;
+	enum result r = db_open(&s->place, true, &s->writing);
 	if (r == OK)
 		r = open_seal(s);
 	if (r == OK)
@@ -196,7 +203,7 @@ static enum result open_all(struct store *s)
 		r = blob_open(c->dir, s->seal, c->disk_reserve, &s->blob);
 	if (r != OK)
 		return r;
-	s->readers = db_pool_new(c->dir);
+	s->readers = db_pool_new(&s->place);
 	s->sessions = sessions_new();
 	s->recent = recent_new();
 	s->uids = uid_cache_new();
@@ -210,7 +217,7 @@ static enum result open_all(struct store *s)
 	r = reader.db ? queue_load(s->queue, reader.db) : LATER;
 	if (r != OK)
 		return r;
-	struct keeper *keeper = keeper_new(s, c->dir);
+	struct keeper *keeper = keeper_new(s);
 	s->keeper = keeper;
 	return keeper ? OK : LATER;
 }

@@ -19,21 +19,23 @@
  *     admin*.c             the administrator's verbs
  *     keeper.c             checkpoints, reclaiming space, forgetting old traces
  *     seal.c               keys and sealing: the data directory tells a thief nothing
- *     db.c db_sqlite.c sql.def schema.def     the database
+ *     db.c db_sqlite.c db_pgsql*.c sql*.def schema.def     the database
  *
- * In the data directory: db, db-wal, db-shm and bodies/NNNNNNNN.seg.
+ * In the data directory: db, db-wal, db-shm (unless the database is PostgreSQL) and bodies/NNNNNNNN.seg.
  */
 #ifndef STORE_H
 #define STORE_H
 
 #include "base/base.h"
 #include "ipc/ipc.h"
+#include "store/db.h"
 
 struct store;
 
 /* Kept as it is, not copied: it outlives the store. */
 struct store_settings {
 	const char *dir; /* exists, writable, ours alone */
+	struct db_place database;
 	const char *hostname;
 	const char
 	    *postmaster; /* who gets mail to postmaster and abuse of every domain; "": the first account */

@@ -17,7 +17,12 @@ struct touched {
 
 struct modseq {
 	int64_t account; /* 0: free */
-	uint64_t value;
+	uint64_t value, era;
+};
+
+/* Numbers [next, end) to be given; none when they are equal. */
+struct block {
+	int64_t next, end;
 };
 
 /* Flushes bodies while the writer applies the group; both must be done before the commit. */
@@ -41,50 +46,47 @@ struct writer {
 	_Atomic bool broken;
 
 	/* the rest is the writer thread's */
-	struct {
-		int64_t next, end;
-	} numbers[SEQUENCES];
+	struct block numbers[SEQUENCES];
 	bool extended; /* the job in hand took new blocks */
 	bool durable;  /* the job in hand is */
 	struct modseq modseqs[MODSEQS];
+	uint64_t era; /* what the table has of an earlier one is void */
 	struct touched *touched;
 	size_t n_touched, cap_touched;
 };
 
-static void write_numbers(struct writer *w)
-{
-	for (unsigned i = 0; i < SEQUENCES; i++)
-		DB_RUN(w->db, NUMBER_SET, DZ(sequence_names[i]), DI(w->numbers[i].end));
-}
-
+/*
+ * A block belongs to whoever wrote it down. Numbers ascend in the order of the transactions that use them, on all nodes
+ * together: a block is given up once somebody else has written (writer_forget).
+ */
 int64_t writer_number(struct writer *w, enum sequence s)
 {
-	if (w->numbers[s].next == w->numbers[s].end) {
-		w->numbers[s].end += BLOCK;
+	struct block *b = &w->numbers[s];
+	if (b->next == b->end) {
+		int64_t size = s <= SEQUENCE_MAILBOX && db_is_shared(w->db) ? 1 : BLOCK;
+		b->end = DB_NUMBER(w->db, 0, NUMBER_TAKE, DZ(sequence_names[s]), DI(size + 1), DI(size));
+		b->next = b->end - size;
 		w->extended = true;
-		write_numbers(w);
 	}
-	return w->numbers[s].next++;
-}
-
-static enum result load_numbers(struct writer *w)
-{
-	for (unsigned i = 0; i < SEQUENCES; i++) {
-		int64_t from = DB_NUMBER(w->db, 1, NUMBER_GET, DZ(sequence_names[i]));
-		w->numbers[i].next = from;
-		w->numbers[i].end = from;
-	}
-	return db_result(w->db);
+	return b->next++;
 }
 
 uint64_t writer_modseq(struct writer *w, struct db *db, int64_t account)
 {
 	struct modseq *m = &w->modseqs[(uint64_t)account % MODSEQS];
-	if (m->account != account) {
+	if (m->account != account || m->era != w->era) {
 		m->account = account;
+		m->era = w->era;
 		m->value = (uint64_t)DB_NUMBER(db, 1, ACCOUNT_MODSEQ, DI(account));
 	}
 	return ++m->value;
+}
+
+/* What is remembered of the database is void. */
+static void forget(struct writer *w)
+{
+	memset(w->numbers, 0, sizeof w->numbers);
+	w->era++;
 }
 
 void writer_touch(struct writer *w, int64_t mailbox, const struct login *by)
@@ -154,6 +156,8 @@ static enum result flusher_wait(struct flusher *f)
 static void apply_one(struct writer *w, struct job *j)
 {
 	size_t touched = w->n_touched;
+	struct block numbers[SEQUENCES];
+	memcpy(numbers, w->numbers, sizeof numbers);
 	w->extended = false;
 	w->durable = j->durable;
 	db_mark(w->db);
@@ -166,8 +170,8 @@ static void apply_one(struct writer *w, struct job *j)
 	}
 	w->n_touched = touched;
 	db_undo(w->db);
-	if (w->extended && db_active(w->db))
-		write_numbers(w);
+	if (w->extended)
+		memcpy(w->numbers, numbers, sizeof numbers);
 }
 
 /* The whole transaction is lost: whoever thought to have succeeded has not. */
@@ -194,6 +198,8 @@ static enum result apply_group(struct writer *w, struct group *g)
 		bodies = blob_flush(w->store->blob);
 	db_begin(w->db);
 	enum result r = bodies != OK ? bodies : db_result(w->db);
+	if (r == OK && db_was_changed(w->db))
+		forget(w);
 	for (size_t i = 0; i < g->n && r == OK; i++) {
 		apply_one(w, g->jobs[i]);
 		if (!db_active(w->db))
@@ -208,9 +214,11 @@ static enum result apply_group(struct writer *w, struct group *g)
 	if (r == OK)
 		return OK;
 	w->n_touched = 0;
-	fail_all(g, r);
-	if (load_numbers(w) != OK)
+	forget(w);
+	/* Whether it was committed cannot be known: what a front repeats to the next life is found by its id. */
+	if (r == GONE)
 		break_down(w);
+	fail_all(g, r);
 	return r;
 }
 
@@ -310,8 +318,6 @@ struct writer *writer_new(struct store *store, struct db *db)
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->put, NULL);
 	pthread_cond_init(&w->waited, NULL);
-	if (load_numbers(w) != OK)
-		break_down(w);
 	pthread_mutex_init(&w->flusher.lock, NULL);
 	pthread_cond_init(&w->flusher.changed, NULL);
 	if (pthread_create(&w->flusher.thread, NULL, flusher_thread, w) != 0 ||

@@ -1,5 +1,6 @@
 /*
- * Every write and flush of a delivery fails once, in turn, with a full disk and with an I/O error: what was answered OK
+ * Every write and flush of a delivery (on PostgreSQL: everything sent to the server and received from it) fails once,
+ * in turn, with a full disk and with an I/O error: what was answered OK
  * is there exactly once; what was not can be sent again as a front would, and is then there exactly once too; nothing
  * else is harmed. Also: a disk that stays full, and damage to a stored body.
  */
@@ -114,18 +115,29 @@ static int run_with_fault(enum fault_kind kind, int n, int error)
 	return calls;
 }
 
+/* Faults of the engine that is not under test do not happen. */
+static bool happens(enum fault_kind kind)
+{
+	bool server = test_database_is_server();
+	if (kind == FAULT_DB_WRITE || kind == FAULT_DB_SYNC)
+		return !server;
+	return server || (kind != FAULT_LINK_SEND && kind != FAULT_LINK_RECEIVE);
+}
+
 static void every_write_and_flush_fails_once(void **state)
 {
 	static const int errors[] = {ENOSPC, EIO};
 	unsigned runs = 0;
 	for (enum fault_kind kind = FAULT_BODY_WRITE; kind < FAULT_KINDS; kind++) {
-		for (size_t e = 0; e < COUNT(errors); e++) {
+		bool link = kind == FAULT_LINK_SEND || kind == FAULT_LINK_RECEIVE;
+		for (size_t e = 0; e < (link ? 1 : COUNT(errors)) && happens(kind); e++) {
 			for (int n = 1, calls = n; n <= calls; n++, runs++)
 				calls = run_with_fault(kind, n, errors[e]);
 		}
 	}
 	print_message("%u faults, %u refusals\n", runs, refused);
-	assert_true(runs > 50 && refused >= runs);
+	/* A reader's lost connection may be noticed in time, and an answer that was lost found out. */
+	assert_true(runs > 50 && refused >= (test_database_is_server() ? runs / 4 : runs));
 }
 
 static void a_full_disk_refuses_and_recovers(void **state)
@@ -140,7 +152,7 @@ static void a_full_disk_refuses_and_recovers(void **state)
 		assert_true(slice_starts(slice_str(mx.why), SLICE("4.3.1 ")));
 	}
 	fault_set(FAULT_DB_WRITE, 1, 1000000, ENOSPC);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 5 && !test_database_is_server(); i++)
 		assert_int_equal(send_once(&mx, 2), FULL);
 	/* Reading goes on. */
 	assert_int_equal(count_of(&c, "Subject: fault 0\r"), 1);

@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -33,8 +34,8 @@ int fault_calls(enum fault_kind kind)
 
 const char *fault_name(enum fault_kind kind)
 {
-	static const char *const names[] = {
-	    "none", "body write", "body flush", "database write", "database flush"};
+	static const char *const names[] = {"none", "body write", "body flush", "database write",
+	    "database flush", "link send", "link receive"};
 	return names[kind];
 }
 
@@ -65,6 +66,32 @@ static int body_sync(int fd)
 {
 	errno = count(FAULT_BODY_SYNC);
 	return errno ? -1 : fdatasync(fd);
+}
+
+/* ---- the way to PostgreSQL: libpq finds these before the C library's ---- */
+
+ssize_t send(int fd, const void *p, size_t n, int flags);
+ssize_t recv(int fd, void *p, size_t n, int flags);
+
+static bool cut(int fd, enum fault_kind kind)
+{
+	int type = 0;
+	socklen_t size = sizeof type;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM || !count(kind))
+		return false;
+	shutdown(fd, SHUT_RDWR);
+	errno = ECONNRESET;
+	return true;
+}
+
+ssize_t send(int fd, const void *p, size_t n, int flags)
+{
+	return cut(fd, FAULT_LINK_SEND) ? -1 : sendto(fd, p, n, flags, NULL, 0);
+}
+
+ssize_t recv(int fd, void *p, size_t n, int flags)
+{
+	return cut(fd, FAULT_LINK_RECEIVE) ? -1 : recvfrom(fd, p, n, flags, NULL, NULL);
 }
 
 /* ---- SQLite ---- */

@@ -1,6 +1,7 @@
 /*
  * fault_vfs: a disk that fails when told to: a SQLite VFS around the default one, and the calls of blob_io. Registered
- * once, before the first database is opened. Counting is over all files together.
+ * once, before the first database is opened. Counting is over all files together. Also a network that fails: what the
+ * program sends to and receives from stream sockets, which is PostgreSQL's client at work.
  */
 #ifndef KIT_FAULT_VFS_H
 #define KIT_FAULT_VFS_H
@@ -13,6 +14,8 @@ enum fault_kind {
 	FAULT_BODY_SYNC,  /* blob_io.fdatasync */
 	FAULT_DB_WRITE,   /* writes to the database and its log */
 	FAULT_DB_SYNC,
+	FAULT_LINK_SEND, /* to PostgreSQL; the connection is cut */
+	FAULT_LINK_RECEIVE,
 	FAULT_KINDS
 };
 void fault_start(void);

@@ -79,6 +79,15 @@ static void note_broken(void *arg)
 
 void store_kit_make(struct store_kit *k)
 {
+	char dir[] = "/tmp/store-test-XXXXXX";
+	if (!mkdtemp(dir))
+		abort();
+	store_kit_at(k, dir);
+	test_database_make(&k->database, k->dir);
+}
+
+void store_kit_at(struct store_kit *k, const char *dir)
+{
 	static struct ipc_trunk *keys, *scan;
 	if (!keys) {
 		struct ipc_server *s = ipc_server_new(others, 2, NULL);
@@ -86,11 +95,11 @@ void store_kit_make(struct store_kit *k)
 		scan = trunk_to(s, "scan");
 	}
 	memset(k, 0, sizeof *k);
-	snprintf(k->dir, sizeof k->dir, "/tmp/store-test-XXXXXX");
-	if (!mkdtemp(k->dir))
-		abort();
+	snprintf(k->dir, sizeof k->dir, "%s", dir);
+	test_database_at(&k->database, k->dir);
 	store_settings_default(&k->settings);
 	k->settings.dir = k->dir;
+	k->settings.database = k->database.place;
 	k->settings.hostname = "mx.here.example";
 	k->settings.disk_reserve = 1 << 20;
 	memcpy(k->settings.scan_seal, scan_seal, 32);
@@ -139,6 +148,7 @@ static void remove_dir(int at, const char *name)
 void store_kit_remove(struct store_kit *k)
 {
 	remove_dir(AT_FDCWD, k->dir);
+	test_database_remove(&k->database);
 }
 
 struct ipc store_kit_channel(struct store_kit *k, enum ipc_peer peer)

@@ -6,6 +6,7 @@
 #define KIT_STORE_KIT_H
 
 #include "ipc/ipc.h"
+#include "kit/test_database.h"
 #include "store/store.h"
 #include <jansson.h>
 
@@ -14,11 +15,14 @@ struct store_kit {
 	struct store *store;
 	struct ipc_server *server;
 	char dir[64];
+	struct test_database database;
 	_Atomic bool broken; /* the store said that its disk cannot be trusted */
 };
 
-/* A new directory under /tmp, settings as by default but for a small reserve. */
+/* A new directory under /tmp with a new database, settings as by default but for a small reserve. */
 void store_kit_make(struct store_kit *k);
+/* The same in a directory that another process has made. */
+void store_kit_at(struct store_kit *k, const char *dir);
 enum result store_kit_open(struct store_kit *k, unsigned threads);
 /* Ends the store; the directory stays. All channels must have been closed. */
 void store_kit_close(struct store_kit *k);

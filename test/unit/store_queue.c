@@ -618,6 +618,19 @@ static bool file_has(const char *path, const char *what)
 	return memmem(p, size, what, strlen(what)) != NULL;
 }
 
+/* In any column of any table, as text or as octets. */
+static bool tables_have(const char *what)
+{
+	char sql[1000];
+	snprintf(sql, sizeof sql,
+	    "SET xmlbinary = hex; SELECT COUNT(*) FROM (SELECT lower(query_to_xml(format('SELECT * FROM "
+	    "%%I', tablename),"
+	    " false, false, '')::text) AS x FROM pg_tables WHERE schemaname = 'public') t"
+	    " WHERE x LIKE '%%%s%%' OR x LIKE '%%' || encode('%s', 'hex') || '%%'",
+	    what, what);
+	return test_database_sql(&kit.database, sql) != 0;
+}
+
 static void nothing_of_mail_is_readable(void **state)
 {
 	const char *text =
@@ -636,8 +649,12 @@ static void nothing_of_mail_is_readable(void **state)
 		;
 	static const char *const words[] = {"secretsender", "hiddenrcpt", "hiddenid", "confidentialsubject",
 	    "plaintextbody", "hiddenenvid", "elsewhere.example"};
-	static const char *const files[] = {"db", "db-wal", "bodies/00000001.seg"};
-	for (size_t i = 0; i < COUNT(files); i++) {
+	static const char *const files[] = {"bodies/00000001.seg", "db", "db-wal"};
+	if (test_database_is_server())
+		for (size_t k = 0; k < COUNT(words); k++)
+			assert_false(tables_have(words[k]));
+	assert_true(!test_database_is_server() || (tables_have("taro") && tables_have("wrapped")));
+	for (size_t i = 0; i < (test_database_is_server() ? 1 : COUNT(files)); i++) {
 		char path[200];
 		snprintf(path, sizeof path, "%s/%s", kit.dir, files[i]);
 		struct stat st;
