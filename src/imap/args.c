@@ -164,6 +164,11 @@ static struct slice checked_name(struct imap_args *p, struct slice name)
 	return slice_of(copy, name.n);
 }
 
+struct slice imap_args_name(struct imap_args *p, struct slice utf8)
+{
+	return checked_name(p, utf8);
+}
+
 static struct slice decoded_name(struct imap_args *p, struct slice raw)
 {
 	if (p->c.err != OK)

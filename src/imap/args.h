@@ -57,6 +57,8 @@ void imap_args_set(struct imap_args *p, struct runs *out);
  */
 #define IMAP_NO_NAME SLICE("\x01")
 struct slice imap_args_mailbox(struct imap_args *p);
+/* The same of a name that came as UTF-8 in another way. */
+struct slice imap_args_name(struct imap_args *p, struct slice utf8);
 /* A pattern of LIST, as UTF-8. */
 struct slice imap_args_pattern(struct imap_args *p);
 

@@ -114,7 +114,8 @@ static const struct {
 } extensions[] = {
     {"CONDSTORE", IMAP_CONDSTORE},
     {"QRESYNC", IMAP_QRESYNC | IMAP_CONDSTORE},
-    {"UTF8=ACCEPT", IMAP_UTF8},
+    {"UTF8=ACCEPT", IMAP_UTF8_ACCEPT | IMAP_UTF8},
+    {"IMAP4rev2", IMAP_REV2 | IMAP_UTF8},
 };
 
 enum result imap_enable(struct imap *s, struct imap_args *p)

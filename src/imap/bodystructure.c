@@ -1,4 +1,4 @@
-/* bodystructure: BODY and BODYSTRUCTURE (RFC 3501 7.4.2). Depth is limited by LIMIT_MIME_DEPTH in the facts. */
+/* bodystructure: BODY and BODYSTRUCTURE (RFC 3501 7.4.2, RFC 9051 7.5.2). Depth is limited by LIMIT_MIME_DEPTH in the facts. */
 #include "fetch.h"
 
 /*
@@ -93,17 +93,17 @@ static void put_extension_end(struct stream *out, const Sekisho__Part *p)
 	imap_put_nstring(out, imap_octets(p->location), p->has_location);
 }
 
-static void put_multipart(struct stream *out, const Sekisho__Part *p, bool extended)
+static void put_multipart(struct stream *out, const Sekisho__Part *p, enum imap_form form)
 {
 	for (size_t i = 0; i < p->n_parts; i++)
-		imap_put_bodystructure(out, p->parts[i], extended);
+		imap_put_bodystructure(out, p->parts[i], form);
 	if (!p->n_parts) { /* the grammar wants one: an empty text */
 		stream_puts(out, "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
-		stream_puts(out, extended ? " NIL NIL NIL NIL)" : ")");
+		stream_puts(out, form & IMAP_EXTENDED ? " NIL NIL NIL NIL)" : ")");
 	}
 	stream_put(out, SLICE(" "));
 	imap_put_string(out, slice_str(p->subtype));
-	if (!extended)
+	if (!(form & IMAP_EXTENDED))
 		return;
 	stream_put(out, SLICE(" "));
 	put_params(out, p->params, p->n_params);
@@ -127,35 +127,35 @@ static void put_fields(struct stream *out, const Sekisho__Part *p)
 	imap_put_number(out, p->body_length);
 }
 
-static void put_leaf(struct stream *out, const Sekisho__Part *p, bool extended)
+static void put_leaf(struct stream *out, const Sekisho__Part *p, enum imap_form form)
 {
-	/* Not message/global, which RFC 3501 shows like any other leaf. */
-	bool is_message =
-	    p->n_parts == 1 && strcmp(p->type, "message") == 0 && strcmp(p->subtype, "rfc822") == 0;
+	/* RFC 3501 shows message/global like any other leaf. */
+	bool is_message = p->n_parts == 1 && strcmp(p->type, "message") == 0 &&
+			  (strcmp(p->subtype, "rfc822") == 0 || form & IMAP_GLOBAL);
 	put_fields(out, p);
 	if (is_message) {
 		stream_put(out, SLICE(" "));
 		imap_put_envelope(out, p->parts[0]->envelope);
 		stream_put(out, SLICE(" "));
-		imap_put_bodystructure(out, p->parts[0], extended);
+		imap_put_bodystructure(out, p->parts[0], form);
 	}
 	if (is_message || strcmp(p->type, "text") == 0) {
 		stream_put(out, SLICE(" "));
 		imap_put_number(out, p->lines);
 	}
-	if (!extended)
+	if (!(form & IMAP_EXTENDED))
 		return;
 	stream_put(out, SLICE(" "));
 	imap_put_nstring(out, imap_octets(p->md5), p->has_md5);
 	put_extension_end(out, p);
 }
 
-void imap_put_bodystructure(struct stream *out, const Sekisho__Part *part, bool extended)
+void imap_put_bodystructure(struct stream *out, const Sekisho__Part *part, enum imap_form form)
 {
 	stream_put(out, SLICE("("));
 	if (strcmp(part->type, "multipart") == 0)
-		put_multipart(out, part, extended);
+		put_multipart(out, part, form);
 	else
-		put_leaf(out, part, extended);
+		put_leaf(out, part, form);
 	stream_put(out, SLICE(")"));
 }

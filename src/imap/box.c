@@ -232,7 +232,7 @@ void imap_put_flags(struct imap *s, uint32_t uid, uint32_t system, uint64_t keyw
 	for (size_t i = 0; i < COUNT(flag_names); i++)
 		if (system & flag_names[i].bit)
 			put_one(out, &first, flag_names[i].name);
-	if (imap_box_recent(s->box, uid))
+	if (!(s->enabled & IMAP_REV2) && imap_box_recent(s->box, uid))
 		put_one(out, &first, "\\Recent");
 	for (unsigned i = 0; keywords && i < s->box->keywords_n; i++)
 		if (keywords >> i & 1)

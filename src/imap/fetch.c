@@ -1,4 +1,4 @@
-/* fetch: FETCH (RFC 3501 6.4.5, 7.4.2; RFC 7162, 8474). */
+/* fetch: FETCH (RFC 3501 6.4.5, 7.4.2; RFC 3516, 7162, 8474). */
 #include "fetch.h"
 #include "facts.h"
 #include "rows.h"
@@ -90,17 +90,18 @@ static void put_structure(struct imap_message *m, struct put *p, unsigned items)
 	if (!(items & OF_FACTS))
 		return;
 	const Sekisho__Part *root = imap_message_root(m);
+	enum imap_form form = m->s->enabled & IMAP_REV2 ? IMAP_GLOBAL : IMAP_BASIC;
 	if (items & ITEM_ENVELOPE) {
 		name(p, "ENVELOPE ");
 		imap_put_envelope(p->out, root->envelope);
 	}
 	if (items & ITEM_BODY) {
 		name(p, "BODY ");
-		imap_put_bodystructure(p->out, root, false);
+		imap_put_bodystructure(p->out, root, form);
 	}
 	if (items & ITEM_BODYSTRUCTURE) {
 		name(p, "BODYSTRUCTURE ");
-		imap_put_bodystructure(p->out, root, true);
+		imap_put_bodystructure(p->out, root, form | IMAP_EXTENDED);
 	}
 	if (items & ITEM_PREVIEW) {
 		name(p, "PREVIEW ");
@@ -108,15 +109,30 @@ static void put_structure(struct imap_message *m, struct put *p, unsigned items)
 	}
 }
 
+/* RFC 3516 4.3: what cannot be decoded is not shown at all. */
+static bool all_known(struct imap_message *m, const struct imap_fetch *q)
+{
+	for (unsigned i = 0; i < q->n_sections; i++)
+		if (q->sections[i].binary != IMAP_ENCODED && !imap_binary_known(m, &q->sections[i]))
+			return false;
+	return true;
+}
+
 static enum result put_row(struct imap *s, struct arena *a, const struct imap_row *row, void *context)
 {
-	const struct imap_fetch *q = context;
+	struct imap_fetch *q = context;
 	struct put p = {.out = s->base.stream};
 	struct imap_message m = {.s = s, .arena = a, .row = row->row, .packed = row->facts};
 	uint32_t seq = imap_uidmap_seq(&s->box->map, row->row->uid);
 	if (!seq)
 		return OK; /* not yet told to this client */
-	unsigned items = q->items;
+	unsigned items = q->items, sections = q->n_sections;
+	if (!all_known(&m, q)) {
+		q->unknown_encoding = true;
+		sections = 0;
+		if (!items && !row->row->seen_set)
+			return OK;
+	}
 	if (row->row->seen_set) {
 		items |= ITEM_FLAGS | (s->enabled & IMAP_CONDSTORE ? ITEM_MODSEQ : 0);
 		imap_sync_own(s->box, row->row->modseq, s->store.notes & NOTE_MAILBOX);
@@ -126,7 +142,7 @@ static enum result put_row(struct imap *s, struct arena *a, const struct imap_ro
 	stream_put(p.out, SLICE(" FETCH ("));
 	put_small_items(s, &p, row->row, items);
 	put_structure(&m, &p, items);
-	for (unsigned i = 0; i < q->n_sections; i++) {
+	for (unsigned i = 0; i < sections; i++) {
 		name(&p, "");
 		if (imap_put_section(&m, &q->sections[i]) != OK)
 			return STOP;
@@ -146,7 +162,7 @@ static uint32_t wanted(const struct imap_fetch *q)
 		const struct imap_section *sec = &q->sections[i];
 		bool header = sec->kind == SECTION_HEADER || sec->kind == SECTION_FIELDS ||
 			      sec->kind == SECTION_FIELDS_NOT;
-		if (!(sec->kind == SECTION_ALL && !sec->levels))
+		if (!(sec->kind == SECTION_ALL && !sec->levels) || sec->binary != IMAP_ENCODED)
 			want |= SEKISHO__WANT__WANT_FACTS;
 		if (!header || sec->levels)
 			want |= SEKISHO__WANT__WANT_BODY;
@@ -196,5 +212,7 @@ enum result imap_fetch(struct imap *s, struct imap_args *p)
 		r = imap_rows(s, &ask, put_row, &q);
 	if (r == STOP || stream_state(s->base.stream) != OK)
 		return STOP;
+	if (r == OK && q.unknown_encoding)
+		return imap_no(s, "UNKNOWN-CTE", "A part is in a transfer encoding that nobody knows");
 	return r == OK ? imap_ok(s, "Done") : imap_refused(s, r, &s->store, "NONEXISTENT");
 }

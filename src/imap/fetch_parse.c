@@ -1,4 +1,4 @@
-/* fetch_parse: the grammar of FETCH (RFC 3501 section 9 fetch-att; RFC 7162, 8474). */
+/* fetch_parse: the grammar of FETCH (RFC 3501 section 9 fetch-att; RFC 3516, 7162, 8474). */
 #include "fetch.h"
 
 static void add_section(struct imap_args *p, struct imap_fetch *q, struct imap_section sec)
@@ -88,14 +88,22 @@ static void section_text(struct imap_args *p, struct imap_section *sec)
 	}
 }
 
-/* Behind "BODY[" or "BODY.PEEK[". */
-static void body_section(struct imap_args *p, struct imap_fetch *q)
+void imap_section_parse(struct imap_args *p, struct imap_section *sec)
 {
-	struct imap_section sec = {0};
-	part_path(p, &sec);
-	section_text(p, &sec);
+	part_path(p, sec);
+	section_text(p, sec);
+}
+
+/* Behind the bracket of "BODY[", "BINARY[" and their kin. */
+static void body_section(struct imap_args *p, struct imap_fetch *q, enum imap_binary binary)
+{
+	struct imap_section sec = {.binary = binary};
+	if (binary == IMAP_ENCODED)
+		imap_section_parse(p, &sec);
+	else
+		part_path(p, &sec);
 	imap_args_need(p, ']');
-	if (imap_args_try(p, '<')) {
+	if (binary != IMAP_BINARY_SIZE && imap_args_try(p, '<')) {
 		sec.partial = true;
 		sec.offset = imap_args_number64(p);
 		imap_args_need(p, '.');
@@ -142,15 +150,36 @@ static const struct {
     {"RFC822.TEXT", SECTION_TEXT, false},
 };
 
+static const struct {
+	struct slice word;
+	enum imap_binary binary;
+	bool peek;
+} sections[] = {
+    {SLICE("BODY"), IMAP_ENCODED, false},
+    {SLICE("BODY.PEEK"), IMAP_ENCODED, true},
+    {SLICE("BINARY"), IMAP_BINARY, false},
+    {SLICE("BINARY.PEEK"), IMAP_BINARY, true},
+    {SLICE("BINARY.SIZE"), IMAP_BINARY_SIZE, true},
+};
+
+static bool one_section(struct imap_args *p, struct imap_fetch *q, struct slice word)
+{
+	for (size_t i = 0; i < COUNT(sections); i++)
+		if (slice_ieq(word, sections[i].word)) {
+			if (!imap_args_try(p, '['))
+				return false;
+			q->mark_seen |= !sections[i].peek;
+			body_section(p, q, sections[i].binary);
+			return true;
+		}
+	return false;
+}
+
 static void one_item(struct imap_args *p, struct imap_fetch *q)
 {
 	struct slice word = imap_args_word(p);
-	bool peek = slice_ieq(word, SLICE("BODY.PEEK"));
-	if ((peek || slice_ieq(word, SLICE("BODY"))) && imap_args_try(p, '[')) {
-		q->mark_seen |= !peek;
-		body_section(p, q);
+	if (one_section(p, q, word))
 		return;
-	}
 	for (size_t i = 0; i < COUNT(items); i++)
 		if (slice_ieq(word, slice_str(items[i].word))) {
 			q->items |= items[i].items;

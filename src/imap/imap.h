@@ -1,5 +1,5 @@
 /*
- * imap: IMAP4rev1 for mail clients. The one door of the room.
+ * imap: IMAP4rev1 and IMAP4rev2 for mail clients. The one door of the room.
  *
  * A session is made by the front for each accepted connection and run by its lobby (base/session.h). It keeps no
  * mail: every command is a few asks to store over the channel that belongs to the logged-in account, and what a client
@@ -15,14 +15,16 @@
  *     list.c mailbox.c   LIST, LSUB; CREATE, DELETE, RENAME, SUBSCRIBE, STATUS, NAMESPACE
  *     acl.c              GETACL, SETACL, DELETEACL, LISTRIGHTS, MYRIGHTS
  *     rows.c             messages from store, in windows              facts.c single things out of packed facts
- *     fetch*.c section.c envelope.c bodystructure.c                   FETCH
+ *     fetch*.c section.c binary.c envelope.c bodystructure.c          FETCH
  *     search*.c          SEARCH: its grammar, its evaluation, its answers
- *     flags.c copy.c append.c   STORE; COPY, MOVE, EXPUNGE; APPEND
+ *     flags.c copy.c   STORE; COPY, MOVE, EXPUNGE
+ *     append.c draft.c catenate.c url.c   APPEND and REPLACE
  *
- * RFC 3501 with 2177 IDLE, 2342 NAMESPACE, 2971 ID, 3348 CHILDREN, 3691 UNSELECT, 4315 UIDPLUS,
- * 4731 ESEARCH, 4959 SASL-IR, 5032 WITHIN, 5161 ENABLE, 5182 SEARCHRES, 5258 LIST-EXTENDED, 5819 LIST-STATUS, 6154
- * SPECIAL-USE, 6851 MOVE, 6855 UTF8=ACCEPT, 7162 CONDSTORE and QRESYNC, 7888 LITERAL+, 7889 APPENDLIMIT, 8438
- * STATUS=SIZE, 8474 OBJECTID, 8514 SAVEDATE, 8970 PREVIEW, 4314 ACL, 8440 LIST-MYRIGHTS.
+ * RFC 3501 and 9051 with 2177 IDLE, 2342 NAMESPACE, 2971 ID, 3348 CHILDREN, 3502 MULTIAPPEND, 3516 BINARY, 3691
+ * UNSELECT, 4314 ACL, 4315 UIDPLUS, 4469 CATENATE, 4731 ESEARCH, 4959 SASL-IR, 5032 WITHIN, 5161 ENABLE, 5182 SEARCHRES,
+ * 5258 LIST-EXTENDED, 5819 LIST-STATUS, 6154 SPECIAL-USE, 6851 MOVE, 6855 UTF8=ACCEPT, 7162 CONDSTORE and QRESYNC, 7888
+ * LITERAL+, 7889 APPENDLIMIT, 8438 STATUS=SIZE, 8440 LIST-MYRIGHTS, 8474 OBJECTID, 8508 REPLACE, 8514 SAVEDATE, 8970
+ * PREVIEW.
  */
 #ifndef IMAP_H
 #define IMAP_H

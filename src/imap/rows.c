@@ -53,21 +53,11 @@ static bool take_packet(
 	return true;
 }
 
-static enum result read_window(
-    struct imap *s, const struct imap_rows_ask *q, const struct runs *uids, struct arena *a, struct window *w)
+static enum result read_rows(struct imap *s, const Sekisho__FetchAsk *ask, struct arena *a, struct window *w)
 {
-	Sekisho__FetchAsk ask = SEKISHO__FETCH_ASK__INIT;
 	Sekisho__FetchAnswer *answer = NULL;
 	struct ipc_fds fds = {0};
-	ask.uids = imap_runs_pack(a, uids);
-	ask.n_uids = uids->n;
-	ask.want = q->want;
-	ask.body_max = BODY_MOST;
-	ask.changed_since = q->changed_since;
-	ask.mark_seen = q->mark_seen;
-	if (!ask.uids)
-		return FULL;
-	enum result r = imap_ask_into(s, ASK_STORE_FETCH, &ask, a, &answer, &fds);
+	enum result r = imap_ask_into(s, ASK_STORE_FETCH, ask, a, &answer, &fds);
 	while (r == OK) {
 		bool taken = take_packet(w, answer, &fds, a);
 		ipc_fds_close(&fds);
@@ -80,6 +70,19 @@ static enum result read_window(
 		r = imap_ask_more(s, a, &answer, &fds);
 	}
 	return r;
+}
+
+static enum result read_window(
+    struct imap *s, const struct imap_rows_ask *q, const struct runs *uids, struct arena *a, struct window *w)
+{
+	Sekisho__FetchAsk ask = SEKISHO__FETCH_ASK__INIT;
+	ask.uids = imap_runs_pack(a, uids);
+	ask.n_uids = uids->n;
+	ask.want = q->want;
+	ask.body_max = BODY_MOST;
+	ask.changed_since = q->changed_since;
+	ask.mark_seen = q->mark_seen;
+	return ask.uids ? read_rows(s, &ask, a, w) : FULL;
 }
 
 static enum result names_for(struct imap *s, const struct window *w)
@@ -124,4 +127,25 @@ enum result imap_rows(struct imap *s, const struct imap_rows_ask *q, imap_row_fn
 		}
 		arena_reset(&a);
 	}
+}
+
+enum result imap_row_of(struct imap *s, const char *mailbox, uint32_t uidvalidity, uint32_t uid,
+    struct arena *a, struct imap_row *out)
+{
+	Sekisho__FetchAsk ask = SEKISHO__FETCH_ASK__INIT;
+	struct window w = {0};
+	Sekisho__Run run = SEKISHO__RUN__INIT, *runs = &run;
+	run.first = uid;
+	run.count = 1;
+	ask.uids = &runs;
+	ask.n_uids = 1;
+	ask.want = SEKISHO__WANT__WANT_FACTS | SEKISHO__WANT__WANT_BODY;
+	ask.body_max = BODY_MOST;
+	ask.mailbox = (char *)(uintptr_t)mailbox;
+	ask.uidvalidity = uidvalidity;
+	enum result r = read_rows(s, &ask, a, &w);
+	if (r != OK || !w.n)
+		return r == OK ? GONE : r;
+	*out = w.v[0];
+	return OK;
 }

@@ -28,4 +28,11 @@ typedef enum result imap_row_fn(struct imap *s, struct arena *a, const struct im
 NODISCARD enum result imap_rows(
     struct imap *s, const struct imap_rows_ask *q, imap_row_fn *each, void *context);
 
+/*
+ * One message, with facts and (when it is small) body, of any mailbox by its name; empty: the selected one.
+ * `uidvalidity` 0: whatever it is. GONE: no such message.
+ */
+NODISCARD enum result imap_row_of(struct imap *s, const char *mailbox, uint32_t uidvalidity, uint32_t uid,
+    struct arena *a, struct imap_row *out);
+
 #endif

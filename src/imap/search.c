@@ -324,6 +324,10 @@ enum result imap_search(struct imap *s, struct imap_args *p)
 		    s, "BADCHARSET (UTF-8 US-ASCII ISO-2022-JP SHIFT_JIS EUC-JP)", "Unknown charset");
 	if (imap_args_done(p) != OK)
 		return imap_bad(s, p);
+	if ((s->enabled & IMAP_REV2) && !q->esearch) { /* RFC 9051 6.4.4: as if RETURN () had been said */
+		q->esearch = true;
+		q->wanted = RETURN_ALL;
+	}
 	if (q->modseq)
 		imap_sync_condstore(s);
 	struct hunt h = {.q = q, .now_ms = clock_utc_ms()};

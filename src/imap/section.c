@@ -14,8 +14,7 @@ static bool is_message(const Sekisho__Part *part)
 	return part->n_parts == 1 && strcmp(part->type, "message") == 0;
 }
 
-/* The part a path names, or NULL; of an empty path the message itself. */
-static const Sekisho__Part *find_part(const Sekisho__Part *root, const struct imap_section *sec)
+const Sekisho__Part *imap_section_part(const Sekisho__Part *root, const struct imap_section *sec)
 {
 	const Sekisho__Part *at = root;
 	for (unsigned i = 0; i < sec->levels; i++) {
@@ -38,7 +37,7 @@ static const Sekisho__Part *find_part(const Sekisho__Part *root, const struct im
 /* HEADER, TEXT and their kin: of the message itself, or of one that is a part. */
 static const Sekisho__Part *message_at(const Sekisho__Part *root, const struct imap_section *sec)
 {
-	const Sekisho__Part *at = find_part(root, sec);
+	const Sekisho__Part *at = imap_section_part(root, sec);
 	if (!sec->levels)
 		return at;
 	return at && is_message(at) ? at->parts[0] : NULL;
@@ -48,7 +47,7 @@ bool imap_section_range(
     const Sekisho__Part *root, uint64_t size, const struct imap_section *sec, struct imap_range *out)
 {
 	bool of_message = sec->kind == SECTION_HEADER || sec->kind == SECTION_TEXT;
-	const Sekisho__Part *at = of_message ? message_at(root, sec) : find_part(root, sec);
+	const Sekisho__Part *at = of_message ? message_at(root, sec) : imap_section_part(root, sec);
 	if (!at)
 		return false;
 	if (sec->kind == SECTION_HEADER || sec->kind == SECTION_MIME)
@@ -74,7 +73,8 @@ static void put_name(struct stream *out, const struct imap_section *sec)
 		stream_put(out, SLICE(" "));
 		return;
 	}
-	stream_put(out, SLICE("BODY["));
+	static const char *const items[] = {"BODY[", "BINARY[", "BINARY.SIZE["};
+	stream_puts(out, items[sec->binary]);
 	for (unsigned i = 0; i < sec->levels; i++) {
 		if (i)
 			stream_put(out, SLICE("."));
@@ -108,27 +108,30 @@ static uint64_t cut(const struct imap_section *sec, uint64_t n, uint64_t *skip_o
 	return MIN(sec->length, n - *skip_out);
 }
 
-static enum result put_pieces(struct imap_message *m, struct imap_range r)
+enum result imap_section_pieces(
+    struct imap_message *m, struct imap_range r, imap_piece_fn *each, void *context)
 {
 	while (r.length) {
 		Sekisho__BodyAsk ask = SEKISHO__BODY_ASK__INIT;
 		Sekisho__BodyAnswer *answer = NULL;
 		ask.uid = m->row->uid;
+		ask.mailbox = (char *)(uintptr_t)(m->mailbox ? m->mailbox : "");
 		ask.offset = r.offset;
 		ask.length = (uint32_t)MIN(r.length, PIECE);
 		ARENA_LOCAL(piece, 4 * PIECE);
 		if (ipc_call(&m->s->store, ASK_STORE_BODY, &ask, NULL, &piece, &answer, NULL) != OK ||
 		    answer->data.len != ask.length)
-			return STOP; /* a literal of known length was begun: nothing else can follow it */
-		imap_put_octets(m->s->base.stream, slice_of(answer->data.data, answer->data.len));
+			return STOP;
+		enum result taken = each(context, slice_of(answer->data.data, answer->data.len));
+		if (taken != OK)
+			return taken;
 		r.offset += ask.length;
 		r.length -= ask.length;
 	}
 	return OK;
 }
 
-/* The octets at hand, or false. */
-static bool at_hand(const struct imap_message *m, struct imap_range r, struct slice *out)
+bool imap_section_at_hand(const struct imap_message *m, struct imap_range r, struct slice *out)
 {
 	if (m->row->has_body && m->row->body.len == m->row->size) {
 		*out = slice_sub(
@@ -142,11 +145,18 @@ static bool at_hand(const struct imap_message *m, struct imap_range r, struct sl
 	return true;
 }
 
+static enum result put_piece(void *context, struct slice piece)
+{
+	imap_put_octets(context, piece);
+	return OK;
+}
+
+/* Not OK: a literal of known length was begun, and nothing else can follow it. */
 static enum result put_octets(struct imap_message *m, struct imap_range r)
 {
 	struct slice octets;
-	if (!at_hand(m, r, &octets))
-		return put_pieces(m, r);
+	if (!imap_section_at_hand(m, r, &octets))
+		return imap_section_pieces(m, r, put_piece, m->s->base.stream);
 	imap_put_octets(m->s->base.stream, octets);
 	return OK;
 }
@@ -275,10 +285,41 @@ enum result imap_put_section(struct imap_message *m, const struct imap_section *
 {
 	struct imap_range r;
 	put_name(m->s->base.stream, sec);
+	if (sec->binary != IMAP_ENCODED)
+		return imap_put_binary(m, sec);
 	if (sec->kind == SECTION_FIELDS || sec->kind == SECTION_FIELDS_NOT)
 		return put_fields_section(m, sec);
 	if (quick_range(m, sec, &r) || imap_section_range(imap_message_root(m), m->row->size, sec, &r))
 		return put_range(m, sec, r);
 	stream_put(m->s->base.stream, SLICE("NIL"));
 	return OK;
+}
+
+static enum result copy_range(struct imap_message *m, struct imap_range r, imap_piece_fn *each, void *context)
+{
+	struct slice octets;
+	if (imap_section_at_hand(m, r, &octets))
+		return each(context, octets);
+	return imap_section_pieces(m, r, each, context);
+}
+
+enum result imap_section_copy(
+    struct imap_message *m, const struct imap_section *sec, imap_piece_fn *each, void *context)
+{
+	struct imap_range range;
+	struct ranges chosen = {0};
+	if (sec->kind != SECTION_FIELDS && sec->kind != SECTION_FIELDS_NOT) {
+		if (!imap_section_range(imap_message_root(m), m->row->size, sec, &range))
+			return GONE;
+		return copy_range(m, range, each, context);
+	}
+	const Sekisho__Part *at = message_at(imap_message_root(m), sec);
+	if (!at)
+		return GONE;
+	if (!part_fields(m, sec, at, &chosen))
+		return FULL;
+	enum result r = OK;
+	for (size_t i = 0; i < chosen.n && r == OK; i++)
+		r = copy_range(m, chosen.v[i], each, context);
+	return r == OK ? each(context, SLICE("\r\n")) : r;
 }

@@ -116,6 +116,19 @@ static void take_rights(struct imap_box *box, const char *rights)
 	box->examine |= !strpbrk(rights, "iestw");
 }
 
+/* RFC 9051 6.3.2: the name as it is known here. */
+static void tell_name(struct imap *s, const Sekisho__Mailbox *m)
+{
+	struct stream *out = s->base.stream;
+	stream_put(out, SLICE("* LIST ("));
+	stream_puts(out, m->subscribed ? "\\Subscribed" : "");
+	stream_puts(out, m->subscribed && m->special_use[0] ? " " : "");
+	stream_puts(out, m->special_use);
+	stream_put(out, SLICE(") \"/\" "));
+	imap_put_mailbox(out, slice_str(m->name), s->enabled & IMAP_UTF8);
+	stream_put(out, SLICE("\r\n"));
+}
+
 static void tell_box(struct imap *s, const Sekisho__SelectAnswer *a)
 {
 	struct imap_box *box = s->box;
@@ -129,7 +142,9 @@ static void tell_box(struct imap *s, const Sekisho__SelectAnswer *a)
 	imap_box_keywords(s, a->keywords, a->n_keywords, true);
 	imap_put_exists(s);
 	uint32_t unseen = a->status->first_unseen ? imap_uidmap_seq(&box->map, a->status->first_unseen) : 0;
-	if (unseen)
+	if (s->enabled & IMAP_REV2)
+		tell_name(s, a->mailbox);
+	else if (unseen)
 		put_number_code(s, "UNSEEN ", unseen, "] First unseen");
 	put_number_code(s, "UIDVALIDITY ", box->uidvalidity, "] UIDs are valid");
 	put_number_code(s, "UIDNEXT ", box->uidnext, "] Predicted next UID");
@@ -158,7 +173,7 @@ static enum result leave(struct imap *s)
 		return OK;
 	imap_box_free(s);
 	s->state = IMAP_AUTH;
-	if (s->enabled & IMAP_QRESYNC)
+	if (s->enabled & (IMAP_QRESYNC | IMAP_REV2))
 		stream_put(s->base.stream, SLICE("* OK [CLOSED] The mailbox before is closed\r\n"));
 	return OK;
 }

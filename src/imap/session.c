@@ -227,12 +227,14 @@ static struct imap_args args_of(struct imap *s)
 	    .c = cursor_of(buf_slice(&s->input)), .arena = &s->arena, .utf8 = s->enabled & IMAP_UTF8};
 }
 
-/* Whether the literal just announced is APPEND's message, which is read by the verb. */
+/* Whether the literal just announced belongs to the message of an APPEND or REPLACE, which the verb reads. */
 static bool is_message(struct imap *s)
 {
 	struct imap_args p = args_of(s);
-	return take_verb(s, &p) && (s->verb->states & s->state) && slice_eq(s->verb->name, SLICE("APPEND")) &&
-	       imap_append_is_message(&p);
+	if (!take_verb(s, &p) || !(s->verb->states & s->state))
+		return false;
+	bool replace = s->verb->run == imap_replace;
+	return (replace || s->verb->run == imap_append) && imap_append_is_message(&p, replace);
 }
 
 /* Octets a client sends whether we want them or not. */
@@ -244,6 +246,23 @@ static enum result drain(struct imap *s, uint64_t n)
 		if (r != OK)
 			return r;
 		n -= some.n;
+	}
+	return OK;
+}
+
+/* What was announced and refused before it was asked for, but is coming all the same; and what that line announces. */
+static enum result drain_messages(struct imap *s)
+{
+	for (unsigned i = 0; s->message_waits && s->message.nonsync; i++) {
+		struct slice line;
+		if (s->message.n > 2 * LIMIT_MESSAGE_SIZE || i == LIMIT_IMAP_LITERALS)
+			return STOP;
+		enum result r = drain(s, s->message.n);
+		if (r == OK)
+			r = stream_line(s->base.stream, LIMIT_IMAP_LINE, &line);
+		s->message_waits = r == OK && imap_literal_at_end(line, &s->message);
+		if (r != OK && r != BAD && r != FULL)
+			return r;
 	}
 	return OK;
 }
@@ -354,13 +373,8 @@ static enum result one_command(struct imap *s)
 	if (r != OK)
 		return r;
 	r = run_verb(s);
-	/* A message that was announced and refused before it was asked for, but is coming all the same. */
-	if (r == OK && s->message_waits && s->message.nonsync) {
-		struct slice line;
-		r = s->message.n > 2 * LIMIT_MESSAGE_SIZE ? STOP : drain(s, s->message.n);
-		if (r == OK)
-			result_ignore(stream_line(s->base.stream, LIMIT_IMAP_LINE, &line));
-	}
+	if (r == OK)
+		r = drain_messages(s);
 	if (r == OK && s->store.notes & NOTE_END) {
 		imap_bye(s, NULL, "This account's sessions were ended");
 		return STOP;

@@ -21,7 +21,13 @@ enum imap_state { IMAP_NOAUTH = 1, IMAP_AUTH = 2, IMAP_SELECTED = 4, IMAP_START 
 /* What may be told about the selected mailbox before the tagged reply. EXPUNGE has its rules: RFC 3501 7.4.1. */
 enum imap_after { IMAP_AFTER_NOTHING, IMAP_AFTER_SYNC };
 
-enum imap_enabled { IMAP_CONDSTORE = 1, IMAP_QRESYNC = 2, IMAP_UTF8 = 4 };
+enum imap_enabled {
+	IMAP_CONDSTORE = 1,
+	IMAP_QRESYNC = 2,
+	IMAP_UTF8 = 4,        /* names and quoted strings may be UTF-8: by UTF8=ACCEPT or IMAP4rev2 */
+	IMAP_UTF8_ACCEPT = 8, /* RFC 6855 */
+	IMAP_REV2 = 16,       /* RFC 9051 */
+};
 
 struct imap;
 typedef enum result imap_verb_fn(struct imap *s, struct imap_args *p);

@@ -120,7 +120,10 @@ void imap_put_exists(struct imap *s)
 	struct stream *out = s->base.stream;
 	stream_put(out, SLICE("* "));
 	imap_put_number(out, s->box->map.messages);
-	stream_put(out, SLICE(" EXISTS\r\n* "));
+	stream_put(out, SLICE(" EXISTS\r\n"));
+	if (s->enabled & IMAP_REV2) /* which knows nothing of \Recent */
+		return;
+	stream_put(out, SLICE("* "));
 	imap_put_number(out, imap_box_recent_count(s->box));
 	stream_put(out, SLICE(" RECENT\r\n"));
 }
@@ -214,7 +217,8 @@ static void tell_changes(struct imap *s, const struct news *news, uint32_t known
 	for (size_t i = 0; i < news->n; i++) {
 		const Sekisho__Change *c = news->changes[i];
 		if (c->uid < known_uidnext && !is_own(s->box, c->modseq))
-			imap_put_change(s, c, true, s->enabled & IMAP_QRESYNC, s->enabled & IMAP_CONDSTORE);
+			imap_put_change(
+			    s, c, true, s->enabled & (IMAP_QRESYNC | IMAP_REV2), s->enabled & IMAP_CONDSTORE);
 	}
 }
 

@@ -8,7 +8,7 @@
 #include "verbs.def"
 #undef X
 
-/* Behind "APPEND": whether the arguments so far are complete but for the message, whose literal ends the line. */
-bool imap_append_is_message(struct imap_args *p);
+/* Behind "APPEND" (or "REPLACE"): whether the mailbox is told, so that the verb reads the literal at the line's end. */
+bool imap_append_is_message(struct imap_args *p, bool replace);
 
 #endif

@@ -20,6 +20,13 @@ void mail_facts_octets(struct slice message, const Sekisho__Part *part, struct b
 /* A text part as UTF-8, line ends LF; HTML becomes plain text. Nothing for parts that are no text. */
 void mail_facts_text(struct slice message, const Sekisho__Part *part, struct buf *out);
 
+/*
+ * RFC 3516 4.4, for a message that came as it is: parts whose transfer encoding is "binary" become base64, everything
+ * else gets the form that is kept (CRLF, no NUL). `root` is of the message's facts, or NULL when it has none. The facts of the
+ * result are others. FULL: `out` cannot hold it.
+ */
+NODISCARD enum result mail_unbinary(struct slice message, const Sekisho__Part *root, struct buf *out);
+
 enum mail_search_where {
 	MAIL_SEARCH_HEADER, /* the decoded values of the fields named; any value when the needle is empty */
 	MAIL_SEARCH_BODY,   /* decoded text parts */

@@ -13,7 +13,7 @@ ipc_handler ask_fetch, ask_body;                                                
 ipc_handler ask_flags;                                                          /* mailbox_flags.c */
 ipc_handler ask_expunge;                                                        /* mailbox_expunge.c */
 ipc_handler ask_copy;                                                           /* mailbox_copy.c */
-ipc_handler ask_append;                                                         /* mailbox_append.c */
+ipc_handler ask_append, ask_stage, ask_unstage;                                 /* mailbox_append.c */
 ipc_handler ask_rights, ask_set_rights;                                         /* mailbox_acl.c */
 ipc_handler ask_claim, ask_outbody;                                             /* queue_claim.c */
 ipc_handler ask_report;                                                         /* queue_report.c */

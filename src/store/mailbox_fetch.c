@@ -230,12 +230,47 @@ struct login *selected_of(struct ipc_turn *t)
 	return user;
 }
 
+/* A mailbox that this session may read, by its name; 0: the turn is answered. */
+static int64_t named_mailbox(struct ipc_turn *t, const struct login *user, const char *name, uint32_t uidvalidity)
+{
+	struct access x;
+	struct box b;
+	const char *why = NULL;
+	READER r = reader_begin(store_of(t));
+	if (r.db)
+		access_find(r.db, user->account, slice_str(name), &t->arena, &x);
+	if (r.db && access_need(&x, RIGHT_READ, &why) == OK && box_load(r.db, x.id, &b) && !b.noselect &&
+	    (!uidvalidity || b.uidvalidity == uidvalidity))
+		return x.id;
+	if (r.db && db_result(r.db) == OK)
+		ipc_refuse(t, GONE, "no such message");
+	else
+		refuse(t, LATER);
+	return 0;
+}
+
+/* The mailbox that an ask is about: the selected one, or another by its name. 0: the turn is answered. */
+static int64_t mailbox_of(
+    struct ipc_turn *t, const char *name, uint32_t uidvalidity, const struct login **user_out, unsigned *rights_out)
+{
+	const struct login *user = name[0] ? session_of(t) : selected_of(t);
+	*user_out = user;
+	if (rights_out)
+		*rights_out = RIGHT_READ;
+	if (!user)
+		return 0;
+	if (name[0])
+		return named_mailbox(t, user, name, uidvalidity);
+	return access_check_selected(t, user, RIGHT_READ, rights_out) ? user->selected : 0;
+}
+
 void ask_fetch(struct ipc_turn *t)
 {
 	const Sekisho__FetchAsk *ask = t->ask;
-	const struct login *user = selected_of(t);
+	const struct login *user;
 	unsigned rights;
-	if (!user || !access_check_selected(t, user, RIGHT_READ, &rights))
+	int64_t mailbox = mailbox_of(t, ask->mailbox, ask->uidvalidity, &user, &rights);
+	if (!mailbox)
 		return;
 	struct fetching *f = arena_new(&t->arena, struct fetching);
 	if (!f) {
@@ -253,7 +288,7 @@ void ask_fetch(struct ipc_turn *t)
 	f->result = ask->mark_seen && rights & RIGHT_SEEN ? mark_seen(f->store, user, &uids, &set) : OK;
 	f->seen_set = set;
 	if (f->result == OK)
-		fetch_all(f, user->selected, &uids);
+		fetch_all(f, mailbox, &uids);
 	buf_free(&f->facts);
 	buf_free(&f->body);
 	struct arena packet = f->arena;
@@ -268,14 +303,13 @@ void ask_fetch(struct ipc_turn *t)
 
 /* ---- parts of a body ---- */
 
-static enum result read_body(
-    struct store *s, const struct login *user, const Sekisho__BodyAsk *ask, struct buf *out)
+static enum result read_body(struct store *s, int64_t mailbox, const Sekisho__BodyAsk *ask, struct buf *out)
 {
 	for (unsigned i = 0;; i++) {
 		READER r = reader_begin(s);
 		if (!r.db)
 			return LATER;
-		DB_ROWS q = DB_QUERY(r.db, BODY_PLACE, DI(user->selected), DI(ask->uid));
+		DB_ROWS q = DB_QUERY(r.db, BODY_PLACE, DI(mailbox), DI(ask->uid));
 		if (!db_next(&q))
 			return db_result(r.db) == OK ? GONE : LATER;
 		struct blob_place at = blob_place_of(&q, 0);
@@ -290,11 +324,12 @@ static enum result read_body(
 void ask_body(struct ipc_turn *t)
 {
 	const Sekisho__BodyAsk *ask = t->ask;
-	const struct login *user = selected_of(t);
-	if (!user || !access_check_selected(t, user, RIGHT_READ, NULL))
+	const struct login *user;
+	int64_t mailbox = mailbox_of(t, ask->mailbox, 0, &user, NULL);
+	if (!mailbox)
 		return;
 	BUF_LOCAL(body, BODY_INLINE);
-	enum result r = read_body(store_of(t), user, ask, &body);
+	enum result r = read_body(store_of(t), mailbox, ask, &body);
 	if (r != OK) {
 		refuse(t, r);
 		return;

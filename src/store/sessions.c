@@ -73,6 +73,8 @@ static void ended(void *data)
 	leave_mailbox(s);
 	leave_account(s);
 	pthread_mutex_unlock(&all->lock);
+	if (s->unstage)
+		s->unstage(s);
 	free(s->address);
 	free(s);
 }

@@ -25,6 +25,12 @@ struct login {
 	int64_t selected_owner; /* whose it is */
 	bool examined;
 
+	/* Messages of an APPEND under way (mailbox_append.c); `unstage` lets them go, NULL: there never were any. */
+	struct incoming *staged, *staged_last;
+	unsigned staged_n;
+	uint64_t staged_octets;
+	void (*unstage)(struct login *s);
+
 	struct login *next_account, *next_mailbox;
 };
 

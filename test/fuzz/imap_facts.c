@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	struct stream *stream = stream_memory(SLICE_NONE, 0, &out);
 	imap_put_envelope(stream, facts->root->envelope);
-	imap_put_bodystructure(stream, facts->root, true);
+	imap_put_bodystructure(stream, facts->root, IMAP_EXTENDED | IMAP_GLOBAL);
 	result_ignore(stream_flush(stream));
 	stream_close(stream);
 	check_sections(facts->root);

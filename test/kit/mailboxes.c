@@ -208,6 +208,7 @@ static void session_ended(void *data)
 			*p = s->next;
 			break;
 		}
+	kit_unstage(s);
 	free(s);
 	pthread_mutex_unlock(&m->lock);
 }

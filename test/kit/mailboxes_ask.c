@@ -371,6 +371,13 @@ static Sekisho__Row *row_of(
 	return r;
 }
 
+/* The selected mailbox, or another by its name. */
+static struct kit_box *named_box(struct kit_session *s, const char *name, uint32_t uidvalidity)
+{
+	struct kit_box *b = name[0] ? kit_box_find(s->all, name) : s->box;
+	return b && uidvalidity && b->uidvalidity != uidvalidity ? NULL : b;
+}
+
 /* One row a packet, so that answers in parts are the rule here. */
 static void on_fetch(struct ipc_turn *t)
 {
@@ -381,8 +388,9 @@ static void on_fetch(struct ipc_turn *t)
 	Sekisho__Row *row = NULL;
 	struct ipc_fds fds = {0};
 	answer.rows = &row;
-	for (size_t i = 0; s->box && i < s->box->n; i++) {
-		struct kit_message *x = &s->box->messages[i];
+	struct kit_box *b = named_box(s, ask->mailbox, ask->uidvalidity);
+	for (size_t i = 0; b && i < b->n; i++) {
+		struct kit_message *x = &b->messages[i];
 		if (!has(ask->uids, ask->n_uids, x->uid) ||
 		    (ask->changed_since && x->modseq <= ask->changed_since))
 			continue;
@@ -391,7 +399,8 @@ static void on_fetch(struct ipc_turn *t)
 			ipc_answer_part(t, &answer, &fds);
 			ipc_fds_close(&fds);
 		}
-		bool set = ask->mark_seen && !s->examine && !(x->flags & SEKISHO__FLAG__FLAG_SEEN);
+		bool set =
+		    ask->mark_seen && b == s->box && !s->examine && !(x->flags & SEKISHO__FLAG__FLAG_SEEN);
 		if (set) {
 			x->flags |= SEKISHO__FLAG__FLAG_SEEN;
 			x->modseq = ++s->box->modseq;
@@ -412,7 +421,8 @@ static void on_body(struct ipc_turn *t)
 	Sekisho__BodyAnswer answer = SEKISHO__BODY_ANSWER__INIT;
 	struct kit_session *s = session_of(t);
 	struct mailboxes *m = kit_enter(t);
-	const struct kit_message *x = s->box ? kit_message_find(s->box, ask->uid) : NULL;
+	struct kit_box *b = named_box(s, ask->mailbox, 0);
+	const struct kit_message *x = b ? kit_message_find(b, ask->uid) : NULL;
 	if (x) {
 		struct slice part = slice_sub(slice_of(x->octets, x->n), (size_t)ask->offset, ask->length);
 		part = arena_dup(&t->arena, part);
@@ -559,34 +569,6 @@ static void on_copy(struct ipc_turn *t)
 		ipc_refuse(t, GONE, "TRYCREATE");
 }
 
-static void on_append(struct ipc_turn *t)
-{
-	const Sekisho__AppendAsk *ask = t->ask;
-	Sekisho__AppendAnswer answer = SEKISHO__APPEND_ANSWER__INIT;
-	struct mailboxes *m = kit_enter(t);
-	struct kit_box *b = kit_box_find(m, ask->mailbox);
-	struct slice octets;
-	enum result r = b ? OK : GONE;
-	if (b && fd_map_sealed(t->fds.fd[0], LIMIT_MESSAGE_SIZE * 2, &octets) != OK)
-		r = BAD;
-	if (r == OK) {
-		struct kit_message *x =
-		    kit_box_store(m, b, octets, ask->internal_ms ? ask->internal_ms : 1000);
-		x->flags = ask->flags;
-		for (size_t i = 0; i < ask->n_keywords; i++)
-			x->keywords |= kit_keyword(b, ask->keywords[i]);
-		answer.uid = x->uid;
-		answer.uidvalidity = b->uidvalidity;
-		fd_unmap(&octets);
-		kit_changed(m, b, session_of(t));
-	}
-	kit_leave(m);
-	if (r == OK)
-		ipc_answer(t, &answer, NULL);
-	else
-		ipc_refuse(t, r, r == GONE ? "TRYCREATE" : "not sealed");
-}
-
 void kit_handlers(ipc_handler **table)
 {
 	table[ASK_STORE_MAILBOXES] = on_mailboxes;
@@ -604,5 +586,5 @@ void kit_handlers(ipc_handler **table)
 	table[ASK_STORE_FLAGS] = on_flags;
 	table[ASK_STORE_EXPUNGE] = on_expunge;
 	table[ASK_STORE_COPY] = on_copy;
-	table[ASK_STORE_APPEND] = on_append;
+	kit_append_handlers(table);
 }

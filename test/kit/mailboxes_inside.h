@@ -33,6 +33,8 @@ struct kit_session {
 	struct ipc_conn *conn;
 	struct kit_box *box;
 	bool examine, noted, box_gone;
+	struct kit_staged *staged; /* messages of an APPEND under way */
+	size_t staged_n;
 	struct kit_session *next;
 };
 struct mailboxes {
@@ -64,6 +66,8 @@ void kit_changed(struct mailboxes *m, const struct kit_box *b, const struct kit_
 void kit_act(struct mailboxes *m, struct kit_session *me, char *verb);
 struct mailboxes *kit_enter(struct ipc_turn *t);
 void kit_leave(struct mailboxes *m);
+void kit_unstage(struct kit_session *s);
+void kit_append_handlers(ipc_handler **table); /* mailboxes_append.c */
 void kit_handlers(ipc_handler **table);
 
 #endif

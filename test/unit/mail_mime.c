@@ -342,9 +342,59 @@ static void hostile_input_is_linear(void **state)
 	}
 }
 
+/* A message as literal8 brings it, and how it is kept. */
+static void binary_parts_are_encoded(void **state)
+{
+#define IN(text)                                                                                             \
+	{                                                                                                    \
+		text, sizeof text - 1                                                                        \
+	}
+	static const struct {
+		struct slice in;
+		const char *out;
+	} cases[] = {
+	    {IN("A: b\n\n\0x\r\ny\r"), "A: b\r\n\r\n\x80x\r\ny\r"},
+	    {IN("A: b\r\ncontent-transfer-encoding: BINARY\r\n\r\n\0\n"),
+		"A: b\r\nContent-Transfer-Encoding: base64\r\n\r\nAAo="},
+	    {IN("Content-Transfer-Encoding:\n binary\nContent-Transfer-Encoding: binary\n\n"),
+		"Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: base64\r\n\r\n"},
+	    {IN("Content-Type: multipart/x; boundary=b\nContent-Transfer-Encoding: binary\n\n--b\n\nt\n--b\n"
+		"Content-Transfer-Encoding: binary\n\n\1\2\3\n--b--\nend\n"),
+		"Content-Type: multipart/x; boundary=b\r\nContent-Transfer-Encoding: "
+		"8bit\r\n\r\n--b\r\n\r\nt\r\n--b\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\nAQID\r\n--b--\r\nend\r\n"},
+	    {IN("Content-Type: message/rfc822\nContent-Transfer-Encoding: "
+		"binary\n\nContent-Transfer-Encoding: binary\n\n"
+		"xyz"),
+		"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\neHl6"},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		ARENA_LOCAL(a, 1 << 20);
+		BUF_LOCAL(out, 4096);
+		BUF_LOCAL(small, 10);
+		Sekisho__Facts *f;
+		assert_int_equal(mail_facts_extract(cases[i].in, &a, &f), OK);
+		assert_int_equal(mail_unbinary(cases[i].in, f->root, &out), OK);
+		assert_slice(buf_slice(&out), cases[i].out);
+		assert_int_equal(mail_unbinary(cases[i].in, f->root, &small), FULL);
+	}
+	BUF_LOCAL(long_in, 4096);
+	BUF_LOCAL(out, 4096);
+	buf_puts(&long_in, "Content-Transfer-Encoding: binary\n\n");
+	for (unsigned i = 0; i < 115; i++)
+		buf_putc(&long_in, 'x');
+	ARENA_LOCAL(a, 1 << 20);
+	Sekisho__Facts *f;
+	assert_int_equal(mail_facts_extract(buf_slice(&long_in), &a, &f), OK);
+	assert_int_equal(mail_unbinary(buf_slice(&long_in), f->root, &out), OK);
+	assert_int_equal(out.n, 35 + 2 + 76 + 2 + 76 + 2 + 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(binary_parts_are_encoded),
 	    cmocka_unit_test(transfer),
 	    cmocka_unit_test(base64_lengths),
 	    cmocka_unit_test(structure),
