@@ -47,9 +47,9 @@ static void incoming_free(struct incoming *all)
 /* ---- in the transaction ---- */
 
 static enum result add_one(
-    struct job *j, struct db *db, struct box *b, struct incoming *in, uint32_t *uid_out)
+    struct append *p, struct db *db, struct box *b, struct incoming *in, uint32_t *uid_out)
 {
-	struct store *s = j->store;
+	struct store *s = p->job.store;
 	bool added = false;
 	int64_t now = clock_utc_ms();
 	struct entry e = {
@@ -99,7 +99,7 @@ static enum result replace(struct append *p, struct db *db, struct box *to, uint
 	struct writer *w = p->job.store->writer;
 	struct box other, *from = to;
 	struct entry old;
-	enum result r = access_selected(db, p->user, RIGHT_DELETED | RIGHT_EXPUNGE, NULL);
+	enum result r = access_selected(db, p->user, RIGHT_TRASH | RIGHT_EXPUNGE, NULL);
 	if (r == DENY)
 		p->why = "NOPERM";
 	if (r != OK)
@@ -167,8 +167,8 @@ static void done_append(struct job *j, enum result r)
 /* ---- before it ---- */
 
 /* Asked before the body is written, so that a wrong name costs nothing. */
-static enum result prepare(struct ipc_turn *t, const struct login *user, struct message *m, struct incoming *in,
-    const char **why_out)
+static enum result prepare(struct ipc_turn *t, const struct login *user, struct message *m,
+    struct incoming *in, const char **why_out)
 {
 	const Sekisho__AppendAsk *ask = t->ask;
 	struct store *s = store_of(t);

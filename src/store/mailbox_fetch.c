@@ -231,7 +231,8 @@ struct login *selected_of(struct ipc_turn *t)
 }
 
 /* A mailbox that this session may read, by its name; 0: the turn is answered. */
-static int64_t named_mailbox(struct ipc_turn *t, const struct login *user, const char *name, uint32_t uidvalidity)
+static int64_t named_mailbox(
+    struct ipc_turn *t, const struct login *user, const char *name, uint32_t uidvalidity)
 {
 	struct access x;
 	struct box b;
@@ -250,8 +251,8 @@ static int64_t named_mailbox(struct ipc_turn *t, const struct login *user, const
 }
 
 /* The mailbox that an ask is about: the selected one, or another by its name. 0: the turn is answered. */
-static int64_t mailbox_of(
-    struct ipc_turn *t, const char *name, uint32_t uidvalidity, const struct login **user_out, unsigned *rights_out)
+static int64_t mailbox_of(struct ipc_turn *t, const char *name, uint32_t uidvalidity,
+    const struct login **user_out, unsigned *rights_out)
 {
 	const struct login *user = name[0] ? session_of(t) : selected_of(t);
 	*user_out = user;
