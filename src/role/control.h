@@ -22,6 +22,10 @@ enum control_kind {
 	CONTROL_READY,      /* role to master */
 };
 
+/* How long a role may take over its orderly end: who sends mail first, then the others. */
+#define STOP_FIRST_MS 5000
+#define STOP_WAIT_MS 5000
+
 #define CONTROL_FD 3 /* a role's end of the channel */
 
 struct control {

@@ -23,7 +23,6 @@
 #include <unistd.h>
 
 #define RESTART_MOST_MS 5000
-#define STOP_WAIT_MS 5000
 #define STEADY_MS 10000 /* a role that lived this long is restarted at once */
 
 struct child {
@@ -265,32 +264,40 @@ static void watch_roles(struct master *m, int signals)
 	}
 }
 
-static bool any_alive(const struct master *m)
+static bool any_alive(const struct master *m, enum role from)
 {
-	for (int r = 0; r < ROLE_COUNT; r++)
+	for (int r = from; r < ROLE_COUNT; r++)
 		if (m->children[r].pid)
 			return true;
 	return false;
 }
 
-/* Fronts and relay first, then those they ask; who does not end in time is killed: nothing acknowledged is lost. */
-static void stop_roles(struct master *m)
+/* Those from a role on end; who does not in time is killed: nothing acknowledged is lost. */
+static void stop_from(struct master *m, enum role from, int64_t ms)
 {
-	sd_notify(0, "STOPPING=1");
-	int64_t end = clock_mono_ms() + STOP_WAIT_MS;
-	for (int r = ROLE_COUNT - 1; r >= 0; r--)
-		tell(m, r, (struct control){.kind = CONTROL_STOP}, -1);
-	while (any_alive(m) && clock_mono_ms() < end) {
+	int64_t end = clock_mono_ms() + ms;
+	for (int r = ROLE_COUNT - 1; r >= (int)from; r--)
+		if (m->children[r].pid)
+			tell(m, r, (struct control){.kind = CONTROL_STOP}, -1);
+	while (any_alive(m, from) && clock_mono_ms() < end) {
 		reap(m);
 		usleep(5000);
 	}
-	for (int r = 0; r < ROLE_COUNT; r++)
+	for (int r = from; r < ROLE_COUNT; r++)
 		if (m->children[r].pid)
 			kill(m->children[r].pid, SIGKILL);
-	while (any_alive(m)) {
+	while (any_alive(m, from)) {
 		reap(m);
 		usleep(1000);
 	}
+}
+
+/* Fronts and relay first, which report to store what they did, then those they ask. */
+static void stop_roles(struct master *m)
+{
+	sd_notify(0, "STOPPING=1");
+	stop_from(m, ROLE_RELAY, STOP_FIRST_MS);
+	stop_from(m, 0, STOP_WAIT_MS);
 }
 
 static enum result prepare(struct master *m, struct slice config_text)

@@ -173,7 +173,9 @@ static bool take(struct run *r, struct control *c, int fd)
 		take_peer(r, c, fd);
 		break;
 	case CONTROL_STOP:
-		_exit(EX_OK); /* every role may end at any instant */
+		if (r->stop) /* every role may end at any instant; this only saves work */
+			r->stop(r->stop_context);
+		_exit(EX_OK);
 	case CONTROL_GO:
 		return false;
 	default:

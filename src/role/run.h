@@ -30,6 +30,8 @@ struct run {
 	size_t listen_n, peer_n, file_n;
 	struct ipc_trunk *trunks[ROLE_COUNT]; /* to the roles this one may ask; NULL: may not */
 	struct ipc_server *server;            /* NULL in roles that answer nobody */
+	void (*stop)(void *context); /* what an orderly end asks for, below STOP_FIRST_MS; NULL: nothing */
+	void *stop_context;
 };
 
 /* data_dir/NAME, this role's own directory; a static buffer. */

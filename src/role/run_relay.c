@@ -50,6 +50,12 @@ static size_t make_routes(const struct run *r, struct relay_route **out)
 	return n;
 }
 
+/* What is on its way is finished and reported, so that it is not sent again after the next start. */
+static void stop_relay(void *relay)
+{
+	(void)relay_stop(relay, STOP_FIRST_MS - 1000);
+}
+
 void run_relay(struct run *r)
 {
 	static struct relay_settings s;
@@ -69,8 +75,10 @@ void run_relay(struct run *r)
 	static struct dns_trunk dns;
 	dns_trunk_init(&dns, r->trunks[ROLE_RESOLVER]);
 	s.dns = &dns.dns;
-	if (!relay_start(&s))
+	r->stop_context = relay_start(&s);
+	if (!r->stop_context)
 		_exit(EX_OSERR);
+	r->stop = stop_relay;
 	run_ready(r);
 	run_control(r);
 }
