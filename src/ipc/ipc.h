@@ -24,6 +24,7 @@
 
 #include "ipc/common.pb-c.h"
 #include "ipc/facts.pb-c.h"
+#include "ipc/import.pb-c.h"
 #include "ipc/keys.pb-c.h"
 #include "ipc/resolver.pb-c.h"
 #include "ipc/scan.pb-c.h"

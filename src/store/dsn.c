@@ -193,24 +193,6 @@ static enum result build(struct notice *n, const char *return_path, int *fd_out)
 	return OK;
 }
 
-/* Facts of the notice, by asking scan as a front would. */
-static enum result scan(struct notice *n, int fd, struct message *m)
-{
-	struct ipc *c = ipc_thread(n->store->settings->scan);
-	if (!c)
-		return LATER;
-	Sekisho__ScanAsk ask = SEKISHO__SCAN_ASK__INIT;
-	Sekisho__ScanAnswer *answer = NULL;
-	struct ipc_fds send = {.fd = {fd}, .n = 1}, got = {0};
-	enum result r = ipc_call(c, ASK_SCAN_MESSAGE, &ask, &send, n->arena, &answer, &got);
-	if (r != OK)
-		return LATER;
-	r = answer->facts ? message_check(n->store, n->arena, fd, answer->facts, got.n ? got.fd[0] : -1, m)
-			  : LATER;
-	ipc_fds_close(&got);
-	return r;
-}
-
 static void make_mail_id(struct arena *a, struct slice *out)
 {
 	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
@@ -260,7 +242,7 @@ static enum result prepare(struct notice *n, struct db *db, struct message *m)
 	FD_LOCAL fd = -1;
 	enum result r = build(n, return_path, &fd);
 	if (r == OK)
-		r = scan(n, fd, m);
+		r = message_scan(n->store, n->arena, fd, m);
 	if (r != OK)
 		return r;
 	struct envelope_rcpt rcpt = {n->from_local, n->from_domain, SLICE_NONE, NOTIFY_NEVER};

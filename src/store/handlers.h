@@ -15,6 +15,7 @@ ipc_handler ask_expunge;                                                        
 ipc_handler ask_copy;                                                           /* mailbox_copy.c */
 ipc_handler ask_append, ask_stage, ask_unstage;                                 /* mailbox_append.c */
 ipc_handler ask_rights, ask_set_rights;                                         /* mailbox_acl.c */
+ipc_handler ask_enter, ask_import, ask_imported;                                /* import.c */
 ipc_handler ask_claim, ask_outbody;                                             /* queue_claim.c */
 ipc_handler ask_report;                                                         /* queue_report.c */
 ipc_handler ask_admin;                                                          /* admin.c */

@@ -90,6 +90,8 @@ NODISCARD enum result message_take(
 /* The same for descriptors that did not come with an ask; facts_fd may be -1. */
 NODISCARD enum result message_check(struct store *s, struct arena *a, int body_fd,
     const Sekisho__FactsRef *ref, int facts_fd, struct message *m);
+/* Facts by asking scan, as a front would. LATER: scan is not there, or died of it. */
+NODISCARD enum result message_scan(struct store *s, struct arena *a, int body_fd, struct message *m);
 void message_unmap(struct message *m);
 #define MESSAGE __attribute__((cleanup(message_unmap))) struct message
 

@@ -79,6 +79,23 @@ enum result message_take(struct store *s, struct ipc_turn *t, const Sekisho__Fac
 	return message_check(s, &t->arena, t->fds.fd[0], ref, t->fds.n > 1 ? t->fds.fd[1] : -1, m);
 }
 
+enum result message_scan(struct store *s, struct arena *a, int body_fd, struct message *m)
+{
+	struct ipc *c = ipc_thread(s->settings->scan);
+	*m = (struct message){0};
+	if (!c)
+		return LATER;
+	Sekisho__ScanAsk ask = SEKISHO__SCAN_ASK__INIT;
+	Sekisho__ScanAnswer *answer = NULL;
+	struct ipc_fds send = {.fd = {body_fd}, .n = 1}, got = {0};
+	if (ipc_call(c, ASK_SCAN_MESSAGE, &ask, &send, a, &answer, &got) != OK)
+		return LATER;
+	enum result r =
+	    answer->facts ? message_check(s, a, body_fd, answer->facts, got.n ? got.fd[0] : -1, m) : LATER;
+	ipc_fds_close(&got);
+	return r;
+}
+
 void message_unmap(struct message *m)
 {
 	if (m->mapped)
