@@ -241,12 +241,18 @@ struct boxes {
 	struct arena arena;
 };
 
+/* Mailboxes of others that the account may see are not its own. */
+static bool is_others(struct slice name)
+{
+	return slice_starts(name, SLICE("Other Users/")) || slice_starts(name, SLICE("Shared/"));
+}
+
 static void add_boxes(
     struct ferry *f, struct boxes *b, const Sekisho__MailboxesAnswer *answer, const char *folder)
 {
 	for (size_t i = 0; i < answer->n_mailboxes && b->n < LIMIT_MAILBOXES; i++) {
 		const Sekisho__Mailbox *m = answer->mailboxes[i];
-		if (m->noselect || (folder && strcmp(folder, m->name) != 0))
+		if (m->noselect || (folder ? strcmp(folder, m->name) != 0 : is_others(slice_str(m->name))))
 			continue;
 		b->name[b->n++] = arena_z(&b->arena, slice_str(m->name));
 		if (i < answer->n_status) {
