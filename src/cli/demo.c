@@ -42,9 +42,18 @@ static uint16_t port_of(const struct demo *d, const char *service)
 
 /* ---- the configuration ---- */
 
+static void put_database(struct cli *c, struct buf *b)
+{
+	const char *url = cli_arg(c, "database"), *password = cli_arg(c, "database_password_file");
+	if (url)
+		buf_printf(b, "database = postgresql\ndatabase_url = \"%s\"\n", url);
+	if (password)
+		buf_printf(b, "database_password_file = \"%s\"\n", cli_absolute(c, password));
+}
+
 static void put_config(const struct demo *d, struct buf *b)
 {
-	const struct cli *c = d->c;
+	struct cli *c = d->c;
 	buf_printf(b,
 	    "# Written by `sekisho demo` at each start.\ndemo = yes\nhostname = \"mail.%s\"\ndata_dir = "
 	    "\"%s\"\n",
@@ -61,6 +70,7 @@ static void put_config(const struct demo *d, struct buf *b)
 	const char *dns = cli_arg(c, "dns");
 	if (dns)
 		buf_printf(b, "dns_fixture = \"%s\"\n", cli_absolute(d->c, dns));
+	put_database(c, b);
 	json_int_t offset = json_integer_value(json_object_get(c->args, "clock_offset"));
 	buf_printf(b, "clock_offset = %lld\n", (long long)offset);
 }

@@ -200,6 +200,8 @@ static void check_whole(const struct config *c, const char *file, enum config_mo
 		check_production(c, file);
 	if (!c->tls_certificate[0] != !c->tls_key[0])
 		buf_printf(faults, "%s: tls_certificate and tls_key go together\n", file);
+	if ((c->database == CONFIG_POSTGRESQL) != (c->database_url[0] != '\0'))
+		buf_printf(faults, "%s: database_url goes with database = postgresql\n", file);
 	if (c->relay_user[0] && (!c->relay_password_file[0] || !c->relay_host.port))
 		buf_printf(faults, "%s: relay_user needs relay_host and relay_password_file\n", file);
 	if (c->queue_retry_first > c->queue_retry_most)

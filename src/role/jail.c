@@ -20,6 +20,7 @@
 #define FS_IOCTL_DEV (1ull << 15) /* ABI 5 */
 #define NET_BIND_TCP (1ull << 0)  /* ABI 4 */
 #define NET_CONNECT_TCP (1ull << 1)
+#define RULE_NET_PORT 2
 #define SCOPE_ABSTRACT_SOCKET (1ull << 0) /* ABI 6 */
 #define SCOPE_SIGNAL (1ull << 1)
 #define FILES_ALLOWED                                                                                        \
@@ -45,6 +46,23 @@ static enum result allow_directory(int ruleset, uint64_t access, const char *dir
 	return OK;
 }
 
+/* Debian 12's headers do not know of it. */
+static enum result allow_port(int ruleset, uint16_t port)
+{
+	const struct {
+		uint64_t access, port;
+	} rule = {NET_CONNECT_TCP, port};
+	return syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0) == 0 ? OK : BAD;
+}
+
+static enum result allow_ports(int ruleset, const struct jail *j)
+{
+	enum result r = OK;
+	for (size_t i = 0; i < j->n_ports && r == OK; i++)
+		r = allow_port(ruleset, j->ports[i]);
+	return r;
+}
+
 static enum result landlock(const struct jail *j)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -63,6 +81,8 @@ static enum result landlock(const struct jail *j)
 	if (fd < 0)
 		return BAD;
 	if (j->powers & JAIL_FILES && allow_directory(fd, FILES_ALLOWED & r.fs, j->directory) != OK)
+		return BAD;
+	if (r.net & NET_CONNECT_TCP && j->powers & JAIL_DATABASE && allow_ports(fd, j) != OK)
 		return BAD;
 	return syscall(SYS_landlock_restrict_self, fd, 0) == 0 ? OK : BAD;
 }
@@ -138,6 +158,17 @@ static int allow_some(scmp_filter_ctx f, unsigned powers)
 	return bad;
 }
 
+/* Streams only, and of three kinds. */
+static int allow_database(scmp_filter_ctx f)
+{
+	static const unsigned families[] = {AF_UNIX, AF_INET, AF_INET6};
+	int bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
+	for (size_t i = 0; i < COUNT(families); i++)
+		bad |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+		    SCMP_A0(SCMP_CMP_EQ, families[i]), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
+	return bad;
+}
+
 static enum result seccomp(const struct jail *j)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -150,6 +181,8 @@ static enum result seccomp(const struct jail *j)
 		bad |= allow(f, accept_calls, COUNT(accept_calls));
 	if (j->powers & JAIL_CONNECT)
 		bad |= allow(f, connect_calls, COUNT(connect_calls));
+	if (j->powers & JAIL_DATABASE)
+		bad |= allow_database(f);
 	bad |= allow_some(f, j->powers);
 	bad |= seccomp_load(f);
 	seccomp_release(f);

@@ -11,17 +11,20 @@
 #include "base/base.h"
 
 enum jail_power {
-	JAIL_FILES = 1,   /* open, rename, unlink below one directory */
-	JAIL_ACCEPT = 2,  /* accept on sockets handed over */
-	JAIL_CONNECT = 4, /* TCP and UDP to anywhere */
+	JAIL_FILES = 1,    /* open, rename, unlink below one directory */
+	JAIL_ACCEPT = 2,   /* accept on sockets handed over */
+	JAIL_CONNECT = 4,  /* TCP and UDP to anywhere */
+	JAIL_DATABASE = 8, /* Unix sockets, and TCP to the ports of the database */
 };
 
 struct jail {
 	unsigned powers;
 	const char *directory; /* JAIL_FILES: the one directory; else NULL */
-	uint32_t uid;          /* taken when started as root; 0: stay root (a demo only) */
-	uint64_t descriptors;  /* RLIMIT_NOFILE; 0: as it is */
-	uint64_t memory;       /* RLIMIT_AS in octets; 0: as it is */
+	const uint16_t *ports; /* JAIL_DATABASE: where TCP may go */
+	size_t n_ports;
+	uint32_t uid;         /* taken when started as root; 0: stay root (a demo only) */
+	uint64_t descriptors; /* RLIMIT_NOFILE; 0: as it is */
+	uint64_t memory;      /* RLIMIT_AS in octets; 0: as it is */
 };
 
 /*

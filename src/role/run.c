@@ -40,10 +40,14 @@ void run_jail(const struct run *r, uint64_t descriptors, uint64_t memory)
 {
 	struct jail j = {
 	    .powers = role_powers[r->role],
+	    .ports = r->database_ports.at,
+	    .n_ports = r->database_ports.n,
 	    .uid = (uint32_t)r->config->uid_base + r->role,
 	    .descriptors = descriptors,
 	    .memory = memory,
 	};
+	if (r->config->database == CONFIG_SQLITE)
+		j.powers &= ~(unsigned)JAIL_DATABASE;
 	if (j.powers & JAIL_FILES) {
 		j.directory = run_directory(r);
 		if (own_directory(j.directory, j.uid, r->config->demo, &j.uid) != OK)
@@ -87,6 +91,15 @@ void run_file(const struct run *r, const char *name, struct buf *out)
 		if (p && fd_pread_all(r->files[i].fd, p, size, 0) == OK)
 			buf_wrote(out, size);
 	}
+}
+
+const char *run_secret_line(const struct run *r, const char *name, struct buf *room)
+{
+	run_file(r, name, room);
+	struct slice rest = buf_slice(room);
+	struct slice line = slice_trim(slice_split(&rest, '\n'));
+	room->n = line.n;
+	return line.n ? buf_z(room) : NULL;
 }
 
 static void keep(struct run_fd *list, size_t *n, const struct control *c, int fd)

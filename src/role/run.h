@@ -12,6 +12,7 @@
 #include "role/control.h"
 #include "role/links.h"
 #include "role/role.h"
+#include "store/store.h"
 
 #define RUN_MOST 64 /* listening sockets, peers and files before GO */
 
@@ -32,6 +33,7 @@ struct run {
 	struct ipc_server *server;            /* NULL in roles that answer nobody */
 	void (*stop)(void *context); /* what an orderly end asks for, below STOP_FIRST_MS; NULL: nothing */
 	void *stop_context;
+	struct store_ports database_ports;    /* of the role store */
 };
 
 /* data_dir/NAME, this role's own directory; a static buffer. */
@@ -46,6 +48,8 @@ void run_ready(struct run *r);
 _Noreturn void run_control(struct run *r);
 /* The whole file that master opened under that name, or nothing. */
 void run_file(const struct run *r, const char *name, struct buf *out);
+/* Its first line, in `room`; NULL when there is none. */
+const char *run_secret_line(const struct run *r, const char *name, struct buf *room);
 
 typedef void run_role(struct run *r);
 run_role run_keys, run_store, run_resolver, run_scan, run_relay, run_mx, run_user, run_web;

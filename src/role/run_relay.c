@@ -9,11 +9,7 @@
 static const char *smart_host_password(const struct run *r)
 {
 	static struct buf text = {.max = 4096};
-	run_file(r, "relay_password", &text);
-	struct slice rest = buf_slice(&text);
-	struct slice line = slice_trim(slice_split(&rest, '\n'));
-	text.n = line.n;
-	return line.n ? buf_z(&text) : NULL;
+	return run_secret_line(r, "relay_password", &text);
 }
 
 static enum relay_tls tls_of(const struct config *c)

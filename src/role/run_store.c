@@ -4,6 +4,8 @@
  */
 #include "store/store.h"
 #include "role/run.h"
+#include <fcntl.h>
+#include <stdio.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -28,13 +30,72 @@ static void disk_broken(void *arg)
 	_exit(EX_IOERR);
 }
 
+/* ---- PostgreSQL ---- */
+
+#define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
+#define CA_MOST ((size_t)4 << 20)
+
+struct remote {
+	struct buf url, password, ca;
+};
+
+static void read_system_ca(struct buf *out)
+{
+	FD_LOCAL fd = open(SYSTEM_CA, O_RDONLY | O_CLOEXEC);
+	uint64_t size;
+	if (fd < 0 || fd_size(fd, &size) != OK)
+		return;
+	char *p = buf_room(out, size);
+	if (p && fd_pread_all(fd, p, size, 0) == OK)
+		buf_wrote(out, size);
+}
+
+/* Before the jail: what will be out of reach. */
+static void find_database(struct run *r, struct remote *d)
+{
+	const char *why;
+	enum result done = store_database_url(r->config->database_url, &d->url, &r->database_ports, &why);
+	if (done != OK) {
+		EVENT(
+		    CONFIG_BAD, KZ("file", "database_url"), KN("line", 0), KZ("why", why ? why : "too long"));
+		_exit(EX_CONFIG);
+	}
+	run_file(r, "database_ca", &d->ca);
+	if (!d->ca.n)
+		read_system_ca(&d->ca);
+}
+
+/* libpq reads certificates from files only: they are copied to where the jail lets it. */
+static const char *keep_ca(const struct run *r, const struct remote *d)
+{
+	static char path[4200];
+	if (!d->ca.n)
+		return NULL;
+	snprintf(path, sizeof path, "%s/database-ca.pem", run_directory(r));
+	FD_LOCAL fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	return fd >= 0 && fd_write_all(fd, buf_slice(&d->ca)) == OK ? path : NULL;
+}
+
+static void use_database(const struct run *r, struct remote *d, struct db_place *place)
+{
+	place->url = buf_z(&d->url);
+	place->password = run_secret_line(r, "database_password", &d->password);
+	place->ca_file = keep_ca(r, d);
+}
+
 void run_store(struct run *r)
 {
+	static struct remote remote = {
+	    .url = {.max = 65536}, .password = {.max = 4096}, .ca = {.max = CA_MOST}};
 	static struct store_settings s;
 	struct store *store;
 	const struct config *c = r->config;
+	if (c->database == CONFIG_POSTGRESQL)
+		find_database(r, &remote);
 	run_jail(r, STORE_DESCRIPTORS, 0);
 	store_settings_default(&s);
+	if (c->database == CONFIG_POSTGRESQL)
+		use_database(r, &remote, &s.database);
 	s.dir = run_directory(r);
 	s.hostname = c->hostname;
 	s.postmaster = c->postmaster;

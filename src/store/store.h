@@ -20,6 +20,7 @@
  *     keeper.c             checkpoints, reclaiming space, forgetting old traces
  *     seal.c               keys and sealing: the data directory tells a thief nothing
  *     db.c db_sqlite.c db_pgsql*.c sql*.def schema.def     the database
+ *     database_url.c       where PostgreSQL is
  *
  * In the data directory: db, db-wal, db-shm (unless the database is PostgreSQL) and bodies/NNNNNNNN.seg.
  */
@@ -58,6 +59,19 @@ struct store_settings {
 };
 /* Times and sizes as the manual promises them; the rest is zero. */
 void store_settings_default(struct store_settings *s);
+
+/*
+ * Reads the configured connection string of PostgreSQL and looks up its servers' addresses: before the jail, where that
+ * cannot be done any more. The result goes into settings.database.url. TLS with a verified name is asked of servers on
+ * other machines unless the string says otherwise. DENY: *why_out says what is wrong with it, or that it holds a
+ * password.
+ */
+struct store_ports {
+	uint16_t at[16];
+	size_t n;
+};
+NODISCARD enum result store_database_url(
+    const char *configured, struct buf *out, struct store_ports *ports_out, const char **why_out);
 
 /*
  * Waits for keys to open the data key, up to 30 s. LATER: keys is not there, or the disk failed; DENY: the data belongs

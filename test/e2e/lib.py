@@ -287,6 +287,7 @@ class Instance:
         self.base = free_ports(20)
         self.through_dev = through_dev
         self.wanted_domain = domain
+        self.database_name = None
         self.pid = None
         self.users = []
 
@@ -302,7 +303,25 @@ class Instance:
             argv += ["--domain", self.wanted_domain]
         if self.clock_offset:
             argv += ["--clock-offset", self.clock_offset]
-        return argv
+        return argv + self.database()
+
+    def database(self):
+        """Options for a database of this instance's own on the server of SEKISHO_TEST_DATABASE, if there is one."""
+        server = os.environ.get("SEKISHO_TEST_DATABASE")
+        if not server:
+            return []
+        password = os.environ["SEKISHO_TEST_DATABASE_PASSWORD_FILE"]
+        database = self.database_name or f"{work().name}-{self.name}"
+        made = self.data / "database-made"
+        if not made.exists():
+            self.data.mkdir(parents=True, exist_ok=True)
+            env = {**os.environ, "PGPASSWORD": pathlib.Path(password).read_text().strip()}
+            found = command(["psql", "-XAt", server, "-c",
+                             f"SELECT 1 FROM pg_database WHERE datname = '{database}'"], env=env).strip()
+            if not found:
+                command(["psql", "-X", "-q", server, "-c", f'CREATE DATABASE "{database}"'], env=env)
+            made.touch()
+        return ["--database", f"{server} dbname={database}", "--database-password-file", password]
 
     def start(self, limit=120):
         out = command(self.argv(), limit)

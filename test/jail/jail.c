@@ -100,11 +100,24 @@ static bool act_socket_raw(void)
 {
 	return refused(socket(AF_PACKET, SOCK_RAW, 0));
 }
+static bool act_socket_unix_datagram(void)
+{
+	return refused(socket(AF_UNIX, SOCK_DGRAM, 0));
+}
 static bool act_connect(void)
 {
 	struct sockaddr_in sa = {
 	    .sin_family = AF_INET, .sin_port = listening_port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	return refused(connect(listening, (struct sockaddr *)&sa, sizeof sa));
+}
+/* Kernels before 6.7 cannot tell TCP ports apart: there the port is not looked at. */
+static bool act_connect_elsewhere(void)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
+	FD_LOCAL s = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in sa = {
+	    .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	return s < 0 || (abi > 0 && abi < 4) || refused(connect(s, (struct sockaddr *)&sa, sizeof sa));
 }
 static bool act_listen(void)
 {
@@ -201,12 +214,14 @@ static const struct {
     {"unlink elsewhere", act_unlink, 0},
     {"chmod elsewhere", act_chmod, 0},
     {"symlink", act_link, 0},
-    {"TCP socket", act_socket_tcp, JAIL_CONNECT},
+    {"TCP socket", act_socket_tcp, JAIL_CONNECT | JAIL_DATABASE},
     {"UDP socket", act_socket_udp, JAIL_CONNECT},
-    {"Unix socket", act_socket_unix, 0},
+    {"Unix socket", act_socket_unix, JAIL_DATABASE},
+    {"Unix datagram socket", act_socket_unix_datagram, 0},
     {"netlink socket", act_socket_netlink, 0},
     {"packet socket", act_socket_raw, 0},
-    {"connect", act_connect, JAIL_CONNECT},
+    {"connect", act_connect, JAIL_CONNECT | JAIL_DATABASE},
+    {"connect to a port that is not the database's", act_connect_elsewhere, JAIL_CONNECT},
     {"listen", act_listen, 0},
     {"bind a port", act_bind, 0},
     {"accept", act_accept, JAIL_ACCEPT},
@@ -266,6 +281,11 @@ static bool can_connect(void)
 	    .sin_family = AF_INET, .sin_port = listening_port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	return connect(s, (struct sockaddr *)&sa, sizeof sa) == 0;
 }
+static bool can_socket_unix(void)
+{
+	FD_LOCAL s = socket(AF_UNIX, SOCK_STREAM, 0);
+	return s >= 0;
+}
 static bool can_accept(void)
 {
 	return accept4(listening, NULL, NULL, SOCK_NONBLOCK) >= 0 || errno == EAGAIN;
@@ -281,6 +301,8 @@ static const struct {
     {"open a channel", can_channel, 0},
     {"use its own directory", can_own_files, JAIL_FILES},
     {"connect outwards", can_connect, JAIL_CONNECT},
+    {"connect to the database's port", can_connect, JAIL_DATABASE},
+    {"make a Unix socket", can_socket_unix, JAIL_DATABASE},
     {"accept on a socket handed over", can_accept, JAIL_ACCEPT},
 };
 
@@ -293,10 +315,13 @@ static void say(bool good, enum role r, const char *verb, const char *what)
 }
 
 /* In the child. The counts travel back in the exit status: 0 when all was as it must be. */
-static int try_all(enum role r)
+static int try_all(enum role r, unsigned powers)
 {
-	struct jail j = {.powers = role_powers[r],
-	    .directory = role_powers[r] & JAIL_FILES ? own_directory : NULL,
+	const uint16_t ports[] = {ntohs(listening_port)};
+	struct jail j = {.powers = powers,
+	    .ports = ports,
+	    .n_ports = 1,
+	    .directory = powers & JAIL_FILES ? own_directory : NULL,
 	    .uid = 64190 + r};
 	if (geteuid() == 0 && chown(own_directory, j.uid, j.uid) != 0)
 		return 2;
@@ -305,10 +330,10 @@ static int try_all(enum role r)
 		return 1;
 	}
 	for (size_t i = 0; i < COUNT(forbidden); i++)
-		if (!(role_powers[r] & forbidden[i].unless))
+		if (!(powers & forbidden[i].unless))
 			say(forbidden[i].refused(), r, "is refused:", forbidden[i].name);
 	for (size_t i = 0; i < COUNT(allowed); i++)
-		if ((role_powers[r] & allowed[i].needs) == allowed[i].needs)
+		if ((powers & allowed[i].needs) == allowed[i].needs)
 			say(allowed[i].works(), r, "can:", allowed[i].name);
 	fflush(stdout);
 	return failed ? 1 : 0;
@@ -342,6 +367,17 @@ static void clean_up(void)
 	rmdir(other_directory);
 }
 
+static int try_in_child(enum role r, unsigned powers)
+{
+	int status = 0;
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(try_all(r, powers));
+	waitpid(pid, &status, 0);
+	return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
 int main(void)
 {
 	int bad = 0;
@@ -351,13 +387,10 @@ int main(void)
 	}
 	fflush(stdout);
 	for (int r = 0; r < ROLE_COUNT; r++) {
-		pid_t pid = fork();
-		if (pid == 0)
-			_exit(try_all(r));
-		int status = 0;
-		waitpid(pid, &status, 0);
-		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-			bad = 1;
+		bad |= try_in_child((enum role)r, role_powers[r]);
+		/* The database may be a file. */
+		if (role_powers[r] & JAIL_DATABASE)
+			bad |= try_in_child((enum role)r, role_powers[r] & ~(unsigned)JAIL_DATABASE);
 	}
 	clean_up();
 	return bad;
