@@ -1,4 +1,4 @@
-#include "stream.h"
+#include "stream_inner.h"
 #include "clock.h"
 #include "num.h"
 #include <errno.h>
@@ -12,29 +12,6 @@
 
 #define CHUNK ((size_t)16384)
 #define RATE_GRACE_MS (30 * SECOND_MS)
-
-struct stream {
-	int fd;   /* -1: memory */
-	SSL *ssl; /* NULL: plain */
-	enum result stuck;
-	bool trying;    /* nothing may wait for input now: LATER, which does not stick */
-	bool skip_line; /* the rest of an overlong or broken line is to be dropped */
-	int64_t timeout_ms;
-	size_t rate;        /* octets a second, 0: none */
-	int64_t rate_since; /* mono ms */
-	uint64_t rate_base; /* octets_in when it began */
-	char *in;           /* CHUNK or larger while a long line is read; NULL at rest */
-	size_t in_cap, in_from, in_to;
-	char *out; /* CHUNK; NULL at rest */
-	size_t out_n;
-	uint64_t octets_in, octets_out;
-	struct slice memory_in;           /* memory streams: what is still to be said ... */
-	const struct slice *memory_parts; /* ... and after it, once it was read */
-	size_t memory_parts_n;
-	size_t memory_step;
-	bool memory_tls;
-	struct buf *memory_out;
-};
 
 static struct stream *stream_new(int fd)
 {
@@ -80,6 +57,8 @@ void stream_close(struct stream *s)
 	}
 	if (s->fd >= 0)
 		close(s->fd);
+	deflate_free(s->deflate);
+	free(s->raw);
 	free(s->in);
 	free(s->out);
 	free(s);
@@ -97,7 +76,7 @@ void stream_rate(struct stream *s, size_t octets_a_second)
 	s->rate_base = s->octets_in + s->octets_out;
 }
 
-static enum result fail(struct stream *s, enum result r)
+enum result stream_fail(struct stream *s, enum result r)
 {
 	if (s->stuck == OK)
 		s->stuck = r;
@@ -121,7 +100,7 @@ static bool too_slow(const struct stream *s)
 static enum result wait_ready(struct stream *s, short events)
 {
 	if (too_slow(s))
-		return fail(s, LATER);
+		return stream_fail(s, LATER);
 	if (s->trying && events == POLLIN)
 		return LATER;
 	int64_t end = clock_mono_ms() + s->timeout_ms;
@@ -132,14 +111,13 @@ static enum result wait_ready(struct stream *s, short events)
 		if (n > 0)
 			return OK;
 		if (n == 0)
-			return fail(s, LATER);
+			return stream_fail(s, LATER);
 		if (errno != EINTR)
-			return fail(s, GONE);
+			return stream_fail(s, GONE);
 	}
 }
 
-/* What OpenSSL wants next (SSL_get_error, asked before anything else was done with it), as a wait: OK to try again. */
-static enum result tls_again(struct stream *s, int want)
+enum result stream_tls_again(struct stream *s, int want)
 {
 	switch (want) {
 	case SSL_ERROR_WANT_READ:
@@ -148,12 +126,12 @@ static enum result tls_again(struct stream *s, int want)
 		return wait_ready(s, POLLOUT);
 	default:
 		ERR_clear_error();
-		return fail(s, GONE);
+		return stream_fail(s, GONE);
 	}
 }
 
-/* Sends all of it, waiting where needed. */
-static enum result send_all(struct stream *s, const char *p, size_t n)
+/* Sends all of it as it is, waiting where needed. */
+static enum result send_raw(struct stream *s, const char *p, size_t n)
 {
 	while (n && s->stuck == OK) {
 		size_t wrote = 0;
@@ -163,7 +141,7 @@ static enum result send_all(struct stream *s, const char *p, size_t n)
 		} else if (s->ssl) {
 			ERR_clear_error();
 			int r = SSL_write_ex(s->ssl, p, n, &wrote);
-			if (r <= 0 && tls_again(s, SSL_get_error(s->ssl, r)) != OK)
+			if (r <= 0 && stream_tls_again(s, SSL_get_error(s->ssl, r)) != OK)
 				return s->stuck;
 		} else {
 			ssize_t r = send(s->fd, p, n, MSG_NOSIGNAL);
@@ -172,7 +150,7 @@ static enum result send_all(struct stream *s, const char *p, size_t n)
 			else if (errno == EAGAIN || errno == EWOULDBLOCK)
 				result_ignore(wait_ready(s, POLLOUT));
 			else if (errno != EINTR)
-				return fail(s, GONE);
+				return stream_fail(s, GONE);
 		}
 		p += wrote;
 		n -= wrote;
@@ -181,13 +159,27 @@ static enum result send_all(struct stream *s, const char *p, size_t n)
 	return s->stuck;
 }
 
+static enum result send_piece(void *context, struct slice piece)
+{
+	return send_raw(context, piece.p, piece.n);
+}
+
+static enum result send_all(struct stream *s, const char *p, size_t n)
+{
+	if (!s->deflate)
+		return send_raw(s, p, n);
+	result_ignore(deflate_put(s->deflate, slice_of(p, n), false, send_piece, s));
+	return s->stuck;
+}
+
 enum result stream_flush(struct stream *s)
 {
-	if (s->out_n && s->stuck == OK) {
-		size_t n = s->out_n;
-		s->out_n = 0;
-		return send_all(s, s->out, n);
-	}
+	size_t n = s->out_n;
+	s->out_n = 0;
+	if (n && s->stuck == OK)
+		result_ignore(send_all(s, s->out, n));
+	if (s->deflate && s->stuck == OK)
+		result_ignore(deflate_put(s->deflate, SLICE_NONE, true, send_piece, s));
 	return s->stuck;
 }
 
@@ -235,7 +227,7 @@ static size_t read_memory(struct stream *s, char *p, size_t n)
 	}
 	size_t got = MIN(MIN(n, s->memory_step), s->memory_in.n);
 	if (got == 0) {
-		fail(s, GONE);
+		stream_fail(s, GONE);
 		return 0;
 	}
 	memcpy(p, s->memory_in.p, got);
@@ -243,8 +235,8 @@ static size_t read_memory(struct stream *s, char *p, size_t n)
 	return got;
 }
 
-/* One read without waiting: octets read, 0 when there is nothing yet (then *wait_out says for what). */
-static size_t read_once(struct stream *s, char *p, size_t n)
+/* One read, without waiting while trying: octets read, 0 when there is nothing yet. */
+static size_t read_raw(struct stream *s, char *p, size_t n)
 {
 	size_t got = 0;
 	if (s->fd < 0) {
@@ -256,22 +248,59 @@ static size_t read_once(struct stream *s, char *p, size_t n)
 			int want = SSL_get_error(s->ssl, r);
 			got = 0;
 			if (stream_flush(s) == OK)
-				result_ignore(tls_again(s, want));
+				result_ignore(stream_tls_again(s, want));
 		}
 	} else {
 		ssize_t r = recv(s->fd, p, n, 0);
 		if (r > 0)
 			got = (size_t)r;
 		else if (r == 0)
-			fail(s, GONE);
+			stream_fail(s, GONE);
 		else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			if (stream_flush(s) == OK)
 				result_ignore(wait_ready(s, POLLIN));
 		} else if (errno != EINTR)
-			fail(s, GONE);
+			stream_fail(s, GONE);
 	}
 	s->octets_in += got;
 	return got;
+}
+
+/* The same of what the peer said before it was compressed: never more at once than there is room for. */
+static size_t read_once(struct stream *s, char *p, size_t n)
+{
+	if (!s->deflate)
+		return read_raw(s, p, n);
+	for (;;) {
+		struct slice in = slice_of(s->raw + s->raw_from, s->raw_to - s->raw_from);
+		size_t used = 0, made = 0;
+		if ((in.n || deflate_pending(s->deflate)) &&
+		    deflate_take(s->deflate, in, &used, p, n, &made) != OK)
+			stream_fail(s, GONE);
+		s->raw_from += used;
+		if (made || s->stuck != OK)
+			return made;
+		if (!s->raw && !(s->raw = malloc(CHUNK)))
+			abort();
+		s->raw_from = 0;
+		s->raw_to = read_raw(s, s->raw, CHUNK);
+		if (!s->raw_to)
+			return 0;
+	}
+}
+
+enum result stream_deflate(struct stream *s)
+{
+	if (s->in_from != s->in_to || s->memory_in.n || s->deflate)
+		return BAD;
+	if (stream_flush(s) == OK)
+		s->deflate = deflate_new();
+	return s->stuck;
+}
+
+bool stream_is_deflated(const struct stream *s)
+{
+	return s->deflate || (s->ssl && SSL_get_current_compression(s->ssl));
 }
 
 /* Adds at least one octet to the input buffer, which grows up to `most`. */
@@ -413,101 +442,21 @@ enum result stream_exact(struct stream *s, void *p, size_t n)
 	return OK;
 }
 
-/* Goes on with a handshake; LATER that does not stick only while trying. */
-static enum result tls_shake(struct stream *s, bool server)
-{
-	for (;;) {
-		ERR_clear_error();
-		int r = server ? SSL_accept(s->ssl) : SSL_connect(s->ssl);
-		enum result again = r == 1 ? OK : tls_again(s, SSL_get_error(s->ssl, r));
-		if (r == 1 || again != OK)
-			return again;
-	}
-}
-
-static enum result tls_start(struct stream *s, SSL_CTX *ctx, bool server, const char *host)
-{
-	if (s->in_from != s->in_to || s->memory_in.n)
-		return BAD;
-	if (stream_flush(s) != OK)
-		return s->stuck;
-	if (s->fd < 0) {
-		s->memory_tls = server;
-		return server ? OK : fail(s, GONE);
-	}
-	s->ssl = SSL_new(ctx);
-	if (!s->ssl)
-		abort();
-	SSL_set_mode(s->ssl,
-	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_set_read_ahead(s->ssl, 1); /* a record by one read, not two */
-	if (!SSL_set_fd(s->ssl, s->fd))
-		return fail(s, GONE);
-	if (host && !SSL_set_tlsext_host_name(s->ssl, host))
-		return fail(s, GONE);
-	return tls_shake(s, server);
-}
-
-enum result stream_tls_accept(struct stream *s, SSL_CTX *ctx)
-{
-	return tls_start(s, ctx, true, NULL);
-}
-
-enum result stream_tls_try_accept(struct stream *s, SSL_CTX *ctx)
-{
-	s->trying = true;
-	enum result r = s->ssl ? tls_shake(s, true) : tls_start(s, ctx, true, NULL);
-	s->trying = false;
-	return r;
-}
-
-enum result stream_tls_connect(struct stream *s, SSL_CTX *ctx, const char *host)
-{
-	return tls_start(s, ctx, false, host);
-}
-
-bool stream_is_tls(const struct stream *s)
-{
-	return s->ssl || s->memory_tls;
-}
-
-SSL *stream_ssl(const struct stream *s)
-{
-	return s->ssl;
-}
-
-const char *stream_tls_version(const struct stream *s)
-{
-	return s->ssl ? SSL_get_version(s->ssl) : s->memory_tls ? "TLSv1.3" : "";
-}
-
-const char *stream_tls_cipher(const struct stream *s)
-{
-	return s->ssl ? SSL_get_cipher_name(s->ssl) : s->memory_tls ? "TLS_AES_128_GCM_SHA256" : "";
-}
-
-enum result stream_tls_exporter(const struct stream *s, char out[32])
-{
-	static const char label[] = "EXPORTER-Channel-Binding";
-	if (s->memory_tls) {
-		memset(out, 'x', 32);
-		return OK;
-	}
-	if (!s->ssl || SSL_export_keying_material(
-			   s->ssl, (unsigned char *)out, 32, label, sizeof label - 1, NULL, 0, 0) != 1)
-		return BAD;
-	return OK;
-}
-
 bool stream_buffered(const struct stream *s)
 {
-	return s->in_from != s->in_to || (s->ssl && SSL_pending(s->ssl) > 0) || (s->fd < 0 && s->memory_in.n);
+	/* What is compressed need not be input, only the end of one. */
+	bool pending = s->ssl && !s->deflate && SSL_pending(s->ssl) > 0;
+	return s->in_from != s->in_to || pending || (s->fd < 0 && s->memory_in.n);
 }
 
-/* Records that OpenSSL has read ahead do not show at the socket: true when they gave input, or the end of it. */
+/*
+ * Records that OpenSSL has read ahead, and what was not yet inflated, do not show at the socket: true when they gave
+ * input, or the end of it.
+ */
 static bool pull_ahead(struct stream *s)
 {
-	if (!s->ssl || !SSL_has_pending(s->ssl))
+	bool inside = s->deflate && (s->raw_from != s->raw_to || deflate_pending(s->deflate));
+	if (!inside && (!s->ssl || !SSL_has_pending(s->ssl)))
 		return false;
 	s->trying = true;
 	enum result r = fill(s, CHUNK);
@@ -534,7 +483,7 @@ enum result stream_wait_or(struct stream *s, int other_fd, int64_t ms, bool *oth
 		if (n == 0)
 			return LATER;
 		if (n < 0 && errno != EINTR)
-			return fail(s, GONE);
+			return stream_fail(s, GONE);
 		if (n > 0) {
 			*other_out = other_fd >= 0 && p[1].revents != 0;
 			return OK;
@@ -563,6 +512,13 @@ enum result stream_rest(struct stream *s)
 	s->in = kept;
 	s->in_from = 0;
 	s->in_cap = s->in_to = n;
+	if (s->deflate)
+		deflate_rest(s->deflate);
+	if (s->raw_from == s->raw_to) {
+		free(s->raw);
+		s->raw = NULL;
+		s->raw_from = s->raw_to = 0;
+	}
 	return r;
 }
 

@@ -83,6 +83,15 @@ const char *stream_tls_cipher(const struct stream *s);
 /* Channel binding for SCRAM-PLUS: tls-exporter (RFC 9266), 32 octets. */
 NODISCARD enum result stream_tls_exporter(const struct stream *s, char out[32]);
 
+/*
+ * From now on both sides are compressed (raw DEFLATE, RFC 4978), inside TLS. BAD when input has arrived that was said
+ * before. Every flush ends at an octet that the peer can read up to. What is inflated passes through the same buffers and
+ * caps as any input, 16 KiB at most at a time. At rest only the last 32 KiB or less of the peer's text stay (its compressor
+ * may point back to them).
+ */
+NODISCARD enum result stream_deflate(struct stream *s);
+bool stream_is_deflated(const struct stream *s); /* by us, or by TLS */
+
 /* Input is waiting in our own buffer (or OpenSSL's): reading will not touch the socket. */
 bool stream_buffered(const struct stream *s);
 /* Waits up to ms for input; OK when there is some (or the peer closed), LATER when not. Flushes first. */

@@ -1,6 +1,7 @@
-/* auth: who is there, and what we can do for them (RFC 3501 6.1, 6.2; RFC 2971, 4959, 5161). */
+/* auth: who is there, and what we can do for them (RFC 3501 6.1, 6.2; RFC 2971, 4959, 4978, 5161, 8437). */
 #include "sasl/sasl.h"
 #include "verbs.h"
+#include <stdlib.h>
 
 #define ID_PAIRS 30 /* RFC 2971 3.3 */
 
@@ -116,6 +117,7 @@ static const struct {
     {"QRESYNC", IMAP_QRESYNC | IMAP_CONDSTORE},
     {"UTF8=ACCEPT", IMAP_UTF8_ACCEPT | IMAP_UTF8},
     {"IMAP4rev2", IMAP_REV2 | IMAP_UTF8},
+    {"UIDONLY", IMAP_UIDONLY},
 };
 
 enum result imap_enable(struct imap *s, struct imap_args *p)
@@ -142,6 +144,41 @@ enum result imap_enable(struct imap *s, struct imap_args *p)
 		}
 	stream_put(s->base.stream, SLICE("\r\n"));
 	return imap_ok(s, "Done");
+}
+
+/* RFC 4978. Compressed by TLS counts too: what is secret shall not be guessed by its length twice. */
+enum result imap_compress(struct imap *s, struct imap_args *p)
+{
+	imap_args_space(p);
+	struct slice how = imap_args_atom(p);
+	if (imap_args_done(p) != OK)
+		return imap_bad(s, p);
+	if (!slice_ieq(how, SLICE("DEFLATE")))
+		return imap_bad(s, &(struct imap_args){.why = "Only DEFLATE is known"});
+	if (stream_is_deflated(s->base.stream))
+		return imap_no(s, "COMPRESSIONACTIVE", "This connection is compressed already");
+	/* What came behind the command was said before the answer: stream_deflate is BAD. */
+	if (imap_ok(s, "Compressed from now on") != OK || stream_deflate(s->base.stream) != OK)
+		return STOP;
+	return OK;
+}
+
+/* RFC 8437: as if this were a new connection, but for what TLS and COMPRESS have made of it. */
+enum result imap_unauthenticate(struct imap *s, struct imap_args *p)
+{
+	if (imap_args_done(p) != OK)
+		return imap_bad(s, p);
+	imap_box_free(s);
+	ipc_close(&s->store);
+	s->store = (struct ipc){.fd = -1, .why = ""};
+	s->base.wake_fd = -1;
+	s->base.silent = true;
+	s->state = IMAP_NOAUTH;
+	s->enabled = 0;
+	s->bad = s->denied = 0;
+	free(s->user);
+	s->user = NULL;
+	return imap_ok(s, "Nobody is logged in now");
 }
 
 enum result imap_starttls(struct imap *s, struct imap_args *p)

@@ -205,6 +205,14 @@ void imap_box_keywords(struct imap *s, char *const *names, size_t n, bool tell)
 	tell_flags(s);
 }
 
+void imap_put_fetch_start(struct imap *s, uint32_t seq, uint32_t uid)
+{
+	bool uids = s->enabled & IMAP_UIDONLY;
+	stream_put(s->base.stream, SLICE("* "));
+	imap_put_number(s->base.stream, uids ? uid : seq);
+	stream_puts(s->base.stream, uids ? " UIDFETCH (" : " FETCH (");
+}
+
 static const struct {
 	uint32_t bit;
 	const char *name;

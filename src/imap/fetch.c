@@ -137,9 +137,7 @@ static enum result put_row(struct imap *s, struct arena *a, const struct imap_ro
 		items |= ITEM_FLAGS | (s->enabled & IMAP_CONDSTORE ? ITEM_MODSEQ : 0);
 		imap_sync_own(s->box, row->row->modseq, s->store.notes & NOTE_MAILBOX);
 	}
-	stream_put(p.out, SLICE("* "));
-	imap_put_number(p.out, seq);
-	stream_put(p.out, SLICE(" FETCH ("));
+	imap_put_fetch_start(s, seq, row->row->uid);
 	put_small_items(s, &p, row->row, items);
 	put_structure(&m, &p, items);
 	for (unsigned i = 0; i < sections; i++) {
@@ -199,7 +197,7 @@ enum result imap_fetch(struct imap *s, struct imap_args *p)
 		imap_args_fail(p, "VANISHED needs UID FETCH and QRESYNC");
 	if (imap_args_done(p) != OK)
 		return imap_bad(s, p);
-	if (s->uid)
+	if (s->uid && !(s->enabled & IMAP_UIDONLY))
 		q.items |= ITEM_UID;
 	if (q.items & ITEM_MODSEQ)
 		imap_sync_condstore(s);

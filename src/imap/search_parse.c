@@ -111,6 +111,8 @@ static void take_set(struct parse *x, struct imap_key *k)
 {
 	bool uids = k->kind == KEY_UID;
 	const struct uidmap *map = &x->s->box->map;
+	if (!uids && x->s->enabled & IMAP_UIDONLY)
+		imap_args_fail(x->p, IMAP_UIDREQUIRED);
 	imap_args_set(x->p, &k->set);
 	if (x->p->c.err != OK)
 		return;

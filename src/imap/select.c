@@ -27,6 +27,8 @@ static void parse_qresync(struct imap *s, struct imap_args *p, struct resync *q)
 		/* What the client has at some sequence numbers: only a hint, for servers that forget what they expunged. */
 		if ((!q->has_known && imap_args_peek(p) == '(') || imap_args_try(p, ' ')) {
 			imap_args_need(p, '(');
+			if (s->enabled & IMAP_UIDONLY)
+				imap_args_fail(p, IMAP_UIDREQUIRED);
 			imap_args_set(p, &ignored);
 			imap_args_space(p);
 			imap_args_set(p, &ignored);
@@ -144,7 +146,7 @@ static void tell_box(struct imap *s, const Sekisho__SelectAnswer *a)
 	uint32_t unseen = a->status->first_unseen ? imap_uidmap_seq(&box->map, a->status->first_unseen) : 0;
 	if (s->enabled & IMAP_REV2)
 		tell_name(s, a->mailbox);
-	else if (unseen)
+	else if (unseen && !(s->enabled & IMAP_UIDONLY))
 		put_number_code(s, "UNSEEN ", unseen, "] First unseen");
 	put_number_code(s, "UIDVALIDITY ", box->uidvalidity, "] UIDs are valid");
 	put_number_code(s, "UIDNEXT ", box->uidnext, "] Predicted next UID");

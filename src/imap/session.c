@@ -351,6 +351,13 @@ static enum result not_now(struct imap *s)
 	return imap_bad(s, &(struct imap_args){.why = "No mailbox is selected"});
 }
 
+/* RFC 9586 3.1: a command that would name or answer sequence numbers. */
+static bool needs_uid(const struct imap *s)
+{
+	return !s->uid && s->verb->run != imap_expunge &&
+	       find(uid_verbs, COUNT(uid_verbs), s->verb->name) != NULL;
+}
+
 static enum result run_verb(struct imap *s)
 {
 	struct imap_args p = args_of(s);
@@ -358,6 +365,8 @@ static enum result run_verb(struct imap *s)
 		return imap_bad(s, &(struct imap_args){.why = "No such command"});
 	if (!(s->verb->states & s->state))
 		return not_now(s);
+	if ((s->enabled & IMAP_UIDONLY) && needs_uid(s))
+		return imap_bad(s, &(struct imap_args){.why = IMAP_UIDREQUIRED});
 	return s->verb->run(s, &p);
 }
 

@@ -27,6 +27,7 @@ enum imap_enabled {
 	IMAP_UTF8 = 4,        /* names and quoted strings may be UTF-8: by UTF8=ACCEPT or IMAP4rev2 */
 	IMAP_UTF8_ACCEPT = 8, /* RFC 6855 */
 	IMAP_REV2 = 16,       /* RFC 9051 */
+	IMAP_UIDONLY = 32,    /* RFC 9586: sequence numbers are not used */
 };
 
 struct imap;
@@ -113,6 +114,9 @@ void imap_enter(struct imap *s, struct ipc *channel, const char *user); /* logge
 void imap_box_free(struct imap *s);
 /* Takes over a list of keyword names, and tells the client when it grew, or at any rate. */
 void imap_box_keywords(struct imap *s, char *const *names, size_t n, bool tell);
+/* "* 7 FETCH (", or what UIDONLY has instead. */
+void imap_put_fetch_start(struct imap *s, uint32_t seq, uint32_t uid);
+#define IMAP_UIDREQUIRED "[UIDREQUIRED] Only UIDs are in use"
 void imap_put_flags(struct imap *s, uint32_t uid, uint32_t system, uint64_t keywords); /* "(\Seen $x)" */
 /* The set a command named, as UIDs that exist here: sequence numbers or (UID prefix) UIDs, or "$". False: BAD was said. */
 bool imap_box_set(struct imap *s, struct imap_args *p, struct runs *set_out);

@@ -13,10 +13,8 @@ void imap_put_change(struct imap *s, const Sekisho__Change *c, bool flags, bool 
 	struct stream *out = s->base.stream;
 	if (!seq)
 		return;
-	stream_put(out, SLICE("* "));
-	imap_put_number(out, seq);
-	stream_put(out, SLICE(" FETCH ("));
-	if (uid) {
+	imap_put_fetch_start(s, seq, c->uid);
+	if (uid && !(s->enabled & IMAP_UIDONLY)) {
 		stream_put(out, SLICE("UID "));
 		imap_put_number(out, c->uid);
 		stream_puts(out, flags || modseq ? " " : "");
@@ -105,7 +103,7 @@ void imap_sync_vanished(struct imap *s, const struct runs *uids)
 	struct runs known;
 	if (!known_of(s, uids, &known) || !known.n)
 		return;
-	if (s->enabled & IMAP_QRESYNC) {
+	if (s->enabled & (IMAP_QRESYNC | IMAP_UIDONLY)) {
 		stream_put(s->base.stream, SLICE("* VANISHED "));
 		imap_put_runs(s->base.stream, &known);
 		stream_put(s->base.stream, SLICE("\r\n"));
