@@ -20,7 +20,7 @@
 
 /* The services in the order of their ports. */
 static const char *const services[] = {
-    "smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http", "https"};
+    "smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http", "https", "sieve"};
 
 struct demo {
 	struct cli *c;

@@ -131,7 +131,7 @@ static int populate_running(struct cli *c, const char *data, const char *first_c
 }
 
 static const char *const services[] = {
-    "smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http", "https"};
+    "smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http", "https", "sieve"};
 
 static void put_first_config(struct buf *b, const char *hostname, const char *data)
 {

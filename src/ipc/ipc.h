@@ -28,6 +28,7 @@
 #include "ipc/keys.pb-c.h"
 #include "ipc/resolver.pb-c.h"
 #include "ipc/scan.pb-c.h"
+#include "ipc/sieve.pb-c.h"
 #include "ipc/store.pb-c.h"
 
 enum ipc_ask {
@@ -50,6 +51,7 @@ enum ipc_peer {
 	PEER_IMAP,  /* a session after login ... */
 	PEER_POP3,  /* ... by service */
 	PEER_SUBMISSION,
+	PEER_SIEVE,
 };
 const char *ipc_peer_name(enum ipc_peer p);
 const char *ipc_ask_name(unsigned ask); /* "store_rcpt"; "?" when unknown */

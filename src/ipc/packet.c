@@ -29,8 +29,8 @@ const char *ipc_ask_name(unsigned ask)
 
 const char *ipc_peer_name(enum ipc_peer p)
 {
-	static const char *const names[] = {
-	    "none", "mx", "user", "web", "relay", "scan", "store", "admin", "imap", "pop3", "submission"};
+	static const char *const names[] = {"none", "mx", "user", "web", "relay", "scan", "store", "admin",
+	    "imap", "pop3", "submission", "sieve"};
 	return (unsigned)p < COUNT(names) ? names[p] : "?";
 }
 

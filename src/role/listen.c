@@ -129,6 +129,7 @@ enum result listeners_open(struct listeners *l, const struct config *c)
 	    {ROLE_USER, "imaps", &c->listen_imaps},
 	    {ROLE_USER, "pop3", &c->listen_pop3},
 	    {ROLE_USER, "pop3s", &c->listen_pop3s},
+	    {ROLE_USER, "sieve", &c->listen_sieve},
 	    {ROLE_WEB, "http", &c->listen_http},
 	    {ROLE_WEB, "https", &c->listen_https},
 	};

@@ -1,7 +1,9 @@
 /* The fronts mx and user: services on their sockets, sessions in the lobby. */
 #include "imap/imap.h"
+#include "managesieve/managesieve.h"
 #include "pop3/pop3.h"
 #include "role/front.h"
+#include "sieve/sieve.h"
 #include "smtp/smtp.h"
 #include "tls/tls.h"
 #include <stdlib.h>
@@ -43,6 +45,11 @@ static struct session *open_imap(const void *service, struct stream *s, const ch
 static struct session *open_pop3(const void *service, struct stream *s, const char *ip, unsigned port)
 {
 	return pop3_session_new(service, s, ip, port);
+}
+
+static struct session *open_sieve(const void *service, struct stream *s, const char *ip, unsigned port)
+{
+	return managesieve_session_new(service, s, ip, port);
 }
 
 static struct smtp_budget budget = {.most = BUDGET};
@@ -121,6 +128,22 @@ static void serve_pop3(struct run *r, struct lobby *l, SSL_CTX *tls)
 	front_listen(r, l, "pop3s", open_pop3, &pop3s);
 }
 
+static void serve_sieve(struct run *r, struct lobby *l, SSL_CTX *tls)
+{
+	static struct managesieve_service sieve;
+	managesieve_service_defaults(&sieve);
+	sieve.hostname = r->config->hostname;
+	sieve.tls = tls;
+	sieve.store = r->trunks[ROLE_STORE];
+	sieve.keys = r->trunks[ROLE_KEYS];
+	sieve.scan = r->trunks[ROLE_SCAN];
+	sieve.extensions = sieve_capabilities();
+	sieve.notify = sieve_notify_methods();
+	sieve.redirects = (unsigned)r->config->sieve_redirects;
+	sieve.idle_ms = r->config->sieve_idle;
+	front_listen(r, l, "sieve", open_sieve, &sieve);
+}
+
 void run_user(struct run *r)
 {
 	struct lobby *l = front_start(r, r->config->sessions_per_address);
@@ -128,6 +151,7 @@ void run_user(struct run *r)
 	serve_submission(r, l, tls);
 	serve_imap(r, l, tls);
 	serve_pop3(r, l, tls);
+	serve_sieve(r, l, tls);
 	run_ready(r);
 	run_control(r);
 }

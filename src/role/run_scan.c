@@ -1,6 +1,6 @@
 /* scan: one message by descriptor in, sealed facts out. It holds no keys but the seal, and opens nothing. */
 #include "mail/mail.h"
-#include "role/run.h"
+#include "role/scan.h"
 #include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static int64_t cpu_ms(clockid_t id)
 	return clock_gettime(id, &t) == 0 ? (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 : 0;
 }
 
-static void hand_take(void)
+void scan_hand_take(void)
 {
 	if (hand < 0) {
 		hand = (int)(atomic_fetch_add(&hand_count, 1) % SCAN_THREADS);
@@ -39,7 +39,7 @@ static void hand_take(void)
 	atomic_store(&hands[hand].busy, true);
 }
 
-static void hand_give(void)
+void scan_hand_give(void)
 {
 	atomic_store(&hands[hand].busy, false);
 }
@@ -60,7 +60,7 @@ static void *watchdog(void *arg)
 }
 
 /* The message in descriptor 0, or an answer that there is none. */
-static bool map_message(struct ipc_turn *t, struct slice *message)
+bool scan_map_message(struct ipc_turn *t, struct slice *message)
 {
 	if (t->fds.n >= 1 &&
 	    fd_map_sealed(t->fds.fd[0], LIMIT_MESSAGE_MOST + LIMIT_MESSAGE_ADDED, message) == OK)
@@ -69,7 +69,7 @@ static bool map_message(struct ipc_turn *t, struct slice *message)
 	return false;
 }
 
-static void seal(const struct run *r, struct slice packed, unsigned char out[32])
+void scan_seal(const struct run *r, struct slice packed, unsigned char out[32])
 {
 	unsigned n = 32;
 	if (!HMAC(EVP_sha256(), r->scan_seal, 32, (const unsigned char *)packed.p, packed.n, out, &n))
@@ -81,7 +81,7 @@ static void answer_facts(struct ipc_turn *t, const struct run *r, const Sekisho_
 	BUF_LOCAL(packed, (size_t)64 << 20);
 	unsigned char mac[32];
 	ipc_pack(facts, &packed);
-	seal(r, buf_slice(&packed), mac);
+	scan_seal(r, buf_slice(&packed), mac);
 	Sekisho__FactsRef ref = SEKISHO__FACTS_REF__INIT;
 	Sekisho__ScanAnswer answer = SEKISHO__SCAN_ANSWER__INIT;
 	answer.facts = &ref;
@@ -108,12 +108,12 @@ static void answer_facts(struct ipc_turn *t, const struct run *r, const Sekisho_
 static void on_message(struct ipc_turn *t)
 {
 	struct slice message;
-	if (!map_message(t, &message))
+	if (!scan_map_message(t, &message))
 		return;
-	hand_take();
+	scan_hand_take();
 	Sekisho__Facts *facts;
 	enum result r = mail_facts_extract(message, &t->arena, &facts);
-	hand_give();
+	scan_hand_give();
 	if (r == OK)
 		answer_facts(t, ipc_server_context(t), facts);
 	else
@@ -155,24 +155,28 @@ static void answer_match(
 static void on_match(struct ipc_turn *t)
 {
 	struct slice message;
-	if (!map_message(t, &message))
+	if (!scan_map_message(t, &message))
 		return;
-	hand_take();
+	scan_hand_take();
 	Sekisho__Facts *facts;
 	enum result r = mail_facts_extract(message, &t->arena, &facts);
 	if (r == OK)
 		answer_match(t, t->ask, message, facts);
 	else
 		ipc_refuse(t, r, "the message cannot be analysed");
-	hand_give();
+	scan_hand_give();
 	fd_unmap(&message);
 }
 
-static ipc_handler *const handlers[ASK_MAX] = {[ASK_SCAN_MESSAGE] = on_message, [ASK_SCAN_MATCH] = on_match};
+static ipc_handler *const handlers[ASK_MAX] = {[ASK_SCAN_MESSAGE] = on_message,
+    [ASK_SCAN_MATCH] = on_match,
+    [ASK_SCAN_SIEVE_CHECK] = scan_sieve_check,
+    [ASK_SCAN_SIEVE_RUN] = scan_sieve_run};
 
 void run_scan(struct run *r)
 {
 	pthread_t t;
+	tzset(); /* the organisation's clock, for scripts that ask for the hour */
 	run_jail(r, 0, SCAN_MEMORY);
 	if (pthread_create(&t, NULL, watchdog, NULL) != 0)
 		_exit(EX_OSERR);

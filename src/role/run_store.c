@@ -107,6 +107,9 @@ void run_store(struct run *r)
 	s.delay_notice_ms = c->queue_delay_notice;
 	s.give_up_ms = c->queue_max_age;
 	s.trace_keep_ms = c->trace_keep;
+	s.delimiters = c->recipient_delimiter;
+	s.sieve_redirects = (uint32_t)c->sieve_redirects;
+	s.sieve_sends_per_hour = c->sieve_sends_per_hour;
 	memcpy(s.scan_seal, r->scan_seal, sizeof s.scan_seal);
 	memcpy(s.login_grant, r->login_grant, sizeof s.login_grant);
 	s.keys = r->trunks[ROLE_KEYS];

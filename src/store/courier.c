@@ -1,5 +1,6 @@
 #include "store/courier.h"
 #include "store/dsn.h"
+#include "store/inward.h"
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -89,7 +90,7 @@ static void *work(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&c->lock);
-		bool told = dsn_make(c->store, o->queued) == OK;
+		bool told = inward_make(c->store, o->queued) == OK && dsn_make(c->store, o->queued) == OK;
 		pthread_mutex_lock(&c->lock);
 		if (!told)
 			put(&c->again_last, o->queued, AGAIN_MS);

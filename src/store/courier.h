@@ -1,5 +1,6 @@
 /*
- * courier: makes the notices that senders are owed (RFC 3461, RFC 3464).
+ * courier: makes the notices that senders are owed (RFC 3461, RFC 3464), and delivers what filters send to our own
+ * people (inward.h).
  *
  * Rows of `recipients` say what is owed; the courier's thread reads them, builds one message for a queued mail
  * (dsn.c), has scan look at it, and delivers it in the same transaction that clears the marks: whatever happens, the

@@ -1,7 +1,20 @@
 #include "store/deliver.h"
 #include "store/fields.h"
+#include "store/filter.h"
 #include "store/queue.h"
 #include "store/recent.h"
+#include "store/srs.h"
+
+struct slice deliver_mail_id(struct arena *a)
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+	uint8_t random[16];
+	char *id = arena_alloc(a, sizeof random + 1);
+	seal_random(random, sizeof random);
+	for (size_t i = 0; id && i < sizeof random; i++)
+		id[i] = digits[random[i] % 32];
+	return slice_of(id, id ? sizeof random : 0);
+}
 
 /* ---- preparing ---- */
 
@@ -10,22 +23,46 @@ static struct slice joined(struct arena *a, struct slice local, struct slice dom
 	return slice_str(arena_printf(a, SLICE_FMT "@" SLICE_FMT, SLICE_ARG(local), SLICE_ARG(domain)));
 }
 
+struct deliver_local *deliver_add_local(struct deliver *d, const struct target *to)
+{
+	struct deliver_local *l = arena_new(d->arena, struct deliver_local);
+	if (!l)
+		return NULL;
+	*l = (struct deliver_local){
+	    .account = to->account, .inbox = to->inbox, .address = joined(d->arena, to->local, to->domain)};
+	*d->last_local = l;
+	d->last_local = &l->next;
+	return l;
+}
+
+struct deliver_sent *deliver_add_sent(struct deliver *d)
+{
+	struct deliver_sent *s = arena_new(d->arena, struct deliver_sent);
+	if (!s)
+		return NULL;
+	*d->last_sent = s;
+	d->last_sent = &s->next;
+	return s;
+}
+
 static void add_local(struct deliver *d, const struct envelope *e, const struct target *to, struct trace *t)
 {
-	struct deliver_local *l = &d->locals[d->n_locals++];
-	*l = (struct deliver_local){to->account, to->inbox, joined(d->arena, to->local, to->domain)};
+	const struct deliver_local *l = deliver_add_local(d, to);
+	if (!l)
+		return;
 	trace_step(t, STEP_DELIVERED);
 	trace_address(t, TRACE_TO, e->rcpts[to->rcpt].local, e->rcpts[to->rcpt].domain);
 	trace_field(t, TRACE_ACCOUNT, l->address);
 	trace_field(t, TRACE_MAILBOX, SLICE("INBOX"));
 }
 
-static void add_row(struct deliver *d, enum rcpt_state state, uint32_t notify, struct slice local,
-    struct slice domain, struct slice orcpt)
+struct deliver_remote *deliver_add_row(struct deliver *d, enum rcpt_state state, uint32_t notify,
+    struct slice local, struct slice domain, struct slice orcpt)
 {
 	struct deliver_remote *q = &d->remotes[d->n_remotes++];
 	*q = (struct deliver_remote){.state = state, .notify = notify, .domain = arena_dup(d->arena, domain)};
 	q->sealed = queue_seal_rcpt(d->job.store, d->mail, local, domain, orcpt, d->arena);
+	return q;
 }
 
 static void add_remote(struct deliver *d, const struct envelope *e, const struct target *to, struct trace *t)
@@ -35,7 +72,7 @@ static void add_remote(struct deliver *d, const struct envelope *e, const struct
 	uint32_t notify = to->spread ? r->notify & ~(uint32_t)NOTIFY_SUCCESS : r->notify;
 	if (to->spread && r->notify == NOTIFY_SUCCESS)
 		notify = NOTIFY_NEVER;
-	add_row(d, RCPT_WAITING, notify, to->local, to->domain, r->orcpt);
+	deliver_add_row(d, RCPT_WAITING, notify, to->local, to->domain, r->orcpt);
 	trace_step(t, STEP_QUEUED);
 	trace_address(t, TRACE_TO, to->local, to->domain);
 }
@@ -50,15 +87,15 @@ static void add_success(struct deliver *d, const struct envelope *e, const struc
 			spread |= t->rcpt == i && t->spread;
 		}
 		if ((e->rcpts[i].notify & NOTIFY_SUCCESS) && (local || spread))
-			add_row(d, spread ? RCPT_EXPANDED : RCPT_DELIVERED, NOTIFY_SUCCESS, e->rcpts[i].local,
-			    e->rcpts[i].domain, e->rcpts[i].orcpt);
+			deliver_add_row(d, spread ? RCPT_EXPANDED : RCPT_DELIVERED, NOTIFY_SUCCESS,
+			    e->rcpts[i].local, e->rcpts[i].domain, e->rcpts[i].orcpt);
 	}
 }
 
 static void add_quarantined(struct deliver *d, const struct envelope *e, struct trace *t)
 {
 	for (size_t i = 0; i < e->n_rcpts; i++) {
-		add_row(d, RCPT_WAITING, e->rcpts[i].notify, e->rcpts[i].local, e->rcpts[i].domain,
+		deliver_add_row(d, RCPT_WAITING, e->rcpts[i].notify, e->rcpts[i].local, e->rcpts[i].domain,
 		    e->rcpts[i].orcpt);
 		trace_step(t, STEP_QUARANTINED);
 		trace_address(t, TRACE_TO, e->rcpts[i].local, e->rcpts[i].domain);
@@ -78,58 +115,97 @@ static void take_facts(struct deliver *d, const struct envelope *e, const struct
     const struct message *m, struct trace *t)
 {
 	const Sekisho__Facts *f = m->facts;
-	d->smtputf8 = any_utf8(e, r);
-	d->body = 2;
+	struct deliver_body *b = &d->bodies[0];
+	b->smtputf8 = any_utf8(e, r);
+	b->kind = 2;
 	if (!f)
 		return;
-	d->body = f->has_binary ? 2 : f->has_8bit ? 1 : 0;
-	d->smtputf8 |= f->has_8bit_header;
+	b->kind = f->has_binary ? 2 : f->has_8bit ? 1 : 0;
+	b->smtputf8 |= f->has_8bit_header;
 	d->n_tokens = thread_tokens(d->job.store, f, d->tokens, THREAD_TOKENS);
 	trace_field(t, TRACE_MESSAGE_ID, slice_str(f->message_id));
 	trace_token(t, "id", slice_str(f->message_id));
 	trace_subject(t, slice_str(f->subject));
 }
 
-static void add_targets(
-    struct deliver *d, const struct envelope *e, const struct resolving *r, struct trace *t)
+static enum result add_targets(struct deliver *d, struct db *reader, const struct envelope *e,
+    const struct resolving *r, const struct message *m, struct trace *t)
 {
+	struct filtering f;
+	filter_start(&f, d, reader, e, m, t);
 	for (const struct target *to = r->first; to; to = to->next) {
-		if (to->account)
-			add_local(d, e, to, t);
-		else
+		if (!to->account) {
 			add_remote(d, e, to, t);
+			continue;
+		}
+		enum result filtered = filter_target(&f, to);
+		if (filtered == GONE)
+			add_local(d, e, to, t);
+		else if (filtered != OK)
+			return filtered;
+	}
+	/* RFC 5429 2.1.1: refused in the conversation when nobody wants it, so that no notice goes astray. */
+	if (e->answered && f.refusing == r->n) {
+		d->why = arena_printf(d->arena, "5.7.1 " SLICE_FMT, SLICE_ARG(f.reason));
+		return DENY;
 	}
 	if (e->from_local.n)
 		add_success(d, e, r);
+	return OK;
+}
+
+/* Mail from elsewhere that goes on to elsewhere needs a sender of ours. */
+static struct slice seal_sender(struct deliver *d, struct db *reader, const struct envelope *e)
+{
+	struct store *s = d->job.store;
+	struct slice from_local = e->from_local, from_domain = e->from_domain;
+	bool onward = false;
+	BUF_LOCAL(local, SRS_MOST);
+	for (size_t i = 0; i < d->n_remotes; i++)
+		onward |= d->remotes[i].state == RCPT_WAITING;
+	if (onward && !d->quarantined)
+		filter_sender(s, reader, e->rcpts[0].domain, &local, &from_local, &from_domain);
+	return queue_seal_mail(s, d->mail, from_local, from_domain, e->envid, 0, d->arena);
+}
+
+static void begin(struct deliver *d, struct store *s, const struct envelope *e, const struct message *m)
+{
+	d->job.store = s;
+	d->job.durable = d->job.bodies = true;
+	d->mail = e->mail;
+	d->n_bodies = 1;
+	d->bodies[0].size = m->body.n;
+	d->last_local = &d->locals;
+	d->last_sent = &d->sents;
+	d->strip = MIN(e->strip, (uint32_t)m->body.n);
+	d->ret = e->ret;
+	d->now_ms = clock_utc_ms();
+	d->quarantined = !m->facts;
 }
 
 enum result deliver_prepare(struct deliver *d, struct store *s, struct db *reader, const struct envelope *e,
     const struct resolving *r, const struct message *m, struct trace *t)
 {
-	d->job.store = s;
-	d->job.durable = d->job.bodies = true;
-	d->mail = e->mail;
-	d->size = m->body.n;
-	d->strip = MIN(e->strip, (uint32_t)m->body.n);
-	d->ret = e->ret;
-	d->now_ms = clock_utc_ms();
-	d->quarantined = !m->facts;
-	d->locals = arena_array(d->arena, r->n + 1, sizeof *d->locals);
-	d->remotes = arena_array(d->arena, r->n + e->n_rcpts + 1, sizeof *d->remotes);
-	if (!d->locals || !d->remotes)
+	begin(d, s, e, m);
+	d->remotes = arena_array(d->arena, r->n + 2 * e->n_rcpts + 1, sizeof *d->remotes);
+	if (!d->remotes)
 		return LATER;
 	take_facts(d, e, r, m, t);
-	if (d->quarantined)
+	enum result done = blob_room(s->blob);
+	if (done == OK && d->quarantined)
 		add_quarantined(d, e, t);
-	else
-		add_targets(d, e, r, t);
-	d->sealed = queue_seal_mail(s, d->mail, e->from_local, e->from_domain, e->envid, d->arena);
-	enum result done = arena_full(d->arena) ? LATER : blob_room(s->blob);
-	if (done == OK)
-		done = blob_keep(s->blob, reader, m->digest, m->body, m->packed, &d->blob);
+	else if (done == OK)
+		done = add_targets(d, reader, e, r, m, t);
 	if (done != OK)
 		return done;
-	memcpy(&d->content, d->blob.digest, sizeof d->content);
+	d->sealed = seal_sender(d, reader, e);
+	if (arena_full(d->arena))
+		return LATER;
+	struct blob *blob = &d->bodies[0].blob;
+	done = blob_keep(s->blob, reader, m->digest, m->body, m->packed, blob);
+	if (done != OK)
+		return done;
+	memcpy(&d->content, blob->digest, sizeof d->content);
 	d->content = (d->content & INT64_MAX) | 1;
 	trace_seal(t, d->mail, d->content, &d->trace);
 	return OK;
@@ -137,19 +213,35 @@ enum result deliver_prepare(struct deliver *d, struct store *s, struct db *reade
 
 /* ---- applying ---- */
 
-static enum result put_local(struct deliver *d, struct db *db, struct deliver_local *l, int64_t blob)
+/* The mailbox it goes into: INBOX when the one that was meant is not there any more. */
+static bool load_box(struct deliver *d, struct db *db, const struct deliver_local *l, struct box *b)
+{
+	int64_t id = l->mailbox.n ? box_find(db, l->account, l->mailbox) : l->inbox;
+	if (!id && l->create && box_make(d->job.store->writer, db, l->account, l->mailbox) == OK)
+		id = box_find(db, l->account, l->mailbox);
+	if (id && box_load(db, id, b) && !b->noselect && b->account == l->account)
+		return true;
+	return box_load(db, l->inbox, b) && b->account == l->account;
+}
+
+static enum result put_local(struct deliver *d, struct db *db, struct deliver_local *l, int64_t email)
 {
 	struct writer *w = d->job.store->writer;
+	const struct deliver_body *body = &d->bodies[l->body];
+	bool added;
 	struct box b;
-	if (!box_load(db, l->inbox, &b) || b.account != l->account)
+	if (!load_box(d, db, l, &b))
 		return LATER; /* removed since it was looked up: the next attempt hears of it */
 	struct entry e = {
-	    .email = writer_number(w, SEQUENCE_EMAIL),
-	    .blob = blob,
+	    .email = email,
+	    .blob = body->id,
+	    .flags = l->flags,
 	    .internal_ms = d->now_ms,
 	    .saved_ms = d->now_ms,
-	    .size = d->size,
+	    .size = body->size,
 	};
+	if (box_keywords(db, b.id, l->keywords, l->n_keywords, &e.keywords, &added) != OK)
+		e.keywords = 0; /* too many in this mailbox: better the message without them */
 	e.thread = thread_of(db, l->account, e.email, d->tokens, d->n_tokens);
 	box_add(w, db, &b, &e);
 	box_save(db, &b);
@@ -158,19 +250,96 @@ static enum result put_local(struct deliver *d, struct db *db, struct deliver_lo
 	return OK;
 }
 
-static void put_queue(struct deliver *d, struct db *db, int64_t blob)
+static bool is_skipped(const struct deliver_local *l)
+{
+	return l->with && l->with->skipped;
+}
+
+/* Copies of one message in one account are one email. */
+static enum result put_locals(struct deliver *d, struct db *db)
+{
+	int64_t email = 0;
+	const struct deliver_local *before = NULL;
+	for (struct deliver_local *l = d->locals; l; l = l->next) {
+		if (is_skipped(l))
+			continue;
+		if (!before || before->account != l->account || before->body != l->body)
+			email = writer_number(d->job.store->writer, SEQUENCE_EMAIL);
+		before = l;
+		enum result r = put_local(d, db, l, email);
+		if (r != OK)
+			return r;
+	}
+	return OK;
+}
+
+static void put_row(struct deliver *d, struct db *db, int64_t queued, struct deliver_remote *r)
+{
+	r->row = writer_number(d->job.store->writer, SEQUENCE_QUEUE);
+	DB_RUN(db, RCPT_ADD, DI(r->row), DI(queued), DT(r->domain), DI(r->notify), DI(r->state),
+	    DI(d->now_ms), DB(r->sealed));
+	if (r->reply.n)
+		DB_RUN(db, RCPT_CHANGE, DI(r->row), DI(r->state), DI(d->now_ms), DI(0), DI(0), DB(r->reply));
+}
+
+static void put_queue(struct deliver *d, struct db *db)
 {
 	struct writer *w = d->job.store->writer;
+	const struct deliver_body *b = &d->bodies[0];
 	d->queued = writer_number(w, SEQUENCE_QUEUE);
-	DB_RUN(db, QUEUED_ADD, DI(d->queued), DI(ORGANISATION), DT(d->mail), DI(blob), DI(d->now_ms),
-	    DI(d->size), DI(d->strip), DI(d->ret), DI(d->smtputf8), DI(d->body),
+	DB_RUN(db, QUEUED_ADD, DI(d->queued), DI(ORGANISATION), DT(d->mail), DI(b->id), DI(d->now_ms),
+	    DI(b->size), DI(d->strip), DI(d->ret), DI(b->smtputf8), DI(b->kind),
 	    DI(d->quarantined ? MAIL_QUARANTINED : MAIL_GOING), DB(d->sealed));
-	for (size_t i = 0; i < d->n_remotes; i++) {
-		struct deliver_remote *r = &d->remotes[i];
-		r->row = writer_number(w, SEQUENCE_QUEUE);
-		DB_RUN(db, RCPT_ADD, DI(r->row), DI(d->queued), DT(r->domain), DI(r->notify), DI(r->state),
-		    DI(d->now_ms), DB(r->sealed));
+	for (size_t i = 0; i < d->n_remotes; i++)
+		put_row(d, db, d->queued, &d->remotes[i]);
+}
+
+/* ---- what filters send ---- */
+
+static bool set_mark(struct db *db, const struct deliver_mark *m, int64_t now_ms)
+{
+	DB_RUN(db, FILTER_MARK_ONCE, DI(m->account), DI(m->kind), DI(m->token), DI(m->until), DI(now_ms));
+	return db_changed(db) > 0;
+}
+
+static void set_marks(struct deliver *d, struct db *db)
+{
+	for (const struct deliver_mark *m = d->marks; m; m = m->next)
+		DB_RUN(db, FILTER_MARK, DI(m->account), DI(m->kind), DI(m->token), DI(m->until));
+}
+
+static void put_sent(struct deliver *d, struct db *db, struct deliver_sent *s)
+{
+	struct writer *w = d->job.store->writer;
+	const struct deliver_body *b = &d->bodies[s->body];
+	s->queued = writer_number(w, SEQUENCE_QUEUE);
+	DB_RUN(db, QUEUED_ADD, DI(s->queued), DI(ORGANISATION), DT(s->mail), DI(b->id), DI(d->now_ms),
+	    DI(b->size), DI(s->strip), DI(0), DI(b->smtputf8), DI(b->kind), DI(MAIL_GOING), DB(s->sealed));
+	put_row(d, db, s->queued, &s->to);
+	DB_RUN(db, FILTER_COUNT_ONE, DI(s->account), DI(d->now_ms / HOUR_MS));
+	trace_apply(w, db, &s->trace);
+}
+
+/* Which of them go, and so how often each body is referred to. */
+static enum result take_bodies(struct deliver *d, struct db *db)
+{
+	struct store *s = d->job.store;
+	for (unsigned i = 0; i < d->n_bodies; i++)
+		d->bodies[i].refs = 0;
+	d->bodies[0].refs = d->n_remotes > 0;
+	for (struct deliver_sent *t = d->sents; t; t = t->next) {
+		t->skipped = t->once.kind && !set_mark(db, &t->once, d->now_ms);
+		d->bodies[t->body].refs += !t->skipped;
 	}
+	for (const struct deliver_local *l = d->locals; l; l = l->next)
+		d->bodies[l->body].refs += !is_skipped(l);
+	for (unsigned i = 0; i < d->n_bodies; i++) {
+		struct deliver_body *b = &d->bodies[i];
+		b->id = b->refs ? blob_ref(s->blob, s->writer, db, &b->blob, b->refs) : 0;
+		if (b->refs && !b->id)
+			return LATER;
+	}
+	return OK;
 }
 
 enum result deliver_apply(struct deliver *d, struct db *db)
@@ -181,17 +350,17 @@ enum result deliver_apply(struct deliver *d, struct db *db)
 	d->queued = 0;
 	if (before)
 		return before == d->content ? OK : DENY;
-	unsigned refs = (unsigned)d->n_locals + (d->n_remotes > 0);
-	int64_t blob = refs ? blob_ref(s->blob, s->writer, db, &d->blob, refs) : 0;
-	if (refs && !blob)
-		return LATER;
-	for (size_t i = 0; i < d->n_locals; i++) {
-		enum result r = put_local(d, db, &d->locals[i], blob);
-		if (r != OK)
-			return r;
-	}
+	enum result r = take_bodies(d, db);
+	if (r == OK)
+		r = put_locals(d, db);
+	if (r != OK)
+		return r;
 	if (d->n_remotes)
-		put_queue(d, db, blob);
+		put_queue(d, db);
+	for (struct deliver_sent *t = d->sents; t; t = t->next)
+		if (!t->skipped)
+			put_sent(d, db, t);
+	set_marks(d, db);
 	trace_apply(s->writer, db, &d->trace);
 	/* A repetition in the same group must not be told that this one, which will be taken back, succeeded. */
 	if (db_result(db) != OK)
@@ -210,17 +379,31 @@ static void tell_queue(const struct deliver *d)
 		queue_add_all(d->job.store->queue, d->queued, d->remotes, d->n_remotes, d->now_ms);
 }
 
+static void tell(const struct deliver *d)
+{
+	for (const struct deliver_local *l = d->locals; l; l = l->next)
+		if (!is_skipped(l))
+			EVENT(DELIVERED, KV("mail", d->mail), KV("rcpt", l->address),
+			    KV("mailbox", l->mailbox.n ? l->mailbox : SLICE("INBOX")), KN("uid", l->uid));
+	if (d->queued && !d->quarantined)
+		tell_queue(d);
+	for (struct deliver_sent *t = d->sents; t; t = t->next) {
+		if (t->skipped)
+			continue;
+		EVENT(QUEUED, KV("mail", t->mail), KV("domain", t->to.domain));
+		queue_add_all(d->job.store->queue, t->queued, &t->to, 1, d->now_ms);
+	}
+}
+
 void deliver_finish(struct deliver *d, enum result r)
 {
 	if (r != OK && d->added)
 		recent_remove(d->job.store->recent, d->mail);
-	blob_release(d->job.store->blob, &d->blob);
-	if (r == OK && d->added) {
-		for (size_t i = 0; i < d->n_locals; i++)
-			EVENT(DELIVERED, KV("mail", d->mail), KV("rcpt", d->locals[i].address),
-			    KZ("mailbox", "INBOX"), KN("uid", d->locals[i].uid));
-		if (d->queued && !d->quarantined)
-			tell_queue(d);
-	}
+	for (unsigned i = 0; i < d->n_bodies; i++)
+		blob_release(d->job.store->blob, &d->bodies[i].blob);
+	if (r == OK && d->added)
+		tell(d);
+	for (struct deliver_sent *t = d->sents; t; t = t->next)
+		trace_row_free(&t->trace);
 	trace_row_free(&d->trace);
 }

@@ -193,17 +193,6 @@ static enum result build(struct notice *n, const char *return_path, int *fd_out)
 	return OK;
 }
 
-static void make_mail_id(struct arena *a, struct slice *out)
-{
-	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
-	uint8_t random[16];
-	char *id = arena_alloc(a, sizeof random + 1);
-	seal_random(random, sizeof random);
-	for (size_t i = 0; id && i < sizeof random; i++)
-		id[i] = digits[random[i] % 32];
-	*out = slice_of(id, id ? sizeof random : 0);
-}
-
 static void trace_about(struct notice *n)
 {
 	TRACE t;
@@ -247,7 +236,7 @@ static enum result prepare(struct notice *n, struct db *db, struct message *m)
 		return r;
 	struct envelope_rcpt rcpt = {n->from_local, n->from_domain, SLICE_NONE, NOTIFY_NEVER};
 	struct envelope e = {.rcpts = &rcpt, .n_rcpts = 1, .strip = sizeof return_path - 1};
-	make_mail_id(n->arena, &e.mail);
+	e.mail = deliver_mail_id(n->arena);
 	TRACE t;
 	trace_start(&t, n->store, e.mail);
 	trace_step(&t, STEP_RECEIVED);
@@ -296,8 +285,11 @@ static enum result make(struct notice *n)
 			return r;
 		r = prepare(n, reader.db, &m);
 	}
-	if (r != OK)
+	if (r != OK) {
+		if (n->d.job.store)
+			deliver_finish(&n->d, r);
 		return r;
+	}
 	trace_about(n);
 	n->d.job.store = n->store;
 	n->d.job.apply = apply;

@@ -201,6 +201,8 @@ static enum result prepare(
 	    .ret = ask->ret,
 	    .strip = ask->strip,
 	    .smtputf8 = ask->smtputf8,
+	    .answered = true,
+	    .client = ask->client,
 	};
 	enum result r = DENY;
 	struct resolving res;
@@ -214,7 +216,9 @@ static enum result prepare(
 	TRACE trace;
 	trace_start(&trace, s, e.mail);
 	trace_received(&trace, ask, m->body.n);
-	return deliver_prepare(d, s, reader.db, &e, &res, m, &trace);
+	r = deliver_prepare(d, s, reader.db, &e, &res, m, &trace);
+	*why_out = d->why;
+	return r;
 }
 
 static bool well_formed(const Sekisho__DeliverAsk *ask)
@@ -245,9 +249,13 @@ void ask_deliver(struct ipc_turn *t)
 		if (r == OK)
 			r = prepare(t, user, d, &m, &why);
 	}
-	if (r == OK)
+	if (r == OK) {
 		writer_put(s->writer, &d->job);
-	else if (why)
+		return;
+	}
+	if (d->job.store)
+		deliver_finish(d, r);
+	if (why)
 		ipc_refuse(t, r, "%s", why);
 	else
 		refuse(t, r);

@@ -15,11 +15,12 @@ ipc_handler ask_expunge;                                                        
 ipc_handler ask_copy;                                                           /* mailbox_copy.c */
 ipc_handler ask_append, ask_stage, ask_unstage;                                 /* mailbox_append.c */
 ipc_handler ask_rights, ask_set_rights;                                         /* mailbox_acl.c */
-ipc_handler ask_enter, ask_import, ask_imported;                                /* import.c */
-ipc_handler ask_claim, ask_outbody;                                             /* queue_claim.c */
-ipc_handler ask_report;                                                         /* queue_report.c */
-ipc_handler ask_admin;                                                          /* admin.c */
-ipc_handler ask_gauges;                                                         /* gauges.c */
+ipc_handler ask_scripts, ask_script_get, ask_script_space, ask_script_put, ask_script_change; /* scripts.c */
+ipc_handler ask_enter, ask_import, ask_imported;                                              /* import.c */
+ipc_handler ask_claim, ask_outbody; /* queue_claim.c */
+ipc_handler ask_report;             /* queue_report.c */
+ipc_handler ask_admin;              /* admin.c */
+ipc_handler ask_gauges;             /* gauges.c */
 
 void store_gauges(struct store *s, struct db *db, Sekisho__GaugesAnswer *out);
 /* The session of a turn that needs a selected mailbox; NULL: the turn is answered. */

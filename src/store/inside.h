@@ -80,6 +80,7 @@ static inline ProtobufCBinaryData octets_of(struct slice s)
 struct message {
 	struct slice body; /* in the arena, or mapped: message_unmap */
 	bool mapped;
+	int fd; /* its sealed file, somebody else's; -1: none */
 	struct slice packed;
 	const Sekisho__Facts *facts;
 	uint8_t digest[32];
@@ -92,6 +93,16 @@ NODISCARD enum result message_check(struct store *s, struct arena *a, int body_f
     const Sekisho__FactsRef *ref, int facts_fd, struct message *m);
 /* Facts by asking scan, as a front would. LATER: scan is not there, or died of it. */
 NODISCARD enum result message_scan(struct store *s, struct arena *a, int body_fd, struct message *m);
+/* The same for octets that lie somewhere else, and stay there. */
+NODISCARD enum result message_view(struct store *s, struct arena *a, struct slice body, struct slice packed,
+    struct slice seal, struct message *m);
+/*
+ * A message that was kept before, in a file of its own, as if a front had handed it in; the caller closes m->fd. Facts
+ * from a segment need no seal. LATER: it cannot be read now.
+ */
+struct blob_place;
+NODISCARD enum result message_reopen(
+    struct store *s, struct arena *a, const struct blob_place *at, struct message *m);
 void message_unmap(struct message *m);
 #define MESSAGE __attribute__((cleanup(message_unmap))) struct message
 

@@ -1,4 +1,5 @@
 #include "store/keeper.h"
+#include "store/filter.h"
 #include "store/inside.h"
 #include "store/queue.h"
 #include "store/trace.h"
@@ -72,7 +73,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 	}
 	if (now - *forgot > FORGET_EVERY_MS) {
 		*forgot = now;
-		while (trace_forget_some(s, FORGET_ROWS))
+		while (trace_forget_some(s, FORGET_ROWS) || filter_forget_some(s, FORGET_ROWS))
 			;
 	}
 }

@@ -12,6 +12,7 @@ static const struct service {
     {"imaps", PEER_IMAP, PROTOCOL_IMAP},
     {"pop3", PEER_POP3, PROTOCOL_POP3},
     {"pop3s", PEER_POP3, PROTOCOL_POP3},
+    {"sieve", PEER_SIEVE, PROTOCOL_ALL},
     {"submission", PEER_SUBMISSION, PROTOCOL_SUBMISSION},
     {"submissions", PEER_SUBMISSION, PROTOCOL_SUBMISSION},
 };

@@ -71,6 +71,8 @@ size_t thread_tokens(const struct store *s, const Sekisho__Facts *facts, int64_t
 /* Makes a mailbox; its id. The name is free, as the caller knows. */
 int64_t box_create(struct writer *w, struct db *db, int64_t account, struct slice name,
     const char *special_use, bool noselect);
+/* Makes a mailbox of a name that is not there, with the levels above it. DENY: no name for one; FULL: too many. */
+NODISCARD enum result box_make(struct writer *w, struct db *db, int64_t account, struct slice name);
 /* Takes all its messages and the mailbox away. */
 void box_remove(struct writer *w, struct db *db, int64_t mailbox);
 

@@ -112,6 +112,28 @@ static enum result make_parents(struct naming *n, struct db *db, const struct ac
 	return count < LIMIT_MAILBOXES ? OK : refused(n, FULL, "Too many mailboxes");
 }
 
+/* As make() does, for a delivery: the account's own mailboxes only, each level with the list of the one above. */
+enum result box_make(struct writer *w, struct db *db, int64_t account, struct slice name)
+{
+	int64_t above = 0;
+	if (name_refused(name) || access_is_reserved(name))
+		return DENY;
+	for (size_t i = 1; i <= name.n; i++) {
+		if (i < name.n && name.p[i] != '/')
+			continue;
+		int64_t id = box_find(db, account, slice_sub(name, 0, i));
+		if (!id) {
+			if (DB_NUMBER(db, 0, MAILBOX_COUNT, DI(account)) >= LIMIT_MAILBOXES)
+				return FULL;
+			id = box_create(w, db, account, slice_sub(name, 0, i), "", false);
+			if (above)
+				DB_RUN(db, ACL_INHERIT, DI(above), DI(id));
+		}
+		above = id;
+	}
+	return OK;
+}
+
 /* Whether this session may make a mailbox of that name. */
 static enum result may_make(struct naming *n, const struct access *x)
 {

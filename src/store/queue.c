@@ -432,12 +432,14 @@ struct slice queue_seal_fields(struct store *s, struct slice mail, const struct 
 }
 
 struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice from_local,
-    struct slice from_domain, struct slice envid, struct arena *a)
+    struct slice from_domain, struct slice envid, int64_t originator, struct arena *a)
 {
 	BUF_LOCAL(b, 8192);
 	fields_put(&b, QUEUE_LOCAL, from_local);
 	fields_put(&b, QUEUE_DOMAIN, from_domain);
 	fields_put(&b, QUEUE_ENVID, envid);
+	if (originator)
+		fields_put_number(&b, QUEUE_ORIGINATOR, (uint64_t)originator);
 	return queue_seal_fields(s, mail, &b, a);
 }
 
@@ -448,6 +450,16 @@ struct slice queue_seal_rcpt(struct store *s, struct slice mail, struct slice lo
 	fields_put(&b, QUEUE_LOCAL, local);
 	fields_put(&b, QUEUE_DOMAIN, domain);
 	fields_put(&b, QUEUE_ORCPT, orcpt);
+	return queue_seal_fields(s, mail, &b, a);
+}
+
+struct slice queue_seal_outcome(
+    struct store *s, struct slice mail, const char *status, struct slice text, struct arena *a)
+{
+	BUF_LOCAL(b, 8192);
+	fields_put(&b, QUEUE_STATUS, slice_str(status));
+	fields_put(&b, QUEUE_TEXT, slice_sub(text, 0, 4000));
+	fields_put_number(&b, QUEUE_WHEN, (uint64_t)clock_utc_ms());
 	return queue_seal_fields(s, mail, &b, a);
 }
 

@@ -48,9 +48,9 @@ void queue_remove_if_done(struct db *db, int64_t queued);
 /* Relay channels that have claimed and not ended. */
 unsigned queue_claimants(struct queue *q);
 
-/* The sealed columns, in the arena. */
+/* The sealed columns, in the arena. originator: the account whose filter sends it, 0: none. */
 struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice from_local,
-    struct slice from_domain, struct slice envid, struct arena *a);
+    struct slice from_domain, struct slice envid, int64_t originator, struct arena *a);
 struct slice queue_seal_rcpt(struct store *s, struct slice mail, struct slice local, struct slice domain,
     struct slice orcpt, struct arena *a);
 enum queue_field {
@@ -62,9 +62,13 @@ enum queue_field {
 	QUEUE_CODE,
 	QUEUE_STATUS,
 	QUEUE_TEXT,
-	QUEUE_WHEN
+	QUEUE_WHEN,
+	QUEUE_ORIGINATOR
 };
-/* Opens either; empty when it does not open. Fields as above. */
+/* What became of a recipient whom no server was asked about. */
+struct slice queue_seal_outcome(
+    struct store *s, struct slice mail, const char *status, struct slice text, struct arena *a);
+/* Opens any of them; empty when it does not open. Fields as above. */
 struct slice queue_open_sealed(struct store *s, struct slice mail, struct slice sealed, struct arena *a);
 
 #endif

@@ -1,5 +1,6 @@
 #include "store/resolve.h"
 #include "mail/address.h"
+#include "store/srs.h"
 
 static const struct verdict fine = {OK, 250, "2.1.5", "OK"};
 static const struct verdict unknown = {DENY, 550, "5.1.1", "No such user here"};
@@ -261,6 +262,15 @@ static struct verdict follow_address(struct resolving *r, const struct address *
 	return follow_members(r, local, domain, rcpt, depth);
 }
 
+/* "user" of "user+detail", RFC 5233; the whole when it has no detail. */
+static struct slice without_detail(const char *delimiters, struct slice local)
+{
+	for (size_t i = 1; i < local.n; i++)
+		if (strchr(delimiters, local.p[i]) && local.p[i])
+			return slice_sub(local, 0, i);
+	return local;
+}
+
 /* local and domain are folded already. */
 static struct verdict follow(
     struct resolving *r, struct slice local, struct slice domain, unsigned rcpt, unsigned depth)
@@ -270,13 +280,29 @@ static struct verdict follow(
 	struct address found;
 	if (find_address(r->db, local, domain, &found))
 		return follow_address(r, &found, local, domain, rcpt, depth);
-	ptrdiff_t plus = slice_find(local, '+');
-	struct slice user = plus > 0 ? slice_sub(local, 0, (size_t)plus) : local;
-	if (plus > 0 && find_address(r->db, user, domain, &found))
+	struct slice user = without_detail(r->store->settings->delimiters, local);
+	if (user.n < local.n && find_address(r->db, user, domain, &found))
 		return follow_address(r, &found, user, domain, rcpt, depth);
 	if (is_role_name(user))
 		return follow_role_name(r, rcpt, depth);
 	return follow_catch_all(r, domain, rcpt, depth);
+}
+
+/* A bounce to a sender that was rewritten here goes to who it was before. */
+static bool follow_rewritten(
+    struct resolving *r, struct slice local, struct slice domain, unsigned rcpt, struct verdict *out)
+{
+	BUF_LOCAL(room, SRS_MOST);
+	struct slice from_local, from_domain;
+	if (!srs_is(local) || !resolve_is_ours(r->db, domain) ||
+	    srs_reverse(r->store->seal, local, clock_utc_ms(), &room, &from_local, &from_domain) != OK)
+		return false;
+	struct slice at = resolve_domain(from_domain, r->arena);
+	if (!at.n)
+		return false;
+	*out = resolve_is_ours(r->db, at) ? follow(r, resolve_local(from_local, r->arena), at, rcpt, 1)
+					  : follow_remote(r, from_local, at, rcpt);
+	return true;
 }
 
 struct verdict resolve(struct resolving *r, struct slice local, struct slice domain, unsigned rcpt)
@@ -287,7 +313,7 @@ struct verdict resolve(struct resolving *r, struct slice local, struct slice dom
 	struct verdict v = bad_domain;
 	if (!domain.n && slice_eq(folded, SLICE("postmaster")))
 		v = follow_role_name(r, rcpt, 0);
-	else if (at.n && local.n)
+	else if (at.n && local.n && !follow_rewritten(r, local, at, rcpt, &v))
 		/* Elsewhere the case of a local part may matter: RFC 5321 2.4. */
 		v = follow(r, resolve_is_ours(r->db, at) ? folded : local, at, rcpt, 0);
 	if (db_result(r->db) != OK || arena_full(r->arena))

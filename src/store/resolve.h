@@ -2,9 +2,10 @@
  * resolve: who is behind a recipient address.
  *
  * Domains compare without case and by their A-labels, local parts without ASCII case. In order: the address itself
- * (account, alias, group), the same without "+tag", postmaster and abuse (which work in every domain), the domain's
- * catch-all. Aliases and groups are followed up to LIMIT_ALIAS_DEPTH levels and LIMIT_ALIAS_TARGETS targets, circles
- * are harmless, and each person gets one copy of a message however many ways lead to them.
+ * (account, alias, group), the same without its detail ("+tag"), postmaster and abuse (which work in every domain), the
+ * domain's catch-all. A sender that was rewritten here (srs.h) leads back to the original one. Aliases and groups are
+ * followed up to LIMIT_ALIAS_DEPTH levels and LIMIT_ALIAS_TARGETS targets, circles are harmless, and each person gets one
+ * copy of a message however many ways lead to them.
  *
  * Nothing in a local part is ever taken for a route: "user%remote", "remote!user" and "user@remote" are plain names of
  * local users, who do not exist.

@@ -14,6 +14,7 @@ static const char *const labels[SEAL_USES] = {
     [SEAL_COLUMNS] = "sekisho columns",
     [SEAL_DIGESTS] = "sekisho digests",
     [SEAL_TOKENS] = "sekisho tokens",
+    [SEAL_SENDERS] = "sekisho senders",
 };
 
 struct seal {

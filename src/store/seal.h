@@ -23,6 +23,7 @@ enum seal_use {
 	SEAL_COLUMNS, /* keys of column values */
 	SEAL_DIGESTS, /* content hashes, so that a known message cannot be recognised */
 	SEAL_TOKENS,  /* words to be found by */
+	SEAL_SENDERS, /* rewritten sender addresses (srs.h) */
 	SEAL_USES
 };
 

@@ -45,6 +45,13 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_CLAIM] = ask_claim,
     [ASK_STORE_OUTBODY] = ask_outbody,
     [ASK_STORE_REPORT] = ask_report,
+    [ASK_STORE_SCRIPTS] = ask_scripts,
+    [ASK_STORE_SCRIPT_GET] = ask_script_get,
+    [ASK_STORE_SCRIPT_PUT] = ask_script_put,
+    [ASK_STORE_SCRIPT_ACTIVATE] = ask_script_change,
+    [ASK_STORE_SCRIPT_DELETE] = ask_script_change,
+    [ASK_STORE_SCRIPT_RENAME] = ask_script_change,
+    [ASK_STORE_SCRIPT_SPACE] = ask_script_space,
     [ASK_STORE_ADMIN] = ask_admin,
     [ASK_STORE_GAUGES] = ask_gauges,
 };
@@ -62,6 +69,9 @@ void store_settings_default(struct store_settings *s)
 	    .delay_notice_ms = 4 * HOUR_MS,
 	    .give_up_ms = 5 * DAY_MS,
 	    .trace_keep_ms = 90 * DAY_MS,
+	    .delimiters = "+",
+	    .sieve_redirects = 4,
+	    .sieve_sends_per_hour = 300,
 	};
 }
 

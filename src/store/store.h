@@ -11,6 +11,8 @@
  *
  *     resolve.c            who is behind a recipient address
  *     deliver.c            STORE_DELIVER: mailbox rows, queue rows, trace, in one transaction
+ *     filter*.c scripts.c  users' Sieve scripts, run by scan, and what becomes of them
+ *     inward.c srs.c       what they send: to our own people, and in whose name to others
  *     sessions.c login.c   channels bound to an account; notes to those who look at a changed mailbox
  *     mailbox*.c           the IMAP and POP3 asks
  *     access*.c mailbox_acl.c  who may do what with a mailbox of somebody else
@@ -49,6 +51,10 @@ struct store_settings {
 	int64_t delay_notice_ms;               /* the sender is told that it takes long */
 	int64_t give_up_ms;
 	int64_t trace_keep_ms; /* 90 days or more */
+
+	const char *delimiters;        /* between user and detail in local parts; "": there is no detail */
+	uint32_t sieve_redirects;      /* of one script for one message */
+	uint64_t sieve_sends_per_hour; /* of one account's filter */
 
 	uint8_t scan_seal[32];   /* scan's seal on facts */
 	uint8_t login_grant[32]; /* keys' seal on grants */

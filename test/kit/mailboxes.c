@@ -221,7 +221,9 @@ static void on_login(struct ipc_turn *t)
 	s->all = m;
 	s->next = m->sessions;
 	m->sessions = s;
-	enum ipc_peer peer = strncmp(ask->client->service, "pop3", 4) == 0 ? PEER_POP3 : PEER_IMAP;
+	enum ipc_peer peer = strncmp(ask->client->service, "pop3", 4) == 0    ? PEER_POP3
+			     : strncmp(ask->client->service, "sieve", 5) == 0 ? PEER_SIEVE
+									      : PEER_IMAP;
 	ipc_server_add(m->server, t->fds.fd[0], peer, s, session_ended, &s->conn);
 	t->fds.fd[0] = -1;
 	kit_leave(m);
@@ -320,6 +322,7 @@ struct mailboxes *mailboxes_start(void)
 		abort();
 	pthread_mutex_init(&m->lock, NULL);
 	kit_handlers(handlers);
+	kit_script_handlers(handlers);
 	m->server = ipc_server_new(handlers, 2, m);
 	m->store = trunk(m, "store");
 	m->keys = trunk(m, "keys");
@@ -336,6 +339,7 @@ void mailboxes_reset(struct mailboxes *m)
 	for (size_t i = 0; i < m->subscribed_n; i++)
 		free(m->subscribed[i]);
 	m->subscribed_n = 0;
+	kit_scripts_reset(m);
 	m->ids = 0;
 	m->facts_most = 65536;
 	memset(m->asked, 0, sizeof m->asked);

@@ -28,6 +28,12 @@ struct kit_box {
 	char *keywords[64];
 	unsigned keywords_n;
 };
+#define KIT_SCRIPTS 20 /* so many may be kept */
+struct kit_script {
+	char *name, *text;
+	size_t n;
+	bool active;
+};
 struct kit_session {
 	struct mailboxes *all;
 	struct ipc_conn *conn;
@@ -46,6 +52,8 @@ struct mailboxes {
 	char **subscribed;
 	size_t subscribed_n;
 	struct kit_session *sessions;
+	struct kit_script *scripts;
+	size_t scripts_n;
 	uint64_t ids;
 	size_t facts_most;
 	unsigned asked[ASK_MAX];
@@ -69,5 +77,7 @@ void kit_leave(struct mailboxes *m);
 void kit_unstage(struct kit_session *s);
 void kit_append_handlers(ipc_handler **table); /* mailboxes_append.c */
 void kit_handlers(ipc_handler **table);
+void kit_scripts_reset(struct mailboxes *m);
+void kit_script_handlers(ipc_handler **table);
 
 #endif

@@ -1,0 +1,17 @@
+/* scan: what the files of this role share. */
+#ifndef ROLE_SCAN_H
+#define ROLE_SCAN_H
+
+#include "role/run.h"
+
+/* This thread has a message in hand: from now on its CPU time counts, and too much of it ends the role. */
+void scan_hand_take(void);
+void scan_hand_give(void);
+/* The message in descriptor 0, to be unmapped; or the turn was answered. */
+bool scan_map_message(struct ipc_turn *t, struct slice *message);
+/* The seal by which store knows facts of ours. */
+void scan_seal(const struct run *r, struct slice packed, unsigned char out[32]);
+
+ipc_handler scan_sieve_check, scan_sieve_run;
+
+#endif

@@ -1,0 +1,456 @@
+/*
+ * One message against a user's scripts. What the scripts want comes back as a list for store, with the messages that they
+ * make of it: edited ones, forwards, answers. Nothing is known here but what the job says; what it does not say is asked
+ * by ending the run, and it is run again with the answer.
+ */
+#include "role/scan.h"
+#include "sieve/sieve.h"
+#include <time.h>
+
+#define BULK_MOST ((size_t)1 << 30) /* octets of all messages made in one run */
+#define REASON_MOST 500
+#define FACTS_ARENA ((size_t)64 << 20)
+#define ACTIONS_MOST (3 * LIMIT_SIEVE_ACTIONS)
+#define EDIT_ROOM ((size_t)4 << 20) /* what edits may add to a message */
+
+_Static_assert((int)SIEVE_ASK_MAILBOX == (int)SEKISHO__SIEVE_KNOWN__WHAT__MAILBOX &&
+		   (int)SIEVE_ASK_LIST_NAME == (int)SEKISHO__SIEVE_KNOWN__WHAT__LIST_NAME,
+    "the questions are the same in sieve.h and in sieve.proto");
+
+struct running {
+	struct ipc_turn *turn;
+	struct arena *arena;
+	const Sekisho__SieveJob *job;
+	struct sieve_message base; /* what the script at hand sees */
+	uint32_t base_body;        /* its number among the bodies; 0: as it came */
+	struct sieve_env env;
+	struct buf bulk;
+	Sekisho__SieveRunAnswer answer;
+	uint32_t forward_of[2]; /* the number of edits + 1 and the body of the last forward */
+	const char *skip_forward;
+};
+
+static struct slice octets(ProtobufCBinaryData b)
+{
+	return slice_of(b.data, b.len);
+}
+
+static ProtobufCBinaryData octets_of(struct slice s)
+{
+	return (ProtobufCBinaryData){s.n, (uint8_t *)(uintptr_t)s.p};
+}
+
+/* ---- what is known ---- */
+
+static enum sieve_known ask(void *ctx, const struct sieve_question *q, struct slice *value_out)
+{
+	const struct running *r = ctx;
+	for (size_t i = 0; i < r->job->n_known; i++) {
+		const Sekisho__SieveKnown *k = r->job->known[i];
+		if ((int)k->what != (int)q->what || !slice_eq(octets(k->a), q->a) ||
+		    !slice_eq(octets(k->b), q->b) || k->global != q->global)
+			continue;
+		*value_out = octets(k->value);
+		return k->yes ? SIEVE_YES : SIEVE_NO;
+	}
+	return SIEVE_UNKNOWN;
+}
+
+static int zone_now(int64_t ms)
+{
+	time_t seconds = ms / 1000;
+	struct tm tm;
+	return localtime_r(&seconds, &tm) ? (int)(tm.tm_gmtoff / 60) : 0;
+}
+
+static void fill_env(struct running *r)
+{
+	const Sekisho__SieveJob *j = r->job;
+	struct slice *own = arena_array(r->arena, j->n_own + 1, sizeof *own);
+	for (size_t i = 0; own && i < j->n_own; i++)
+		own[i] = octets(j->own[i]);
+	r->env = (struct sieve_env){.has_envelope = true,
+	    .from = octets(j->from),
+	    .to = octets(j->to),
+	    .orig_to = octets(j->to),
+	    .envid = slice_str(j->envid),
+	    .orcpt = slice_str(j->notify_orcpt),
+	    .own = own,
+	    .own_count = own ? j->n_own : 0,
+	    .user_name = slice_str(j->user_name),
+	    .now_ms = clock_utc_ms(),
+	    .domain = slice_str(j->domain),
+	    .host = slice_str(j->host),
+	    .location = SLICE("MDA"),
+	    .phase = SLICE("during"),
+	    .delimiters = octets(j->delimiters),
+	    .postmaster = slice_str(arena_printf(r->arena, "MAILER-DAEMON@%s", j->domain)),
+	    .limits = sieve_limits_default(),
+	    .ask = ask,
+	    .ask_ctx = r};
+	if (j->client)
+		r->env.remote_ip = slice_str(j->client->ip);
+	r->env.zone = zone_now(r->env.now_ms);
+	r->env.limits.redirects = MIN(r->env.limits.redirects, (size_t)j->redirects);
+}
+
+/* Mail that passed this account before goes in a circle; what passed very many may do so too. */
+static const char *why_no_forward(const struct running *r)
+{
+	const Sekisho__Part *root = r->base.facts->root;
+	unsigned hops = 0;
+	for (size_t i = 0; i < root->n_fields; i++) {
+		const Sekisho__Field *f = root->fields[i];
+		if (!slice_ieq(slice_str(f->name), SLICE("Delivered-To")))
+			continue;
+		struct slice value = slice_sub(r->base.octets, f->offset, f->length);
+		slice_split(&value, ':');
+		if (++hops > LIMIT_FILTER_HOPS)
+			return "it was forwarded too often";
+		if (r->job->n_own && slice_ieq(slice_trim(value), octets(r->job->own[0])))
+			return "it came back from where it was forwarded to";
+	}
+	return "";
+}
+
+/* ---- messages made here ---- */
+
+/* Adds a message with its facts; its number, 0 when there is no room for it. */
+static uint32_t add_body(struct running *r, struct slice text)
+{
+	ARENA_LOCAL(a, FACTS_ARENA);
+	Sekisho__Facts *facts;
+	Sekisho__SieveBody *b = arena_new(r->arena, Sekisho__SieveBody);
+	BUF_LOCAL(packed, FACTS_ARENA);
+	unsigned char *mac = arena_alloc(r->arena, 32);
+	if (!b || !mac || mail_facts_extract(text, &a, &facts) != OK)
+		return 0;
+	ipc_pack(facts, &packed);
+	scan_seal(ipc_server_context(r->turn), buf_slice(&packed), mac);
+	sekisho__sieve_body__init(b);
+	b->offset = r->bulk.n;
+	b->length = text.n;
+	buf_put(&r->bulk, text);
+	b->facts_offset = r->bulk.n;
+	b->facts_length = packed.n;
+	buf_put(&r->bulk, buf_slice(&packed));
+	b->seal = (ProtobufCBinaryData){32, mac};
+	if (buf_result(&packed) != OK || buf_result(&r->bulk) != OK)
+		return 0;
+	r->answer.bodies[r->answer.n_bodies++] = b;
+	return (uint32_t)r->answer.n_bodies;
+}
+
+/* Without the Return-Path that only local copies have (RFC 5321 4.4). */
+static struct slice without_return_path(struct slice text, struct buf *room)
+{
+	struct mail_fields fields = mail_fields_of(text);
+	struct mail_field f;
+	while (mail_fields_next(&fields, &f)) {
+		if (!slice_ieq(f.name, SLICE("Return-Path")))
+			continue;
+		size_t at = (size_t)(f.all.p - text.p);
+		buf_put(room, slice_sub(text, 0, at));
+		buf_put(room, slice_sub(text, at + f.all.n, text.n));
+		return buf_slice(room);
+	}
+	return text;
+}
+
+/* The message with the first so many of the edits. */
+static void sieve_message_put(
+    const struct sieve_message *m, const struct sieve_edit *edits, size_t n, struct buf *out)
+{
+	(void)edits;
+	(void)n;
+	buf_put(out, m->octets);
+}
+
+/* The message as it was after so many edits: a number among the bodies. */
+static bool edited_body(struct running *r, const struct sieve_result *done, size_t edits, uint32_t *out)
+{
+	*out = r->base_body;
+	if (!edits)
+		return true;
+	BUF_LOCAL(text, r->base.octets.n + EDIT_ROOM);
+	sieve_message_put(&r->base, done->edits, edits, &text);
+	*out = buf_result(&text) == OK ? add_body(r, buf_slice(&text)) : 0;
+	return *out != 0;
+}
+
+static bool forward_body(struct running *r, const struct sieve_result *done, size_t edits, uint32_t *out)
+{
+	*out = r->forward_of[1];
+	if (r->forward_of[0] == edits + 1)
+		return true;
+	size_t most = r->base.octets.n + EDIT_ROOM;
+	BUF_LOCAL(edited, most);
+	BUF_LOCAL(room, most);
+	BUF_LOCAL(text, most);
+	struct slice now = r->base.octets;
+	if (edits) {
+		sieve_message_put(&r->base, done->edits, edits, &edited);
+		now = buf_slice(&edited);
+	}
+	buf_printf(&text, "Delivered-To: " SLICE_FMT "\r\n", SLICE_ARG(octets(r->job->own[0])));
+	buf_put(&text, r->job->strip ? without_return_path(now, &room) : now);
+	*out = buf_result(&edited) == OK && buf_result(&text) == OK ? add_body(r, buf_slice(&text)) : 0;
+	r->forward_of[0] = (uint32_t)edits + 1;
+	r->forward_of[1] = *out;
+	return *out != 0;
+}
+
+/* ---- actions ---- */
+
+static const struct {
+	enum sieve_act act;
+	Sekisho__SieveAction__Act as;
+} acts[] = {
+    {SIEVE_KEEP, SEKISHO__SIEVE_ACTION__ACT__KEEP},
+    {SIEVE_FILEINTO, SEKISHO__SIEVE_ACTION__ACT__FILEINTO},
+    {SIEVE_REDIRECT, SEKISHO__SIEVE_ACTION__ACT__REDIRECT},
+    {SIEVE_REJECT, SEKISHO__SIEVE_ACTION__ACT__REJECT},
+    {SIEVE_EREJECT, SEKISHO__SIEVE_ACTION__ACT__EREJECT},
+    {SIEVE_VACATION, SEKISHO__SIEVE_ACTION__ACT__VACATION},
+    {SIEVE_NOTIFY, SEKISHO__SIEVE_ACTION__ACT__NOTIFY},
+    {SIEVE_DUPLICATE, SEKISHO__SIEVE_ACTION__ACT__DUPLICATE},
+};
+
+static bool find_act(enum sieve_act act, Sekisho__SieveAction__Act *out)
+{
+	for (size_t i = 0; i < COUNT(acts); i++)
+		if (acts[i].act == act) {
+			*out = acts[i].as;
+			return true;
+		}
+	return false;
+}
+
+/* One line of printable ASCII and UTF-8: it becomes an SMTP reply. */
+static char *one_line(struct arena *a, struct slice text)
+{
+	text = slice_sub(text, 0, REASON_MOST);
+	while (text.n && !slice_is_utf8(text))
+		text.n--;
+	struct slice copy = slice_trim(text);
+	char *z = arena_z(a, copy);
+	for (char *p = z; p && *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = ' ';
+	return z;
+}
+
+static void copy_flags(struct running *r, const struct sieve_action *x, Sekisho__SieveAction *out)
+{
+	size_t n = MIN(x->flag_count, (size_t)LIMIT_KEYWORDS);
+	out->flags = arena_array(r->arena, n + 1, sizeof *out->flags);
+	for (; out->flags && out->n_flags < n; out->n_flags++)
+		out->flags[out->n_flags] = arena_z(r->arena, x->flags[out->n_flags]);
+}
+
+/* The message that goes out or is filed. False: there is no room. */
+static bool choose_body(struct running *r, const struct sieve_result *done, const struct sieve_action *x,
+    Sekisho__SieveAction *out)
+{
+	switch (x->act) {
+	case SIEVE_KEEP:
+	case SIEVE_FILEINTO:
+		return edited_body(r, done, x->edits, &out->body);
+	case SIEVE_REDIRECT:
+		out->skip = (char *)(uintptr_t)r->skip_forward;
+		return *out->skip || forward_body(r, done, x->edits, &out->body);
+	default:
+		return true;
+	}
+}
+
+static bool add_action(
+    struct running *r, const struct sieve_result *done, const struct sieve_action *x, const char *script)
+{
+	Sekisho__SieveAction *out = arena_new(r->arena, Sekisho__SieveAction);
+	Sekisho__SieveAction__Act act;
+	if (!find_act(x->act, &act))
+		return true;
+	if (!out || r->answer.n_actions == ACTIONS_MOST)
+		return false;
+	sekisho__sieve_action__init(out);
+	out->act = act;
+	out->mailbox = arena_z(r->arena, x->mailbox);
+	out->special_use = arena_z(r->arena, x->special_use);
+	out->create = x->create;
+	out->address = octets_of(x->address);
+	out->reason = one_line(r->arena, x->reason);
+	out->key = octets_of(x->key);
+	out->seconds = x->seconds;
+	out->script = (char *)(uintptr_t)script;
+	out->line = x->line;
+	copy_flags(r, x, out);
+	if (arena_full(r->arena) || !choose_body(r, done, x, out))
+		return false;
+	r->answer.actions[r->answer.n_actions++] = out;
+	return true;
+}
+
+/* ---- scripts, one after the other ---- */
+
+static void fail(struct running *r, const char *script, uint32_t line, struct slice why)
+{
+	r->answer.end = SEKISHO__SIEVE_RUN_ANSWER__END__FAILED;
+	r->answer.n_actions = r->answer.n_bodies = 0;
+	r->answer.script = (char *)(uintptr_t)script;
+	r->answer.line = line;
+	const char *text = line ? arena_printf(r->arena, "line %u: " SLICE_FMT, line, SLICE_ARG(why))
+				: arena_z(r->arena, why);
+	r->answer.errors = (char *)(uintptr_t)(text ? text : "");
+}
+
+static void fail_with(struct running *r, const char *script, const struct sieve_errors *errors)
+{
+	const struct sieve_error *e = errors->first;
+	while (e && e->warning)
+		e = e->next;
+	if (e)
+		fail(r, script, e->line, e->text);
+	else
+		fail(r, script, 0, SLICE("the script failed"));
+}
+
+static void put_question(struct running *r, const struct sieve_question *q)
+{
+	Sekisho__SieveKnown *k = arena_new(r->arena, Sekisho__SieveKnown);
+	if (!k)
+		return;
+	sekisho__sieve_known__init(k);
+	k->what = (Sekisho__SieveKnown__What)q->what;
+	k->a = octets_of(q->a);
+	k->b = octets_of(q->b);
+	k->global = q->global;
+	r->answer.end = SEKISHO__SIEVE_RUN_ANSWER__END__ASKS;
+	r->answer.question = k;
+	r->answer.n_actions = r->answer.n_bodies = 0;
+}
+
+/* What the next script sees: the message as this one has left it. */
+static bool take_edits(struct running *r, const struct sieve_result *done)
+{
+	uint32_t number;
+	if (!done->edit_count)
+		return true;
+	if (!edited_body(r, done, done->edit_count, &number))
+		return false;
+	const Sekisho__SieveBody *b = r->answer.bodies[number - 1];
+	struct slice text = arena_dup(r->arena, slice_sub(buf_slice(&r->bulk), b->offset, b->length));
+	Sekisho__Facts *facts;
+	if (!text.n || mail_facts_extract(text, r->arena, &facts) != OK)
+		return false;
+	r->base = (struct sieve_message){text, facts};
+	r->base_body = number;
+	r->forward_of[0] = 0;
+	return true;
+}
+
+/* True: a keep is left, and the next script decides about it. */
+static bool run_script(struct running *r, const Sekisho__SieveScript *s, bool last)
+{
+	struct sieve_options how = {.limits = r->env.limits};
+	struct sieve_errors errors = {0};
+	struct sieve_script *script;
+	struct sieve_result done = {0};
+	bool keep = false, fine = true;
+	if (sieve_compile(octets(s->text), &how, r->arena, &errors, &script) != OK) {
+		fail_with(r, s->name, &errors);
+		return false;
+	}
+	sieve_run(script, &r->base, &r->env, r->arena, &done);
+	if (done.end == SIEVE_FAILED)
+		fail_with(r, s->name, &done.errors);
+	else if (done.end == SIEVE_ASKS)
+		put_question(r, &done.question);
+	if (done.end != SIEVE_DONE)
+		return false;
+	for (const struct sieve_action *x = done.actions; x; x = x->next) {
+		bool onward = x->act == SIEVE_KEEP && !last;
+		keep |= onward;
+		fine = fine && (onward || add_action(r, &done, x, s->name));
+	}
+	fine = fine && (!keep || take_edits(r, &done));
+	if (!fine)
+		fail(r, s->name, 0, SLICE("it wants more than there is room for"));
+	return fine && keep;
+}
+
+static void run_all(struct running *r)
+{
+	const Sekisho__SieveJob *j = r->job;
+	r->answer.actions = arena_array(r->arena, ACTIONS_MOST, sizeof *r->answer.actions);
+	r->answer.bodies = arena_array(r->arena, ACTIONS_MOST + 3, sizeof *r->answer.bodies);
+	if (!r->answer.actions || !r->answer.bodies)
+		return;
+	fill_env(r);
+	r->skip_forward = why_no_forward(r);
+	for (size_t i = 0; i < j->n_scripts; i++)
+		if (!run_script(r, j->scripts[i], i + 1 == j->n_scripts))
+			break;
+}
+
+/* ---- the ask ---- */
+
+static bool take_job(struct ipc_turn *t, struct running *r)
+{
+	const Sekisho__SieveRunAsk *asked = t->ask;
+	struct ipc_allocator al = ipc_allocator(&t->arena);
+	struct slice packed = octets(asked->job), mapped = SLICE_NONE;
+	if (asked->in_fd && (t->fds.n < 2 || fd_map_sealed(t->fds.fd[1], FACTS_ARENA, &mapped) != OK))
+		return false;
+	if (asked->in_fd)
+		packed = mapped;
+	r->job = sekisho__sieve_job__unpack(&al.pb, packed.n, (const uint8_t *)packed.p);
+	if (mapped.p)
+		fd_unmap(&mapped);
+	if (!r->job || !r->job->n_own || !r->job->n_scripts)
+		return false;
+	r->base.facts = sekisho__facts__unpack(&al.pb, r->job->facts.len, r->job->facts.data);
+	return r->base.facts && r->base.facts->root;
+}
+
+static void answer(struct running *r)
+{
+	struct ipc_fds fds = {.n = 0};
+	FD_LOCAL fd = -1;
+	if (r->answer.n_bodies) {
+		fd = fd_memory("bodies");
+		if (fd < 0 || fd_write_all(fd, buf_slice(&r->bulk)) != OK || fd_seal(fd) != OK) {
+			ipc_refuse(r->turn, LATER, "no memory for messages");
+			return;
+		}
+		fds = (struct ipc_fds){.fd = {fd}, .n = 1};
+	}
+	BUF_LOCAL(packed, LIMIT_IPC_PACKET / 2);
+	ipc_pack(&r->answer, &packed);
+	if (buf_result(&packed) != OK)
+		ipc_refuse(r->turn, FULL, "the script wants too much");
+	else
+		ipc_answer(r->turn, &r->answer, &fds);
+}
+
+void scan_sieve_run(struct ipc_turn *t)
+{
+	struct running r = {.turn = t, .arena = &t->arena, .answer = SEKISHO__SIEVE_RUN_ANSWER__INIT};
+	if (!scan_map_message(t, &r.base.octets))
+		return;
+	struct slice message = r.base.octets;
+	buf_init(&r.bulk, BULK_MOST);
+	scan_hand_take();
+	bool taken = take_job(t, &r);
+	if (taken)
+		run_all(&r);
+	scan_hand_give();
+	if (!taken)
+		ipc_refuse(t, BAD, "not a job");
+	else if (arena_full(r.arena))
+		ipc_refuse(t, FULL, "the script wants too much");
+	else
+		answer(&r);
+	buf_free(&r.bulk);
+	fd_unmap(&message);
+}
