@@ -17,12 +17,14 @@
  *     rows.c             messages from store, in windows              facts.c single things out of packed facts
  *     fetch*.c section.c binary.c envelope.c bodystructure.c          FETCH
  *     search*.c          SEARCH: its grammar, its evaluation, its answers
- *     flags.c copy.c   STORE; COPY, MOVE, EXPUNGE
+ *     cards.c            what store keeps ready of many messages: for SEARCH, SORT, THREAD
+ *     sort.c thread*.c   SORT, THREAD
+ *     flags.c copy.c     STORE; COPY, MOVE, EXPUNGE
  *     append.c draft.c catenate.c url.c   APPEND and REPLACE
  *
  * RFC 3501 and 9051 with 2177 IDLE, 2342 NAMESPACE, 2971 ID, 3348 CHILDREN, 3502 MULTIAPPEND, 3516 BINARY, 3691
  * UNSELECT, 4314 ACL, 4315 UIDPLUS, 4469 CATENATE, 4731 ESEARCH, 4959 SASL-IR, 5032 WITHIN, 5161 ENABLE, 5182 SEARCHRES,
- * 5258 LIST-EXTENDED, 5819 LIST-STATUS, 6154 SPECIAL-USE, 6851 MOVE, 6855 UTF8=ACCEPT, 7162 CONDSTORE and QRESYNC, 7888
+ * 5256 SORT and THREAD, 5258 LIST-EXTENDED, 5267 ESORT, 5819 LIST-STATUS, 5957 SORT=DISPLAY, 6154 SPECIAL-USE, 6851 MOVE, 6855 UTF8=ACCEPT, 7162 CONDSTORE and QRESYNC, 7888
  * LITERAL+, 7889 APPENDLIMIT, 8438 STATUS=SIZE, 8440 LIST-MYRIGHTS, 8474 OBJECTID, 8508 REPLACE, 8514 SAVEDATE, 8970
  * PREVIEW.
  */

@@ -1,13 +1,14 @@
 /*
- * search: the parts of SEARCH, shared between its files.
+ * search: the parts of SEARCH, shared between its files and with SORT and THREAD.
  *
- * Keys are a tree. A message is judged in up to three steps, each with what the one before left open: by its row
- * (flags, dates, sizes), by its facts (subject, addresses, dates), and by scan, which looks into its octets. Three
- * values do it: yes, no, and open.
+ * Keys are a tree. A message is judged in steps, each with what the one before left open: by its row (flags, dates,
+ * sizes), by its card (subject, addresses, when it was sent; mail/card.h), by its facts, and by scan, which looks into
+ * its octets. Three values do it: yes, no, and open. A step that no key of the tree asks for is left out.
  */
 #ifndef IMAP_SEARCH_H
 #define IMAP_SEARCH_H
 
+#include "cards.h"
 #include "session.h"
 
 enum imap_key_kind {
@@ -36,7 +37,7 @@ enum imap_key_kind {
 	KEY_MODSEQ, /* number */
 	KEY_EMAILID,
 	KEY_THREADID,
-	KEY_SUBJECT, /* text, from here on */
+	KEY_SUBJECT, /* text, from here on; the first five in the order of enum mail_card_text */
 	KEY_FROM,
 	KEY_TO,
 	KEY_CC,
@@ -58,7 +59,20 @@ struct imap_key {
 	unsigned needle;     /* its number among the keys that scan may be asked */
 };
 
-enum imap_return { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8, RETURN_SAVE = 16 };
+enum imap_return {
+	RETURN_MIN = 1,
+	RETURN_MAX = 2,
+	RETURN_ALL = 4,
+	RETURN_COUNT = 8,
+	RETURN_SAVE = 16,
+	RETURN_PARTIAL = 32
+};
+
+/* RFC 9394: results number first to last, from the end when `backwards`; first <= last. */
+struct imap_partial {
+	uint32_t first, last;
+	bool backwards;
+};
 
 struct imap_search {
 	struct imap_key *root;
@@ -66,22 +80,66 @@ struct imap_search {
 	bool esearch;
 	bool modseq; /* MODSEQ was asked for: the answer shows the highest */
 	bool bad_charset;
+	struct imap_partial partial;
 	unsigned needles; /* keys that scan may be asked */
 	struct imap_key *needle[32];
 };
 
+/* ---- search_parse.c ---- */
+
 /* Behind SEARCH. Numbers of messages are already resolved against the selected mailbox. */
 void imap_search_parse(struct imap *s, struct imap_args *p, struct imap_search *q);
+/* Its parts: "RETURN (...) " if it is there; a charset, which is then required; the keys. */
+void imap_search_parse_return(struct imap_args *p, struct imap_search *q);
+void imap_search_parse_program(struct imap *s, struct imap_args *p, struct imap_search *q);
+/* "1:100", "-1:-100" */
+void imap_partial_parse(struct imap_args *p, struct imap_partial *out);
+/* False, and answered, when what was parsed cannot be searched for; the answer's result in *r. */
+bool imap_search_parsed(struct imap *s, struct imap_args *p, const struct imap_search *q, enum result *r);
+
+/* ---- search_eval.c ---- */
 
 enum imap_truth { IMAP_NO, IMAP_YES, IMAP_OPEN };
 struct imap_candidate {
 	const Sekisho__Row *row;
 	uint32_t seq;
 	int64_t now_ms;
-	const Sekisho__Facts *facts; /* NULL in the first step */
+	const struct mail_card *card; /* its parts below; NULL: none */
+	unsigned parts;
+	const Sekisho__Facts *facts; /* NULL in the first steps */
 	const bool *found;           /* by needle number; NULL before scan was asked */
 	struct arena *arena;         /* for what is folded on the way */
 };
 enum imap_truth imap_search_eval(struct imap *s, const struct imap_key *key, const struct imap_candidate *c);
+
+/* ---- search_hunt.c ---- */
+
+struct imap_found {
+	uint32_t uid;
+	uint64_t modseq;
+};
+struct imap_hunt {
+	const struct imap_search *q;
+	int64_t now_ms;
+	struct runs found;             /* UIDs; tidy at the end, and every UID in it is there */
+	struct runs open;              /* left for the next step */
+	uint64_t highest;              /* modseq of what was found */
+	struct imap_found first, last; /* by UID */
+};
+NODISCARD enum result imap_search_hunt(struct imap *s, struct imap_hunt *h);
+
+/* ---- search_answer.c ---- */
+
+/* The part of n results that PARTIAL names: [*from, *from + *count) counted from 0, none when it lies outside. */
+void imap_partial_cut(const struct imap_partial *q, size_t n, size_t *from, size_t *count);
+void imap_put_partial(struct stream *out, const struct imap_partial *q);
+/* "* ESEARCH (TAG x) [UID]" */
+void imap_put_esearch(struct imap *s);
+/* RFC 5182: what "$" stands for from now on. */
+void imap_search_save(struct imap *s, const struct runs *uids);
+/* The results of SEARCH, and its tagged reply. */
+enum result imap_search_answer(struct imap *s, struct imap_hunt *h);
+/* UIDs found, as the client wants them named. */
+bool imap_search_numbers(struct imap *s, const struct runs *uids, struct runs *out);
 
 #endif

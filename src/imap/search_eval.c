@@ -32,6 +32,10 @@ static enum imap_truth compare_day(enum imap_key_kind kind, int64_t day, int64_t
 /* The day on the sender's calendar; a message that does not say was sent on none. */
 static enum imap_truth sent_day(const struct imap_key *k, const struct imap_candidate *c)
 {
+	if (c->parts & MAIL_CARD_BIT(MAIL_CARD_HEAD))
+		return c->card->has_date ? compare_day(k->kind,
+					       day_of(c->card->sent_ms + c->card->zone * MINUTE_MS), k->day)
+					 : IMAP_NO;
 	if (!c->facts)
 		return IMAP_OPEN;
 	const Sekisho__Envelope *e = c->facts->root ? c->facts->root->envelope : NULL;
@@ -61,46 +65,14 @@ static bool contains(const struct imap_key *k, struct slice text)
 	return slice_search(buf_slice(&folded), k->folded) >= 0;
 }
 
-static void put_address(struct buf *b, const Sekisho__Address *a)
-{
-	if (a->kind == SEKISHO__ADDRESS__KIND__GROUP_END) {
-		buf_puts(b, ";");
-		return;
-	}
-	if (b->n)
-		buf_puts(b, ", ");
-	if (a->name_text[0])
-		buf_puts(b, a->name_text);
-	else
-		buf_put(b, slice_of(a->name.data, a->name.len));
-	if (a->kind == SEKISHO__ADDRESS__KIND__GROUP_START) {
-		buf_puts(b, ":");
-		return;
-	}
-	buf_puts(b, " <");
-	buf_put(b, slice_of(a->local.data, a->local.len));
-	buf_puts(b, "@");
-	buf_put(b, slice_of(a->domain.data, a->domain.len));
-	buf_puts(b, ">");
-}
-
-static bool has_field(const Sekisho__Facts *facts, struct slice name)
-{
-	for (size_t i = 0; facts->root && i < facts->root->n_fields; i++)
-		if (slice_ieq(slice_str(facts->root->fields[i]->name), name))
-			return true;
-	return false;
-}
-
 /* What cannot be told from an address list's parts (comments, odd syntax) is left to scan. */
 static enum imap_truth in_addresses(const struct imap_key *k, const Sekisho__Facts *facts, const char *field,
     Sekisho__Address *const *v, size_t n)
 {
 	BUF_LOCAL(text, LIMIT_HEADER_BYTES);
-	if (!has_field(facts, slice_str(field)))
+	if (!mail_facts_has_field(facts, slice_str(field)))
 		return IMAP_NO;
-	for (size_t i = 0; i < n; i++)
-		put_address(&text, v[i]);
+	mail_addresses_text(v, n, &text);
 	return contains(k, buf_slice(&text)) ? IMAP_YES : IMAP_OPEN;
 }
 
@@ -125,10 +97,23 @@ static enum imap_truth in_envelope(const struct imap_key *k, const Sekisho__Fact
 	}
 }
 
+/* A card that holds the field only in part can say yes, not no. */
+static enum imap_truth in_card(const struct imap_key *k, const struct mail_card *card)
+{
+	const struct mail_card_words *w = &card->text[k->kind - KEY_SUBJECT];
+	if (!w->there)
+		return IMAP_NO;
+	if (!k->folded.n || slice_search(w->folded, k->folded) >= 0)
+		return IMAP_YES;
+	return w->whole ? IMAP_NO : IMAP_OPEN;
+}
+
 static enum imap_truth in_text(const struct imap_key *k, const struct imap_candidate *c)
 {
 	if (c->found)
 		return truth(c->found[k->needle]);
+	if (k->kind >= KEY_SUBJECT && k->kind <= KEY_BCC && c->parts & MAIL_CARD_BIT(MAIL_CARD_TEXTS))
+		return in_card(k, c->card);
 	if (!c->facts)
 		return IMAP_OPEN;
 	switch (k->kind) {
@@ -136,7 +121,7 @@ static enum imap_truth in_text(const struct imap_key *k, const struct imap_candi
 	case KEY_TEXT:
 		return k->folded.n ? IMAP_OPEN : IMAP_YES;
 	case KEY_HEADER:
-		if (!has_field(c->facts, k->field))
+		if (!mail_facts_has_field(c->facts, k->field))
 			return IMAP_NO;
 		return k->text.n ? IMAP_OPEN : IMAP_YES;
 	default:

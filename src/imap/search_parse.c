@@ -263,26 +263,63 @@ static const struct {
 	const char *word;
 	unsigned bit;
 } returns[] = {{"MIN", RETURN_MIN}, {"MAX", RETURN_MAX}, {"ALL", RETURN_ALL}, {"COUNT", RETURN_COUNT},
-    {"SAVE", RETURN_SAVE}};
+    {"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL}};
 
-static void parse_return(struct imap_args *p, struct imap_search *q)
+void imap_partial_parse(struct imap_args *p, struct imap_partial *out)
 {
+	out->backwards = imap_args_try(p, '-');
+	uint32_t a = imap_args_number(p);
+	imap_args_need(p, ':');
+	if (out->backwards)
+		imap_args_need(p, '-');
+	uint32_t b = imap_args_number(p);
+	if (!a || !b)
+		imap_args_fail(p, "Results are counted from 1");
+	out->first = MIN(a, b);
+	out->last = MAX(a, b);
+}
+
+static void take_return(struct imap_args *p, struct imap_search *q)
+{
+	struct slice word = imap_args_word(p);
+	for (size_t i = 0; i < COUNT(returns); i++) {
+		if (!slice_ieq(word, slice_str(returns[i].word)))
+			continue;
+		if (returns[i].bit == RETURN_PARTIAL) {
+			if (q->wanted & RETURN_PARTIAL)
+				imap_args_fail(p, "PARTIAL once only");
+			imap_args_space(p);
+			imap_partial_parse(p, &q->partial);
+		}
+		q->wanted |= returns[i].bit;
+		return;
+	}
+	imap_args_fail(p, "Unknown RETURN option");
+}
+
+void imap_search_parse_return(struct imap_args *p, struct imap_search *q)
+{
+	if (!cursor_try_word(&p->c, SLICE("RETURN (")))
+		return;
 	q->esearch = true;
 	if (imap_args_try(p, ')')) {
 		q->wanted = RETURN_ALL;
-		return;
+	} else {
+		do
+			take_return(p, q);
+		while (imap_args_try(p, ' '));
+		imap_args_need(p, ')');
 	}
-	do {
-		struct slice word = imap_args_word(p);
-		size_t i = 0;
-		while (i < COUNT(returns) && !slice_ieq(word, slice_str(returns[i].word)))
-			i++;
-		if (i == COUNT(returns))
-			imap_args_fail(p, "Unknown RETURN option");
-		else
-			q->wanted |= returns[i].bit;
-	} while (imap_args_try(p, ' '));
-	imap_args_need(p, ')');
+	if (q->wanted & RETURN_PARTIAL && q->wanted & RETURN_ALL)
+		imap_args_fail(p, "ALL or PARTIAL, not both");
+	imap_args_space(p);
+}
+
+static void take_charset(struct parse *x)
+{
+	struct slice name = imap_args_astring(x->p);
+	imap_args_space(x->p);
+	x->q->bad_charset = x->p->c.err == OK && !mail_charset_find(name, &x->charset);
 }
 
 void imap_search_parse(struct imap *s, struct imap_args *p, struct imap_search *q)
@@ -290,14 +327,15 @@ void imap_search_parse(struct imap *s, struct imap_args *p, struct imap_search *
 	struct parse x = {.s = s, .p = p, .q = q, .charset = {.kind = MAIL_CS_UTF8}};
 	*q = (struct imap_search){0};
 	imap_args_space(p);
-	if (cursor_try_word(&p->c, SLICE("RETURN ("))) {
-		parse_return(p, q);
-		imap_args_space(p);
-	}
-	if (cursor_try_word(&p->c, SLICE("CHARSET "))) {
-		struct slice name = imap_args_astring(p);
-		imap_args_space(p);
-		q->bad_charset = p->c.err == OK && !mail_charset_find(name, &x.charset);
-	}
+	imap_search_parse_return(p, q);
+	if (cursor_try_word(&p->c, SLICE("CHARSET ")))
+		take_charset(&x);
+	q->root = parse_keys(&x);
+}
+
+void imap_search_parse_program(struct imap *s, struct imap_args *p, struct imap_search *q)
+{
+	struct parse x = {.s = s, .p = p, .q = q, .charset = {.kind = MAIL_CS_UTF8}};
+	take_charset(&x);
 	q->root = parse_keys(&x);
 }

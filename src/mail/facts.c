@@ -81,8 +81,7 @@ static char *preview_make(const struct mail_part *root, struct arena *a, mail_de
 	return preview_squeeze(buf_slice(&plain), a);
 }
 
-/* The next "<id>" of a value, without its brackets; a bare word with an "@" counts too. */
-static struct slice id_take(struct slice *rest)
+struct slice mail_id_take(struct slice *rest)
 {
 	for (;;) {
 		*rest = slice_trim(*rest);
@@ -110,7 +109,7 @@ static void references_add(struct slice value, struct arena *a, Sekisho__Facts *
 	if (!f->references)
 		f->references = arena_array(a, REFERENCES, sizeof *f->references);
 	while (f->references && f->n_references < REFERENCES) {
-		struct slice id = id_take(&rest);
+		struct slice id = mail_id_take(&rest);
 		if (id.n == 0)
 			return;
 		bool known = false;
@@ -159,7 +158,7 @@ static void top_field(
 	else if (k == SUBJECT)
 		f->subject = facts_string(a, facts_words(a, value, d));
 	else if (k == ID)
-		f->message_id = facts_string(a, id_take(&value));
+		f->message_id = facts_string(a, mail_id_take(&value));
 	else if (k == AUTO)
 		f->auto_submitted =
 		    !slice_istarts(value, SLICE("no")) || (value.n > 2 && ascii_alpha(value.p[2]));

@@ -68,6 +68,9 @@ mail_defects mail_words_decode(struct slice value, struct buf *out);
 /* Octets of the encoded word that s begins with, 0 when it begins with none. */
 size_t mail_word_length(struct slice s);
 
+/* The next "<id>" of an unfolded value, without its brackets; a bare word with an "@" counts too. Empty: no more. */
+struct slice mail_id_take(struct slice *rest);
+
 /* One parameter, RFC 2045 5.1 with RFC 2231. */
 struct mail_param {
 	struct mail_param *next;

@@ -7,6 +7,8 @@
  *   transfer.h  base64, quoted-printable, uuencode into a sink
  *   mime.h      a message as a tree of parts with offsets
  *   facts.h     the facts about a message (ipc/facts.proto), the text of parts, searching it, explaining it
+ *   card.h      what sorting, threading and searching need of a message
+ *   subject.h   base subjects, and keys to sort texts by
  *   date.h      dates of messages and of IMAP, read and written
  *   build.h     header fields, encoded words, Received, multiparts, message ids
  *   dsn.h       delivery status notifications, RFC 3464
@@ -27,12 +29,14 @@
 
 #include "mail/address.h"
 #include "mail/build.h"
+#include "mail/card.h"
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "mail/dsn.h"
 #include "mail/facts.h"
 #include "mail/header.h"
 #include "mail/mime.h"
+#include "mail/subject.h"
 #include "mail/transfer.h"
 
 #endif

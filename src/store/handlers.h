@@ -10,6 +10,7 @@ ipc_handler ask_mailboxes, ask_status;                                          
 ipc_handler ask_create, ask_delete, ask_rename, ask_subscribe, ask_unsubscribe; /* mailbox_names.c */
 ipc_handler ask_select, ask_unselect, ask_sync;                                 /* mailbox_select.c */
 ipc_handler ask_fetch, ask_body;                                                /* mailbox_fetch.c */
+ipc_handler ask_cards;                                                          /* mailbox_cards.c */
 ipc_handler ask_flags;                                                          /* mailbox_flags.c */
 ipc_handler ask_expunge;                                                        /* mailbox_expunge.c */
 ipc_handler ask_copy;                                                           /* mailbox_copy.c */

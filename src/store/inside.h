@@ -14,6 +14,7 @@
 
 #define ORGANISATION 1 /* the one there is so far */
 
+struct cards;
 struct courier;
 struct facts_cache;
 struct queue;
@@ -35,6 +36,7 @@ struct store {
 	struct queue *queue;
 	struct uid_cache *uids;
 	struct facts_cache *facts;
+	struct cards *cards;
 	struct tasks *tasks;
 	struct courier *courier;
 	_Atomic(struct keeper *) keeper;

@@ -1,4 +1,5 @@
 #include "store/mailbox.h"
+#include "store/cards.h"
 
 bool box_load(struct db *db, int64_t id, struct box *b)
 {
@@ -66,6 +67,8 @@ void box_add(struct writer *w, struct db *db, struct box *b, struct entry *e)
 	e->uid = b->uidnext++;
 	b->modseq = MAX(b->modseq, e->modseq);
 	box_count(b, e, 1);
+	if (e->uid % CARDS_A_BLOCK == 0)
+		writer_cards(w, b->id);
 	DB_RUN(db, MESSAGE_ADD, DI(b->id), DI(e->uid), DI(e->email), DI(e->thread), DI(e->blob), DI(e->flags),
 	    DI(e->keywords), DI(e->modseq), DI(e->internal_ms), DI(e->saved_ms), DI(e->size));
 }
@@ -215,6 +218,7 @@ void box_remove(struct writer *w, struct db *db, int64_t mailbox)
 	/* What comes later in this account counts on from here. */
 	DB_RUN(db, ACCOUNT_SET_MODSEQ, DI(b.account), DI(writer_modseq(w, db, b.account)));
 	DB_RUN(db, MESSAGES_REMOVE, DI(mailbox));
+	DB_RUN(db, CARDS_REMOVE, DI(mailbox));
 	DB_RUN(db, EXPUNGED_REMOVE, DI(mailbox));
 	DB_RUN(db, KEYWORDS_REMOVE, DI(mailbox));
 	DB_RUN(db, ACL_REMOVE, DI(mailbox));

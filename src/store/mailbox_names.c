@@ -239,6 +239,7 @@ static enum result rename_inbox(struct naming *n, struct db *db, int64_t inbox, 
 	uint64_t modseq = writer_modseq(w, db, target->owner);
 	DB_RUN(db, EXPUNGED_ALL, DI(inbox), DI(modseq));
 	DB_RUN(db, MESSAGES_REHOME, DI(inbox), DI(id), DI(modseq));
+	DB_RUN(db, CARDS_REHOME, DI(inbox), DI(id));
 	DB_RUN(db, KEYWORDS_COPY, DI(inbox), DI(id));
 	to = (struct box){.id = id,
 	    .account = from.account,

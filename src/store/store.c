@@ -1,4 +1,5 @@
 #include "store/store.h"
+#include "store/cards.h"
 #include "store/courier.h"
 #include "store/facts_cache.h"
 #include "store/handlers.h"
@@ -31,6 +32,7 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_SYNC] = ask_sync,
     [ASK_STORE_FETCH] = ask_fetch,
     [ASK_STORE_BODY] = ask_body,
+    [ASK_STORE_CARDS] = ask_cards,
     [ASK_STORE_FLAGS] = ask_flags,
     [ASK_STORE_EXPUNGE] = ask_expunge,
     [ASK_STORE_COPY] = ask_copy,
@@ -189,6 +191,7 @@ static enum result mark_open(struct store *s)
 	if (!DB_NUMBER(db, 1, NUMBER_GET, DZ("clean")))
 		DB_RUN(db, MODSEQ_GAP, DI(CLEAN_GAP));
 	DB_RUN(db, NUMBER_SET, DZ("clean"), DI(0));
+	cards_check(db);
 	enum result r = db_commit(db);
 	return r == OK ? db_flush(db) : r;
 }
@@ -227,6 +230,7 @@ static enum result open_all(struct store *s)
 	s->queue = queue_new(s);
 	trace_load_recent(s, s->writing);
 	s->writer = writer_new(s, s->writing);
+	s->cards = cards_new(s);
 	s->courier = courier_new(s);
 	READER reader = reader_begin(s);
 	r = reader.db ? queue_load(s->queue, reader.db) : LATER;
@@ -261,9 +265,11 @@ void store_close(struct store *s)
 {
 	bool opened = s->keeper != NULL;
 	keeper_end(s->keeper);
+	cards_end(s->cards);
 	courier_free(s->courier);
 	writer_free(s->writer);
 	tasks_free(s->tasks);
+	cards_free(s->cards);
 	keeper_free(s->keeper);
 	if (opened && !atomic_load(&s->broken))
 		mark_clean(s);

@@ -16,6 +16,7 @@
  *     sessions.c login.c   channels bound to an account; notes to those who look at a changed mailbox
  *     mailbox*.c           the IMAP and POP3 asks
  *     access*.c mailbox_acl.c  who may do what with a mailbox of somebody else
+ *     cards*.c             what SORT, THREAD and SEARCH want to know of messages, in sealed blocks
  *     queue*.c dsn*.c      what leaves for other servers, and what comes back of it
  *     trace.c              what happened to a message, step by step
  *     admin*.c             the administrator's verbs

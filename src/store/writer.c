@@ -1,3 +1,4 @@
+#include "store/cards.h"
 #include "store/inside.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -53,6 +54,8 @@ struct writer {
 	uint64_t era; /* what the table has of an earlier one is void */
 	struct touched *touched;
 	size_t n_touched, cap_touched;
+	int64_t cards[WRITER_GROUP]; /* mailboxes */
+	size_t n_cards;
 };
 
 /*
@@ -101,6 +104,13 @@ void writer_touch(struct writer *w, int64_t mailbox, const struct login *by)
 			abort();
 	}
 	w->touched[w->n_touched++] = (struct touched){mailbox, by, w->durable};
+}
+
+/* One that does not fit is due again with its next messages. */
+void writer_cards(struct writer *w, int64_t mailbox)
+{
+	if (w->n_cards < COUNT(w->cards) && !(w->n_cards && w->cards[w->n_cards - 1] == mailbox))
+		w->cards[w->n_cards++] = mailbox;
 }
 
 /* ---- groups ---- */
@@ -262,6 +272,9 @@ static void run_group(struct writer *w, struct group *g)
 		fail_all(g, GONE);
 	else
 		r = apply_group(w, g);
+	for (size_t i = 0; i < w->n_cards; i++)
+		cards_due(w->store->cards, w->cards[i]);
+	w->n_cards = 0;
 	send_notes(w, false);
 	finish_some(w, g, false);
 	if (r == OK && g->durable && db_flush(w->db) != OK) {

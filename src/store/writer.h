@@ -44,6 +44,9 @@ bool writer_is_broken(const struct writer *w);
 
 /* ---- inside apply() ---- */
 
+/* Once the group is committed there may be cards to be made of this mailbox (cards.h). */
+void writer_cards(struct writer *w, int64_t mailbox);
+
 enum sequence {
 	SEQUENCE_ACCOUNT,
 	SEQUENCE_MAILBOX,

@@ -583,6 +583,7 @@ void kit_handlers(ipc_handler **table)
 	table[ASK_STORE_SYNC] = on_sync;
 	table[ASK_STORE_FETCH] = on_fetch;
 	table[ASK_STORE_BODY] = on_body;
+	table[ASK_STORE_CARDS] = kit_on_cards;
 	table[ASK_STORE_FLAGS] = on_flags;
 	table[ASK_STORE_EXPUNGE] = on_expunge;
 	table[ASK_STORE_COPY] = on_copy;

@@ -39,7 +39,26 @@ static bool add_mail(struct context *c, struct slice rest)
 	return message.p && mailboxes_add(c->mailboxes, arena_z(&a, mailbox), message, flags, at);
 }
 
-/* "SERVICE imap|imaps", "SET message_size|facts_most number", "MAIL ...". */
+/* "LETTER mailbox flags day Field: value|Field: value": the same, with these fields and nothing else. */
+static bool add_letter(struct context *c, struct slice rest)
+{
+	ARENA_LOCAL(a, 65536);
+	BUF_LOCAL(text, 65536);
+	struct slice mailbox = slice_split(&rest, ' '), flag = slice_split(&rest, ' '),
+		     on = slice_split(&rest, ' ');
+	uint32_t flags, day;
+	if (num_u32(flag, UINT32_MAX, &flags) != OK || num_u32(on, 31, &day) != OK)
+		return false;
+	while (rest.n) {
+		buf_put(&text, slice_split(&rest, '|'));
+		buf_puts(&text, "\r\n");
+	}
+	buf_puts(&text, "\r\nText\r\n");
+	int64_t at = 1704110400000 + DAY_MS * ((int64_t)day - 1);
+	return mailboxes_add(c->mailboxes, arena_z(&a, mailbox), buf_slice(&text), flags, at);
+}
+
+/* "SERVICE imap|imaps", "SET message_size|facts_most number", "MAIL ...", "LETTER ...". */
 static bool directive(void *context, struct slice line)
 {
 	struct context *c = context;
@@ -47,6 +66,8 @@ static bool directive(void *context, struct slice line)
 	uint64_t n;
 	if (slice_eq(word, SLICE("MAIL")))
 		return add_mail(c, rest);
+	if (slice_eq(word, SLICE("LETTER")))
+		return add_letter(c, rest);
 	if (slice_eq(word, SLICE("SERVICE"))) {
 		c->service.implicit_tls = slice_eq(rest, SLICE("imaps"));
 		return true;

@@ -1,0 +1,194 @@
+/* search_answer: what SEARCH says (RFC 3501 7.2.5; RFC 4731 ESEARCH, 5182 SEARCHRES, 9394 PARTIAL). */
+#include "search.h"
+#include <stdlib.h>
+
+/* Found UIDs as the client asked for them. */
+bool imap_search_numbers(struct imap *s, const struct runs *uids, struct runs *out)
+{
+	*out = (struct runs){0};
+	for (size_t i = 0; i < uids->n; i++) {
+		if (s->uid) {
+			if (!imap_runs_add(out, &s->arena, uids->v[i].first, uids->v[i].last))
+				return false;
+			continue;
+		}
+		/* Runs were made of messages that are there one by one: what lies between two of them is there too. */
+		uint32_t seq = imap_uidmap_seq(&s->box->map, uids->v[i].first);
+		if (!imap_runs_add(out, &s->arena, seq, seq + (uids->v[i].last - uids->v[i].first)))
+			return false;
+	}
+	return true;
+}
+
+static void put_modseq(struct imap *s, uint64_t modseq)
+{
+	stream_put(s->base.stream, SLICE(" MODSEQ "));
+	imap_put_number(s->base.stream, modseq);
+}
+
+static void answer_plain(struct imap *s, const struct imap_hunt *h, const struct runs *numbers)
+{
+	struct stream *out = s->base.stream;
+	stream_put(out, SLICE("* SEARCH"));
+	for (size_t i = 0; i < numbers->n; i++)
+		for (uint64_t n = numbers->v[i].first; n <= numbers->v[i].last; n++) {
+			stream_put(out, SLICE(" "));
+			imap_put_number(out, n);
+		}
+	if (h->q->modseq && numbers->n) {
+		stream_put(out, SLICE(" (MODSEQ "));
+		imap_put_number(out, h->highest);
+		stream_put(out, SLICE(")"));
+	}
+	stream_put(out, SLICE("\r\n"));
+}
+
+static void put_return(struct imap *s, const char *word, uint64_t n)
+{
+	stream_puts(s->base.stream, word);
+	imap_put_number(s->base.stream, n);
+}
+
+/* RFC 4731 3.2: with MIN and MAX alone, that of the messages shown. */
+static uint64_t shown_modseq(const struct imap_hunt *h)
+{
+	switch (h->q->wanted & (RETURN_MIN | RETURN_MAX | RETURN_ALL | RETURN_COUNT)) {
+	case RETURN_MIN:
+		return h->first.modseq;
+	case RETURN_MAX:
+		return h->last.modseq;
+	case RETURN_MIN | RETURN_MAX:
+		return MAX(h->first.modseq, h->last.modseq);
+	default:
+		return h->highest;
+	}
+}
+
+void imap_partial_cut(const struct imap_partial *q, size_t n, size_t *from, size_t *count)
+{
+	size_t first = q->first, last = MIN((size_t)q->last, n);
+	*from = *count = 0;
+	if (first > last)
+		return;
+	*count = last - first + 1;
+	*from = q->backwards ? n - last : first - 1;
+}
+
+void imap_put_partial(struct stream *out, const struct imap_partial *q)
+{
+	const char *sign = q->backwards ? "-" : "";
+	stream_printf(out, " PARTIAL (%s%u:%s%u ", sign, q->first, sign, q->last);
+}
+
+void imap_put_esearch(struct imap *s)
+{
+	struct stream *out = s->base.stream;
+	stream_put(out, SLICE("* ESEARCH (TAG "));
+	imap_put_string(out, s->tag);
+	stream_puts(out, s->uid ? ") UID" : ")");
+}
+
+/* The part of a tidy set that PARTIAL names. */
+static bool cut_partial(
+    const struct imap_partial *q, const struct runs *all, struct arena *a, struct runs *out)
+{
+	size_t skip, left;
+	*out = (struct runs){0};
+	imap_partial_cut(q, imap_runs_count(all), &skip, &left);
+	for (size_t i = 0; i < all->n && left; i++) {
+		size_t n = (size_t)(all->v[i].last - all->v[i].first) + 1, from = MIN(skip, n);
+		size_t take = MIN(left, n - from);
+		skip -= from;
+		left -= take;
+		if (take && !imap_runs_add(out, a, all->v[i].first + (uint32_t)from,
+				all->v[i].first + (uint32_t)(from + take - 1)))
+			return false;
+	}
+	return true;
+}
+
+static void answer_partial(struct imap *s, const struct imap_hunt *h, const struct runs *numbers)
+{
+	struct stream *out = s->base.stream;
+	struct runs part;
+	if (!cut_partial(&h->q->partial, numbers, &s->arena, &part))
+		part.n = 0;
+	imap_put_partial(out, &h->q->partial);
+	if (part.n)
+		imap_put_runs(out, &part);
+	else
+		stream_put(out, SLICE("NIL"));
+	stream_put(out, SLICE(")"));
+}
+
+static void answer_esearch(struct imap *s, const struct imap_hunt *h, const struct runs *numbers)
+{
+	struct stream *out = s->base.stream;
+	unsigned wanted = h->q->wanted;
+	imap_put_esearch(s);
+	if (numbers->n) {
+		if (wanted & RETURN_MIN)
+			put_return(s, " MIN ", numbers->v[0].first);
+		if (wanted & RETURN_MAX)
+			put_return(s, " MAX ", numbers->v[numbers->n - 1].last);
+		if (wanted & RETURN_ALL) {
+			stream_put(out, SLICE(" ALL "));
+			imap_put_runs(out, numbers);
+		}
+	}
+	if (wanted & RETURN_COUNT)
+		put_return(s, " COUNT ", imap_runs_count(numbers));
+	if (wanted & RETURN_PARTIAL)
+		answer_partial(s, h, numbers);
+	if (h->q->modseq && numbers->n)
+		put_modseq(s, shown_modseq(h));
+	stream_put(out, SLICE("\r\n"));
+}
+
+void imap_search_save(struct imap *s, const struct runs *uids)
+{
+	struct imap_box *box = s->box;
+	free(box->saved);
+	box->saved = NULL;
+	box->saved_n = uids->n;
+	if (!uids->n)
+		return;
+	box->saved = calloc(uids->n, sizeof *box->saved);
+	if (!box->saved)
+		abort();
+	memcpy(box->saved, uids->v, uids->n * sizeof *box->saved);
+}
+
+/* RFC 5182 2.1 and RFC 9394 3.2: with MIN, MAX or PARTIAL alone only what these show. */
+static bool save(struct imap *s, const struct imap_search *q, const struct runs *uids)
+{
+	const unsigned some = RETURN_MIN | RETURN_MAX | RETURN_PARTIAL;
+	struct runs kept = {0};
+	if (!uids->n || !(q->wanted & some) || (q->wanted & (RETURN_ALL | RETURN_COUNT))) {
+		imap_search_save(s, uids);
+		return true;
+	}
+	uint32_t min = uids->v[0].first, max = uids->v[uids->n - 1].last;
+	if (q->wanted & RETURN_PARTIAL && !cut_partial(&q->partial, uids, &s->arena, &kept))
+		return false;
+	if ((q->wanted & RETURN_MIN && !imap_runs_add(&kept, &s->arena, min, min)) ||
+	    (q->wanted & RETURN_MAX && !imap_runs_add(&kept, &s->arena, max, max)))
+		return false;
+	imap_runs_tidy(&kept);
+	imap_search_save(s, &kept);
+	return true;
+}
+
+enum result imap_search_answer(struct imap *s, struct imap_hunt *h)
+{
+	struct runs numbers;
+	if (!imap_search_numbers(s, &h->found, &numbers))
+		return imap_no(s, "LIMIT", "Too much");
+	if (h->q->wanted & RETURN_SAVE && !save(s, h->q, &h->found))
+		return imap_no(s, "LIMIT", "Too much");
+	if (!h->q->esearch)
+		answer_plain(s, h, &numbers);
+	else if (h->q->wanted != RETURN_SAVE)
+		answer_esearch(s, h, &numbers);
+	return imap_ok(s, "Done");
+}
