@@ -1,4 +1,5 @@
 /* STORE_CARDS: rows and cards of messages, many in a packet. */
+#include "store/access.h"
 #include "store/cards.h"
 #include "store/handlers.h"
 #include <stdlib.h>
@@ -125,7 +126,7 @@ void ask_cards(struct ipc_turn *t)
 {
 	const Sekisho__CardsAsk *ask = t->ask;
 	const struct login *user = selected_of(t);
-	if (!user)
+	if (!user || !access_check_selected(t, user, RIGHT_READ, NULL))
 		return;
 	struct dealing d = {.turn = t,
 	    .store = store_of(t),

@@ -134,6 +134,15 @@ static enum result try_fetch(struct ipc *c, const char *name)
 	enum result r = do_fetch(c, 1, 10, SEKISHO__WANT__WANT_BODY, false, &rows);
 	return r;
 }
+static enum result try_cards(struct ipc *c, const char *name)
+{
+	Sekisho__CardsAsk ask = SEKISHO__CARDS_ASK__INIT;
+	Sekisho__CardsAnswer *answer = NULL;
+	ask.uids = one_run(1, 10);
+	ask.n_uids = 1;
+	ask.rows = true;
+	return ASK(c, CARDS, &ask, &answer);
+}
 static enum result try_body(struct ipc *c, const char *name)
 {
 	BUF_LOCAL(b, 100000);
@@ -203,6 +212,7 @@ static const struct {
     {ASK_STORE_UNSELECT, "unselect", NOTHING, "", NULL},
     {ASK_STORE_SYNC, "sync", SELECTED, "r", try_sync},
     {ASK_STORE_FETCH, "fetch", SELECTED, "r", try_fetch},
+    {ASK_STORE_CARDS, "cards", SELECTED, "r", try_cards},
     {ASK_STORE_BODY, "body", SELECTED, "r", try_body},
     {ASK_STORE_FLAGS, "store seen", SELECTED, "s", try_seen},
     {ASK_STORE_FLAGS, "store deleted", SELECTED, "t", try_deleted},
