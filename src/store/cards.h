@@ -21,7 +21,7 @@ struct cards *cards_new(struct store *s);
 void cards_end(struct cards *c);
 void cards_free(struct cards *c);
 /* At the start, with the writer's connection: forgets the cards of another version. */
-void cards_check(struct db *db);
+NODISCARD enum result cards_check(struct db *db);
 /* There may be a block to be made of this mailbox. Any thread. */
 void cards_due(struct cards *c, int64_t mailbox);
 

@@ -225,12 +225,14 @@ static void *work(void *arg)
 	return NULL;
 }
 
-void cards_check(struct db *db)
+enum result cards_check(struct db *db)
 {
-	if (DB_NUMBER(db, 0, NUMBER_GET, DZ("cards")) == MAIL_CARD_VERSION)
-		return;
-	DB_RUN0(db, CARDS_FORGET);
-	DB_RUN(db, NUMBER_SET, DZ("cards"), DI(MAIL_CARD_VERSION));
+	db_begin(db);
+	if (DB_NUMBER(db, 0, NUMBER_GET, DZ("cards")) != MAIL_CARD_VERSION) {
+		DB_RUN0(db, CARDS_FORGET);
+		DB_RUN(db, NUMBER_SET, DZ("cards"), DI(MAIL_CARD_VERSION));
+	}
+	return db_commit(db);
 }
 
 struct cards *cards_new(struct store *s)

@@ -191,7 +191,6 @@ static enum result mark_open(struct store *s)
 	if (!DB_NUMBER(db, 1, NUMBER_GET, DZ("clean")))
 		DB_RUN(db, MODSEQ_GAP, DI(CLEAN_GAP));
 	DB_RUN(db, NUMBER_SET, DZ("clean"), DI(0));
-	cards_check(db);
 	enum result r = db_commit(db);
 	return r == OK ? db_flush(db) : r;
 }
@@ -217,6 +216,8 @@ static enum result open_all(struct store *s)
 		r = open_seal(s);
 	if (r == OK)
 		r = mark_open(s);
+	if (r == OK)
+		r = cards_check(s->writing);
 	if (r == OK)
 		r = blob_open(c->dir, s->seal, c->disk_reserve, &s->blob);
 	if (r != OK)

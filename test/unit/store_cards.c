@@ -196,9 +196,10 @@ static void missing_blocks_come_back(void **state)
 	id = (int64_t)do_select(&c, "Other")->mailbox->id;
 	wait_for_blocks(id, 2);
 	ipc_close(&c);
+	struct db_place place = kit.store->place;
 	store_kit_close(&kit);
 	struct db *db;
-	assert_int_equal(db_open(kit.dir, true, &db), OK);
+	assert_int_equal(db_open(&place, true, &db), OK);
 	db_begin(db);
 	DB_RUN(db, NUMBER_SET, DZ("cards"), DI(MAIL_CARD_VERSION - 1));
 	assert_int_equal(db_commit(db), OK);
