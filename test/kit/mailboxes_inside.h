@@ -76,7 +76,7 @@ struct mailboxes *kit_enter(struct ipc_turn *t);
 void kit_leave(struct mailboxes *m);
 void kit_unstage(struct kit_session *s);
 void kit_append_handlers(ipc_handler **table); /* mailboxes_append.c */
-void kit_on_cards(struct ipc_turn *t); /* mailboxes_cards.c */
+void kit_on_cards(struct ipc_turn *t);         /* mailboxes_cards.c */
 void kit_handlers(ipc_handler **table);
 void kit_scripts_reset(struct mailboxes *m);
 void kit_script_handlers(ipc_handler **table);
