@@ -13,7 +13,7 @@
  *     runs.c uidmap.c    sets of numbers, sequence numbers and UIDs   utf7.c  names of mailboxes
  *     box.c sync.c       the selected mailbox and what happens in it; select.c  SELECT, EXAMINE, CLOSE, UNSELECT
  *     list.c mailbox.c   LIST, LSUB; CREATE, DELETE, RENAME, SUBSCRIBE, STATUS, NAMESPACE
- *     acl.c              GETACL, SETACL, DELETEACL, LISTRIGHTS, MYRIGHTS
+ *     acl.c quota.c      GETACL, SETACL, DELETEACL, LISTRIGHTS, MYRIGHTS; GETQUOTA, GETQUOTAROOT, SETQUOTA
  *     rows.c             messages from store, in windows              facts.c single things out of packed facts
  *     fetch*.c section.c binary.c envelope.c bodystructure.c          FETCH
  *     search*.c          SEARCH: its grammar, its evaluation, its answers
@@ -27,7 +27,7 @@
  * ENABLE, 5182 SEARCHRES, 5256 SORT and THREAD, 5258 LIST-EXTENDED, 5267 ESORT, 5819 LIST-STATUS, 5957
  * SORT=DISPLAY, 6154 SPECIAL-USE, 6851 MOVE, 6855 UTF8=ACCEPT, 7162 CONDSTORE and QRESYNC, 7888 LITERAL+,
  * 7889 APPENDLIMIT, 8438 STATUS=SIZE, 8440 LIST-MYRIGHTS, 8474 OBJECTID, 8508 REPLACE, 8514 SAVEDATE, 8970
- * PREVIEW.
+ * PREVIEW, 9208 QUOTA.
  */
 #ifndef IMAP_H
 #define IMAP_H

@@ -155,11 +155,12 @@ static bool take_names(struct imap *s, const Sekisho__MailboxesAnswer *answer, s
 	return true;
 }
 
-static enum result ask_names(struct imap *s, unsigned wanted, struct entries *all)
+static enum result ask_names(struct imap *s, const struct request *q, struct entries *all)
 {
 	Sekisho__MailboxesAsk ask = SEKISHO__MAILBOXES_ASK__INIT;
-	ask.with_status = wanted & STATUS;
-	ask.with_rights = wanted & MYRIGHTS;
+	ask.with_status = q->wanted & STATUS;
+	ask.with_rights = q->wanted & MYRIGHTS;
+	ask.with_deleted_size = ask.with_status && imap_status_wants_deleted_size(q->status);
 	Sekisho__MailboxesAnswer *answer = NULL;
 	enum result r = imap_ask(s, ASK_STORE_MAILBOXES, &ask, &answer);
 	while (r == OK) {
@@ -260,7 +261,7 @@ static void answer_one(struct imap *s, const struct request *q, const struct ent
 static enum result run_list(struct imap *s, const struct request *q)
 {
 	struct entries all = {0};
-	enum result r = ask_names(s, q->wanted, &all);
+	enum result r = ask_names(s, q, &all);
 	if (r != OK)
 		return imap_refused(s, r, &s->store, "NONEXISTENT");
 	for (size_t i = 0; i < all.n; i++)

@@ -166,9 +166,10 @@ enum status_item {
 	ITEM_HIGHESTMODSEQ,
 	ITEM_APPENDLIMIT,
 	ITEM_MAILBOXID,
+	ITEM_DELETED_STORAGE,
 };
 static const char *const item_names[] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED",
-    "SIZE", "HIGHESTMODSEQ", "APPENDLIMIT", "MAILBOXID"};
+    "SIZE", "HIGHESTMODSEQ", "APPENDLIMIT", "MAILBOXID", "DELETED-STORAGE"};
 
 unsigned imap_status_items(struct imap_args *p)
 {
@@ -186,6 +187,11 @@ unsigned imap_status_items(struct imap_args *p)
 	} while (imap_args_try(p, ' '));
 	imap_args_need(p, ')');
 	return items;
+}
+
+bool imap_status_wants_deleted_size(unsigned items)
+{
+	return items & 1u << ITEM_DELETED_STORAGE;
 }
 
 static uint64_t status_value(
@@ -212,6 +218,8 @@ static uint64_t status_value(
 		return s->service->message_size;
 	case ITEM_MAILBOXID:
 		return m->id;
+	case ITEM_DELETED_STORAGE: /* RFC 9208 4.1.4 */
+		return st->deleted_size;
 	}
 	return 0;
 }
@@ -251,6 +259,7 @@ enum result imap_status(struct imap *s, struct imap_args *p)
 	Sekisho__NameAsk ask = SEKISHO__NAME_ASK__INIT;
 	Sekisho__StatusAnswer *answer = NULL;
 	ask.name = zed(s, name);
+	ask.with_deleted_size = imap_status_wants_deleted_size(items);
 	enum result r = imap_ask(s, ASK_STORE_STATUS, &ask, &answer);
 	if (r != OK)
 		return imap_refused(s, r, &s->store, "NONEXISTENT");

@@ -102,6 +102,9 @@ void run_store(struct run *r)
 	s.languages = languages(c);
 	s.message_size = c->message_size + LIMIT_MESSAGE_ADDED;
 	s.disk_reserve = c->disk_reserve;
+	s.quota_storage = c->quota_storage;
+	s.quota_messages = c->quota_messages;
+	s.quota_refuses = c->quota_full == CONFIG_PERMANENT;
 	s.retry_first_ms = c->queue_retry_first;
 	s.retry_most_ms = c->queue_retry_most;
 	s.delay_notice_ms = c->queue_delay_notice;

@@ -116,6 +116,15 @@ bool access_is(struct db *db, int64_t account, const struct who *w)
 	return is(&i, w);
 }
 
+void access_groups(struct db *db, int64_t account,
+    void (*each)(void *arg, struct slice domain, struct slice local), void *arg)
+{
+	IDENTITY(i, db, account);
+	for (const struct step *s = groups_of(&i); s; s = s->next)
+		if (s->group)
+			each(arg, s->domain, s->local);
+}
+
 /* ---- rights ---- */
 
 static unsigned rights_of(struct identity *i, int64_t mailbox)

@@ -76,6 +76,10 @@ struct access_list {
 };
 void access_visible(struct db *db, int64_t account, struct arena *a, struct access_list *out);
 
+/* Calls back with each group that an account is in, through aliases and other groups. */
+void access_groups(struct db *db, int64_t account,
+    void (*each)(void *arg, struct slice domain, struct slice local), void *arg);
+
 /* ---- lists ---- */
 
 /* "lrs..."; with "c" and "d", which stand for k and for e, t, x (RFC 4314 2.1.1). */

@@ -169,6 +169,8 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	}
 	DB_RUN(db, ACCOUNT_REMOVE_SUBSCRIPTIONS, DI(a->account));
 	DB_RUN(db, ACL_FORGET_ACCOUNT, DI(a->account));
+	DB_RUN(db, QUOTA_DROP, DI(ADDRESS_ACCOUNT), DI(a->account), DZ(""), DZ(""));
+	DB_RUN(db, QUOTA_STATE_DROP, DI(a->account));
 	DB_RUN(db, ACCOUNT_REMOVE_THREADS, DI(a->account));
 	DB_RUN(db, IMPORTED_REMOVE, DI(a->account));
 	DB_RUN(db, ACCOUNT_REMOVE_ADDRESSES, DI(a->account));

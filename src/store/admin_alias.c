@@ -1,4 +1,5 @@
 /* Aliases, groups and catch-all addresses: an address and the addresses behind it. */
+#include "store/access.h"
 #include "store/admin.h"
 
 /* Adds the targets in args[key] to an address of this kind, making it when it is new. */
@@ -64,6 +65,7 @@ static enum result remove_address(struct admin *a, struct db *db, enum address_k
 	if (!text.n) {
 		DB_RUN(db, MEMBERS_REMOVE, DT(at.domain), DT(at.local));
 		DB_RUN(db, ACL_FORGET_GROUP, DT(at.domain), DT(at.local));
+		DB_RUN(db, QUOTA_DROP, DI(WHO_GROUP), DI(0), DT(at.domain), DT(at.local));
 		DB_RUN(db, ADDRESS_REMOVE, DT(at.domain), DT(at.local));
 		return OK;
 	}

@@ -1,6 +1,7 @@
 #include "store/courier.h"
 #include "store/dsn.h"
 #include "store/inward.h"
+#include "store/quota.h"
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -10,7 +11,8 @@
 
 struct owed {
 	struct owed *next;
-	int64_t queued, at_ms; /* not before this monotonic time */
+	int64_t queued; /* below 0: an account that is owed a warning */
+	int64_t at_ms;  /* not before this monotonic time */
 };
 
 struct courier {
@@ -20,6 +22,7 @@ struct courier {
 	pthread_cond_t wake;
 	struct owed *first, **last; /* in the order of at_ms */
 	struct owed *again, **again_last;
+	int64_t at_work; /* what the thread is about */
 	bool ending;
 };
 
@@ -41,6 +44,24 @@ void courier_wake(struct store *s, int64_t queued)
 	    c->first ? (const struct owed *)((const char *)c->last - offsetof(struct owed, next)) : NULL;
 	if (!latest || latest->queued != queued) {
 		put(&c->last, queued, GATHER_MS);
+		pthread_cond_signal(&c->wake);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+static bool waits(const struct owed *o, int64_t queued)
+{
+	while (o && o->queued != queued)
+		o = o->next;
+	return o != NULL;
+}
+
+void courier_wake_account(struct store *s, int64_t account)
+{
+	struct courier *c = s->courier;
+	pthread_mutex_lock(&c->lock);
+	if (c->at_work != -account && !waits(c->first, -account) && !waits(c->again, -account)) {
+		put(&c->last, -account, GATHER_MS);
 		pthread_cond_signal(&c->wake);
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -89,9 +110,13 @@ static void *work(void *arg)
 			wait_until(c, now);
 			continue;
 		}
+		c->at_work = o->queued;
 		pthread_mutex_unlock(&c->lock);
-		bool told = inward_make(c->store, o->queued) == OK && dsn_make(c->store, o->queued) == OK;
+		int64_t about = o->queued;
+		bool told = about < 0 ? quota_warn(c->store, -about) == OK
+				      : inward_make(c->store, about) == OK && dsn_make(c->store, about) == OK;
 		pthread_mutex_lock(&c->lock);
+		c->at_work = 0;
 		if (!told)
 			put(&c->again_last, o->queued, AGAIN_MS);
 		free(o);

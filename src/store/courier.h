@@ -14,6 +14,8 @@
 struct courier;
 struct courier *courier_new(struct store *s);
 void courier_free(struct courier *c);
+/* This account is owed a warning about its limit (quota_warning.c). Likewise. */
+void courier_wake_account(struct store *s, int64_t account);
 /* This queued message has recipients to tell of. Any thread; more often than needed does no harm. */
 void courier_wake(struct store *s, int64_t queued);
 

@@ -2,6 +2,7 @@
 #include "store/fields.h"
 #include "store/filter.h"
 #include "store/queue.h"
+#include "store/quota.h"
 #include "store/recent.h"
 #include "store/srs.h"
 
@@ -28,8 +29,10 @@ struct deliver_local *deliver_add_local(struct deliver *d, const struct target *
 	struct deliver_local *l = arena_new(d->arena, struct deliver_local);
 	if (!l)
 		return NULL;
-	*l = (struct deliver_local){
-	    .account = to->account, .inbox = to->inbox, .address = joined(d->arena, to->local, to->domain)};
+	*l = (struct deliver_local){.account = to->account,
+	    .inbox = to->inbox,
+	    .address = joined(d->arena, to->local, to->domain),
+	    .spread = to->spread};
 	*d->last_local = l;
 	d->last_local = &l->next;
 	return l;
@@ -232,6 +235,9 @@ static enum result put_local(struct deliver *d, struct db *db, struct deliver_lo
 	struct box b;
 	if (!load_box(d, db, l, &b))
 		return LATER; /* removed since it was looked up: the next attempt hears of it */
+	d->full = quota_take(d->job.store, db, l->account, body->size, 1, !d->over_quota && !l->spread) != OK;
+	if (d->full)
+		return FULL;
 	struct entry e = {
 	    .email = email,
 	    .blob = body->id,

@@ -51,6 +51,8 @@ struct deliver_local {
 	struct slice address; /* the account's */
 	struct slice mailbox; /* its name; empty: INBOX */
 	bool create;
+	bool
+	    spread; /* one of several behind a recipient: a full mailbox must not cost the others their mail */
 	uint32_t flags;
 	char **keywords;
 	size_t n_keywords;
@@ -94,6 +96,8 @@ struct deliver {
 	unsigned n_bodies;
 	uint32_t strip, ret;
 	bool quarantined;
+	bool over_quota;     /* about the limit itself: goes in all the same */
+	bool full;           /* set by apply: somebody's mailbox is */
 	struct slice sealed; /* sender and envid */
 	int64_t content;
 	struct deliver_local *locals, **last_local;

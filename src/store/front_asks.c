@@ -1,6 +1,9 @@
 /* STORE_SENDER, STORE_RCPT, STORE_DELIVER: what the SMTP fronts ask. */
 #include "store/deliver.h"
 #include "store/handlers.h"
+#include "store/quota.h"
+
+#define MAILBOX_FULL "The mailbox is full"
 
 static bool is_user(const struct ipc_turn *t)
 {
@@ -72,6 +75,24 @@ static Sekisho__Verdict *verdict_message(const struct verdict *v, struct arena *
 	return m;
 }
 
+/*
+ * Full already, or by a message of the size that was announced. Several people behind one address are not asked: what is
+ * sent to all of them goes to all of them.
+ */
+static struct verdict fits_quota(struct resolving *res, unsigned rcpt, uint64_t size)
+{
+	static const struct verdict fine = {OK, 250, "2.1.5", "OK"};
+	static const struct verdict put_off = {FULL, 452, "4.2.2", MAILBOX_FULL};
+	static const struct verdict refused = {DENY, 552, "5.2.2", MAILBOX_FULL};
+	for (const struct target *to = res->first; to; to = to->next) {
+		if (to->rcpt != rcpt || !to->account || to->spread)
+			continue;
+		if (quota_room(res->store, res->db, to->account, MAX(size, (uint64_t)1), 1) != OK)
+			return res->store->settings->quota_refuses ? refused : put_off;
+	}
+	return fine;
+}
+
 void ask_rcpt(struct ipc_turn *t)
 {
 	static const struct verdict no_room = {FULL, 452, "4.3.1", "No room for mail now"};
@@ -96,6 +117,8 @@ void ask_rcpt(struct ipc_turn *t)
 			struct verdict v = room ? resolve(&res, slice_of_octets(a->local),
 						      slice_of_octets(a->domain), (unsigned)i)
 						: no_room;
+			if (v.result == OK)
+				v = fits_quota(&res, (unsigned)i, ask->size);
 			verdicts[answer.n_verdicts++] = verdict_message(&v, &t->arena);
 		}
 	}
@@ -117,7 +140,12 @@ static void done_deliver(struct job *j, enum result r)
 {
 	struct deliver *d = (struct deliver *)j;
 	struct ipc_turn *t = d->turn;
+	bool full = d->full, refuses = d->job.store->settings->quota_refuses;
 	deliver_finish(d, r);
+	if (r == FULL && full) {
+		ipc_refuse(t, refuses ? DENY : FULL, refuses ? "5.2.2 " MAILBOX_FULL : "4.2.2 " MAILBOX_FULL);
+		return;
+	}
 	if (r != OK) {
 		refuse(t, r);
 		return;

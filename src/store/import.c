@@ -8,6 +8,7 @@
 #include "store/handlers.h"
 #include "store/mailbox.h"
 #include "store/resolve.h"
+#include "store/quota.h"
 
 #define SYSTEM_FLAGS 31u
 #define ITEM 16 /* octets of a keyed hash */
@@ -189,6 +190,8 @@ static enum result add_item(struct importing *m, struct db *db, size_t i)
 		return LATER;
 	e.keywords = take_keywords(m, db, i, item);
 	e.thread = thread_of(db, m->account, e.email, v->tokens, v->n_tokens);
+	/* The administrator's doing: it counts, whatever the limit. */
+	result_ignore(quota_take(s, db, m->account, v->size, 1, false));
 	box_add(s->writer, db, &m->box, &e);
 	DB_RUN(db, IMPORTED_ADD, DI(m->account), DB(slice_of(hash, ITEM)));
 	if (item->also.len) {

@@ -2,6 +2,7 @@
 #include "store/filter.h"
 #include "store/inside.h"
 #include "store/queue.h"
+#include "store/quota.h"
 #include "store/trace.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -67,6 +68,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 		return;
 	queue_ring(s->queue);
 	index_traces(s);
+	quota_wake_owed(s);
 	if (now - *tidied > TIDY_EVERY_MS) {
 		*tidied = now;
 		blob_tidy(s);

@@ -6,6 +6,7 @@
  */
 #include "store/access.h"
 #include "store/handlers.h"
+#include "store/quota.h"
 #include <stdlib.h>
 
 /* A message whose body is kept, and what its row will say. */
@@ -84,6 +85,22 @@ static enum result add_all(struct append *p, struct db *db, struct box *to)
 	return OK;
 }
 
+/* For all of them, beside the room that a message of the same owner gives back. */
+static enum result take_room(struct append *p, struct db *db, int64_t owner, const struct entry *old)
+{
+	uint64_t octets = 0, messages = 0, back = old ? old->size : 0;
+	for (const struct incoming *in = p->all; in; in = in->next) {
+		octets += in->size;
+		messages++;
+	}
+	octets = octets > back ? octets - back : 0;
+	messages -= old ? MIN(messages, (uint64_t)1) : 0;
+	if (quota_take(p->job.store, db, owner, octets, messages, true) == OK)
+		return OK;
+	p->why = "OVERQUOTA";
+	return FULL;
+}
+
 /* The message that STORE_APPEND replaces; false when it is gone. */
 static bool replaced(struct db *db, const struct box *from, uint32_t uid, struct entry *e)
 {
@@ -113,7 +130,9 @@ static enum result replace(struct append *p, struct db *db, struct box *to, uint
 		p->why = "NONEXISTENT";
 		return GONE;
 	}
-	r = add_all(p, db, to);
+	r = take_room(p, db, to->account, from->account == to->account ? &old : NULL);
+	if (r == OK)
+		r = add_all(p, db, to);
 	if (r != OK)
 		return r;
 	box_vanish(db, from, &old, 1, writer_modseq(w, db, from->account), true, NULL);
@@ -124,6 +143,7 @@ static enum result replace(struct append *p, struct db *db, struct box *to, uint
 	}
 	writer_touch(w, from->id, p->user); /* it is told by the answer */
 	p->answer.highestmodseq = from->modseq;
+	quota_settle(p->job.store, db, from->account);
 	return OK;
 }
 
@@ -140,7 +160,9 @@ static enum result apply_append(struct job *j, struct db *db)
 		return GONE;
 	if (ask->replace)
 		return replace(p, db, &b, ask->replace);
-	r = add_all(p, db, &b);
+	r = take_room(p, db, b.account, NULL);
+	if (r == OK)
+		r = add_all(p, db, &b);
 	if (r != OK)
 		return r;
 	box_save(db, &b);
@@ -182,6 +204,8 @@ static enum result prepare(struct ipc_turn *t, const struct login *user, struct 
 	enum result may = access_need(&x, RIGHT_INSERT, why_out);
 	if (may != OK || db_result(r.db) != OK)
 		return db_result(r.db) == OK ? may : LATER;
+	if (quota_room(s, r.db, x.owner, m->body.n, 1) != OK && !ask->replace)
+		return FULL;
 	in->size = m->body.n;
 	in->n_tokens = thread_tokens(s, m->facts, in->tokens, THREAD_TOKENS);
 	enum result room = blob_room(s->blob);

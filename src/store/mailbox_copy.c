@@ -1,6 +1,7 @@
 /* STORE_COPY: IMAP COPY and MOVE. Bodies are not copied, only counted. */
 #include "store/access.h"
 #include "store/handlers.h"
+#include "store/quota.h"
 #include "store/tasks.h"
 #include <stdlib.h>
 
@@ -118,6 +119,22 @@ static enum result may_copy(struct copy *c, struct db *db)
 	return r;
 }
 
+/* What moves between mailboxes of one owner takes no room. */
+static enum result take_room(
+    struct copy *c, struct db *db, const struct box *from, const struct entries *list)
+{
+	const Sekisho__CopyAsk *ask = c->turn->ask;
+	uint64_t octets = 0;
+	if (ask->move && c->target.owner == from->account)
+		return OK;
+	for (size_t i = 0; i < list->n; i++)
+		octets += list->v[i].size;
+	if (quota_take(c->job.store, db, c->target.owner, octets, list->n, true) == OK)
+		return OK;
+	c->why = "OVERQUOTA";
+	return FULL;
+}
+
 static enum result apply_copy(struct job *j, struct db *db)
 {
 	struct copy *c = (struct copy *)j;
@@ -144,6 +161,8 @@ static enum result apply_copy(struct job *j, struct db *db)
 	c->modseq = from.modseq;
 	if (to != &from && c->target.rights & RIGHT_WRITE)
 		r = map_keywords(c, db, from.id, id, &list, &map);
+	if (r == OK && list.n)
+		r = take_room(c, db, &from, &list);
 	if (r == OK && list.n) {
 		c->modseq = writer_modseq(w, db, from.account);
 		add_all(c, db, to, &list, &map, to != &from);
@@ -154,6 +173,7 @@ static enum result apply_copy(struct job *j, struct db *db)
 		if (ask->move && to != &from) {
 			box_save(db, &from);
 			writer_touch(w, from.id, c->user);
+			quota_settle(j->store, db, from.account);
 		}
 	}
 	free(list.v);

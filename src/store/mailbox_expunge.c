@@ -1,6 +1,7 @@
 /* STORE_EXPUNGE. */
 #include "store/access.h"
 #include "store/handlers.h"
+#include "store/quota.h"
 #include "store/tasks.h"
 #include <stdlib.h>
 
@@ -84,6 +85,7 @@ static enum result apply_expunge(struct job *j, struct db *db)
 		box_vanish(db, &b, p.entries, p.n, writer_modseq(w, db, b.account), true, &x->vanished);
 		box_save(db, &b);
 		writer_touch(w, b.id, x->user);
+		quota_settle(j->store, db, b.account);
 	}
 	x->modseq = b.modseq;
 	free(p.entries);

@@ -99,6 +99,12 @@ static void listing_room(struct listing *l, size_t need)
 }
 
 /* Both are in the arena, or NULL when it is full. */
+static void fill_deleted_size(struct db *db, int64_t mailbox, Sekisho__MailboxStatus *status)
+{
+	if (status && status->deleted)
+		status->deleted_size = (uint64_t)DB_NUMBER(db, 0, DELETED_SIZE, DI(mailbox));
+}
+
 static bool list_one(struct listing *l, Sekisho__Mailbox *m, Sekisho__MailboxStatus *status, unsigned rights)
 {
 	const Sekisho__MailboxesAsk *ask = l->turn->ask;
@@ -117,9 +123,13 @@ static bool list_one(struct listing *l, Sekisho__Mailbox *m, Sekisho__MailboxSta
 static void list_mailboxes(struct listing *l, struct db *db, int64_t account)
 {
 	DB_ROWS q = DB_QUERY(db, MAILBOX_LIST, DI(account));
+	const Sekisho__MailboxesAsk *ask = l->turn->ask;
 	while (db_next(&q)) {
 		listing_room(l, db_octets(&q, 1).n);
-		if (!list_one(l, mailbox_message(&q, &l->arena), status_message(&q, &l->arena), RIGHTS_ALL))
+		Sekisho__MailboxStatus *status = status_message(&q, &l->arena);
+		if (ask->with_deleted_size)
+			fill_deleted_size(db, db_int(&q, 0), status);
+		if (!list_one(l, mailbox_message(&q, &l->arena), status, RIGHTS_ALL))
 			return;
 	}
 }
@@ -209,8 +219,11 @@ static bool list_shown(struct listing *l, struct db *db, int64_t account, const 
 	m->special_use = (char *)""; /* its owner's */
 	m->subscribed = DB_NUMBER(db, 0, SUBSCRIBED, DI(account), DT(s->name)) != 0;
 	m->no_status = !(rights & RIGHT_READ);
+	const Sekisho__MailboxesAsk *ask = l->turn->ask;
 	if (m->no_status)
 		sekisho__mailbox_status__init(status);
+	else if (ask->with_deleted_size)
+		fill_deleted_size(db, s->id, status);
 	return m->name && list_one(l, m, status, rights);
 }
 
@@ -287,14 +300,17 @@ void ask_mailboxes(struct ipc_turn *t)
 	arena_free(&packet);
 }
 
-static enum result read_status(struct db *db, const struct login *user, struct slice name, struct arena *a,
-    Sekisho__StatusAnswer *answer, const char **why_out)
+static enum result read_status(struct db *db, const struct login *user, struct slice name, bool deleted_size,
+    struct arena *a, Sekisho__StatusAnswer *answer, const char **why_out)
 {
 	struct access x;
 	access_find(db, user->account, name, a, &x);
 	enum result r = access_need(&x, RIGHT_READ, why_out);
-	if (r == OK && !mailbox_messages(db, user->account, &x, a, &answer->mailbox, &answer->status))
+	bool found = r == OK && mailbox_messages(db, user->account, &x, a, &answer->mailbox, &answer->status);
+	if (r == OK && !found)
 		r = GONE;
+	if (found && deleted_size)
+		fill_deleted_size(db, x.id, answer->status);
 	return db_result(db) == OK ? r : LATER;
 }
 
@@ -310,7 +326,8 @@ void ask_status(struct ipc_turn *t)
 	{
 		READER r = reader_begin(store_of(t));
 		if (r.db)
-			done = read_status(r.db, user, slice_str(ask->name), &t->arena, &answer, &why);
+			done = read_status(r.db, user, slice_str(ask->name), ask->with_deleted_size,
+			    &t->arena, &answer, &why);
 	}
 	if (done == OK)
 		ipc_answer(t, &answer, NULL);

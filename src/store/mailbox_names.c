@@ -1,6 +1,7 @@
 /* STORE_CREATE, STORE_DELETE, STORE_RENAME, STORE_SUBSCRIBE, STORE_UNSUBSCRIBE. */
 #include "store/access.h"
 #include "store/handlers.h"
+#include "store/quota.h"
 #include <stdio.h>
 
 /* One change of names; `why` is set when it is refused. */
@@ -217,6 +218,7 @@ static enum result apply_delete(struct job *j, struct db *db)
 	box_remove(w, db, x.id);
 	if (parent)
 		DB_RUN(db, MAILBOX_RENAME, DI(id), DT(x.name));
+	quota_settle(j->store, db, x.owner);
 	return OK;
 }
 

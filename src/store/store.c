@@ -44,6 +44,7 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_ENTER] = ask_enter,
     [ASK_STORE_IMPORT] = ask_import,
     [ASK_STORE_IMPORTED] = ask_imported,
+    [ASK_STORE_QUOTA] = ask_quota,
     [ASK_STORE_CLAIM] = ask_claim,
     [ASK_STORE_OUTBODY] = ask_outbody,
     [ASK_STORE_REPORT] = ask_report,

@@ -17,6 +17,7 @@
  *     mailbox*.c           the IMAP and POP3 asks
  *     access*.c mailbox_acl.c  who may do what with a mailbox of somebody else
  *     cards*.c             what SORT, THREAD and SEARCH want to know of messages, in sealed blocks
+ *     quota*.c             how much an account may keep, and warnings before it is reached
  *     queue*.c dsn*.c      what leaves for other servers, and what comes back of it
  *     trace.c              what happened to a message, step by step
  *     admin*.c             the administrator's verbs
@@ -47,6 +48,10 @@ struct store_settings {
 	uint64_t
 	    message_size; /* octets, the largest that is kept: LIMIT_MESSAGE_ADDED above what clients may send */
 	uint64_t disk_reserve; /* octets of the disk that new mail must leave free */
+
+	uint64_t quota_storage,
+	    quota_messages; /* what an account may keep unless said otherwise; 0: no limit */
+	bool quota_refuses; /* mail for a full mailbox is refused for good (5xx), not put off */
 
 	int64_t retry_first_ms, retry_most_ms; /* the wait doubles from the first to the most */
 	int64_t delay_notice_ms;               /* the sender is told that it takes long */

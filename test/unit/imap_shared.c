@@ -152,6 +152,36 @@ static void a_sleeper_hears_of_a_shared_mailbox(void **state)
 	bob = imap_person_new(bob_id, "bob@here.example");
 }
 
+static void quota_is_shown(void **state)
+{
+	assert_string_equal(imap_person_say(alice, "a GETQUOTAROOT INBOX"),
+	    "* QUOTAROOT INBOX alice@here.example\r\n* QUOTA alice@here.example ()\r\na OK Done\r\n");
+	store_kit_must(
+	    &kit, "quota.set", "{\"who\":\"alice@here.example\",\"storage\":\"1M\",\"messages\":\"5\"}");
+	imap_person_say(alice, "b APPEND Drafts (\\Deleted) {8+}\r\nA: b\r\n\r\n");
+	ENDS(imap_person_say(alice, "c GETQUOTAROOT Drafts"),
+	    "* QUOTAROOT Drafts alice@here.example\r\n* QUOTA alice@here.example (STORAGE 1 1024 MESSAGE 2 "
+	    "5)\r\n");
+	ENDS(imap_person_say(alice, "d GETQUOTA alice@here.example"),
+	    "* QUOTA alice@here.example (STORAGE 1 1024 MESSAGE 2 5)\r\nd OK");
+	assert_string_equal(imap_person_say(bob, "e GETQUOTA alice@here.example"),
+	    "e NO [NONEXISTENT] No such quota root\r\n");
+	ENDS(imap_person_say(alice, "f STATUS Drafts (DELETED DELETED-STORAGE)"),
+	    "* STATUS Drafts (DELETED 1 DELETED-STORAGE 8)\r\n");
+	ENDS(imap_person_say(alice, "g LIST \"\" Drafts RETURN (STATUS (DELETED-STORAGE))"),
+	    "* STATUS Drafts (DELETED-STORAGE 8)\r\n");
+	ENDS(imap_person_say(alice, "h SETQUOTA alice@here.example (STORAGE 100)"), "h NO [NOPERM]");
+	ENDS(imap_person_say(alice, "i SETQUOTA alice@here.example (STORAGE)"), "i BAD");
+	store_kit_must(&kit, "quota.set", "{\"who\":\"alice@here.example\",\"messages\":\"2\"}");
+	ENDS(imap_person_say(alice, "j APPEND Drafts {8+}\r\nA: b\r\n\r\n"), "j NO [OVERQUOTA]");
+	ENDS(imap_person_say(alice, "k SELECT INBOX"), "k OK");
+	ENDS(imap_person_say(alice, "l COPY 1 Drafts"), "l NO [OVERQUOTA]");
+	ENDS(imap_person_say(alice, "m MOVE 1 Drafts"), "m OK");
+	store_kit_must(&kit, "quota.set",
+	    "{\"who\":\"alice@here.example\",\"storage\":\"default\",\"messages\":\"default\"}");
+	ENDS(imap_person_say(alice, "n UNSELECT"), "n OK");
+}
+
 int main(void)
 {
 	event_start("test", EVENT_LOGFMT, EVENT_ERROR + 1);
@@ -160,6 +190,7 @@ int main(void)
 	    cmocka_unit_test(what_is_open_to_read_is_read_only),
 	    cmocka_unit_test(names_of_others_are_listed),
 	    cmocka_unit_test(a_sleeper_hears_of_a_shared_mailbox),
+	    cmocka_unit_test(quota_is_shown),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

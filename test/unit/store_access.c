@@ -193,6 +193,13 @@ static enum result try_move_from(struct ipc *c, const char *name)
 	return do_copy(c, 1000, 1, "INBOX", true, &answer);
 }
 
+static enum result try_quota(struct ipc *c, const char *name)
+{
+	Sekisho__QuotaAsk ask = SEKISHO__QUOTA_ASK__INIT;
+	ask.name = (char *)(uintptr_t)name;
+	return ASK(c, QUOTA, &ask, NULL);
+}
+
 enum about { NAMED, SELECTED, NOTHING /* of others: checked elsewhere, or no mailbox is touched */ };
 static const struct {
 	enum ipc_ask ask;
@@ -225,6 +232,7 @@ static const struct {
     {ASK_STORE_APPEND, "append", NAMED, "i", try_append},
     {ASK_STORE_RIGHTS, "my rights", NAMED, "l", try_my_rights},
     {ASK_STORE_RIGHTS, "rights", NAMED, "a", try_rights},
+    {ASK_STORE_QUOTA, "quota", NAMED, "r", try_quota},
     {ASK_STORE_SET_RIGHTS, "set rights", NAMED, "a", try_set_rights},
 };
 
