@@ -7,8 +7,8 @@
 #include "mail/address.h"
 #include "store/handlers.h"
 #include "store/mailbox.h"
-#include "store/resolve.h"
 #include "store/quota.h"
+#include "store/resolve.h"
 
 #define SYSTEM_FLAGS 31u
 #define ITEM 16 /* octets of a keyed hash */

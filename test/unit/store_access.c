@@ -95,6 +95,30 @@ static enum result try_append(struct ipc *c, const char *name)
 	enum result r = do_append(&kit, c, name, "Subject: x\r\n\r\nx\r\n", &answer);
 	return r;
 }
+static enum result put_message(struct ipc *c, enum ipc_ask kind, const char *name, uint32_t replace)
+{
+	Sekisho__AppendAsk ask = SEKISHO__APPEND_ASK__INIT;
+	Sekisho__FactsRef ref;
+	struct ipc_fds fds;
+	struct kit_mail m = kit_mail_make(&kit, SLICE("Subject: x\r\n\r\nx\r\n"));
+	kit_mail_ref(&m, &ref, &fds);
+	ask.mailbox = (char *)(uintptr_t)name;
+	ask.facts = &ref;
+	ask.replace = replace;
+	enum result r = ipc_call(c, kind, &ask, &fds, &mem, NULL, NULL);
+	kit_mail_free(&m);
+	return r;
+}
+static enum result try_stage(struct ipc *c, const char *name)
+{
+	return put_message(c, ASK_STORE_STAGE, name, 0);
+}
+/* Of a message that is not there, which is said only to whom it may be replaced by. */
+static enum result try_replace(struct ipc *c, const char *name)
+{
+	enum result r = put_message(c, ASK_STORE_APPEND, "INBOX", 1000);
+	return r == GONE && strcmp(c->why, "NONEXISTENT") == 0 ? OK : r;
+}
 static enum result try_copy_to(struct ipc *c, const char *name)
 {
 	Sekisho__CopyAnswer *answer = NULL;
@@ -230,6 +254,9 @@ static const struct {
     {ASK_STORE_COPY, "move from", SELECTED, "rte", try_move_from},
     {ASK_STORE_COPY, "copy to", NAMED, "i", try_copy_to},
     {ASK_STORE_APPEND, "append", NAMED, "i", try_append},
+    {ASK_STORE_APPEND, "replace", SELECTED, "te", try_replace},
+    {ASK_STORE_STAGE, "stage", NAMED, "i", try_stage},
+    {ASK_STORE_UNSTAGE, "unstage", NOTHING, "", NULL},
     {ASK_STORE_RIGHTS, "my rights", NAMED, "l", try_my_rights},
     {ASK_STORE_RIGHTS, "rights", NAMED, "a", try_rights},
     {ASK_STORE_QUOTA, "quota", NAMED, "r", try_quota},
