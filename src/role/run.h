@@ -33,7 +33,7 @@ struct run {
 	struct ipc_server *server;            /* NULL in roles that answer nobody */
 	void (*stop)(void *context); /* what an orderly end asks for, below STOP_FIRST_MS; NULL: nothing */
 	void *stop_context;
-	struct store_ports database_ports;    /* of the role store */
+	struct store_ports database_ports; /* of the role store */
 };
 
 /* data_dir/NAME, this role's own directory; a static buffer. */

@@ -117,7 +117,8 @@ static void two_mistakes_are_both_named(void **state)
 
 #define LOOPBACK                                                                                             \
 	"demo = yes\nlisten_smtp = {\"127.0.0.1:2525\"}\nlisten_submission = {}\nlisten_submissions = {}\n"  \
-	"listen_imap = {}\nlisten_imaps = {}\nlisten_pop3 = {}\nlisten_pop3s = {}\nlisten_https = "          \
+	"listen_imap = {}\nlisten_imaps = {}\nlisten_pop3 = {}\nlisten_pop3s = {}\nlisten_sieve = "          \
+	"{}\nlisten_https = "                                                                                \
 	"{\"[::1]:8443\"}\n"
 
 static void demo_options_need_a_demo(void **state)
