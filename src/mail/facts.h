@@ -1,5 +1,5 @@
 /*
- * facts: what there is to know about a message, once and for all (ipc/facts.proto), and texts and searches on it.
+ * facts: what there is to know about a message, once and for all (ipc/facts.proto), and texts of it.
  *
  * Facts live in the caller's arena and point into the message: both must stay while facts are used; packed facts
  * (sekisho__facts__pack) stand alone. Nothing in a message makes the extraction fail.
@@ -27,21 +27,14 @@ void mail_facts_text(struct slice message, const Sekisho__Part *part, struct buf
  */
 NODISCARD enum result mail_unbinary(struct slice message, const Sekisho__Part *root, struct buf *out);
 
-enum mail_search_where {
-	MAIL_SEARCH_HEADER, /* the decoded values of the fields named; any value when the needle is empty */
-	MAIL_SEARCH_BODY,   /* decoded text parts */
-	MAIL_SEARCH_TEXT,   /* all fields and text parts */
-};
-
 /*
- * IMAP SEARCH: is the needle (UTF-8) a part of the decoded text? Upper and lower case, full and half width and
- * compatibility forms are the same. `field` matters for MAIL_SEARCH_HEADER only.
+ * The text with the differences removed that a search does not see: case, width, compatibility forms, kinds of kana and
+ * their sizes, variants of characters, white space (fold.c). What comes out is UTF-8 without control characters. A
+ * text and a part of it are folded alike, but for what stands at the part's two ends.
  */
-bool mail_text_search(struct slice message, const Sekisho__Facts *facts, struct slice needle,
-    enum mail_search_where where, struct slice field);
-
-/* The text with the differences removed that a search does not see: NFKC, case folded. Malformed UTF-8 is dropped. */
 void mail_text_fold(struct slice text, struct buf *out);
+/* Han, kana and their like: written without spaces between words. */
+bool mail_text_is_dense(uint32_t v);
 /* HTML without tags, scripts and styles; entities decoded; blocks become lines. `in` and out are UTF-8. */
 void mail_html_text(struct slice html, struct buf *out);
 

@@ -1,4 +1,5 @@
 /* scan: one message by descriptor in, sealed facts out. It holds no keys but the seal, and opens nothing. */
+#include "inspect/inspect.h"
 #include "mail/mail.h"
 #include "role/scan.h"
 #include <openssl/hmac.h>
@@ -121,30 +122,92 @@ static void on_message(struct ipc_turn *t)
 	fd_unmap(&message);
 }
 
-static enum mail_search_where where_of(const Sekisho__Needle *n)
+/* ---- what is in it ---- */
+
+#define TEXT_INLINE 65536
+
+static void answer_text(struct ipc_turn *t, struct slice text, unsigned notes)
 {
-	switch (n->where) {
-	case SEKISHO__NEEDLE__WHERE__HEADER:
-		return MAIL_SEARCH_HEADER;
-	case SEKISHO__NEEDLE__WHERE__BODY:
-		return MAIL_SEARCH_BODY;
-	default:
-		return MAIL_SEARCH_TEXT;
+	Sekisho__TextAnswer answer = SEKISHO__TEXT_ANSWER__INIT;
+	answer.notes = notes;
+	if (text.n <= TEXT_INLINE) {
+		answer.text = (ProtobufCBinaryData){text.n, (uint8_t *)(uintptr_t)text.p};
+		ipc_answer(t, &answer, NULL);
+		return;
 	}
+	FD_LOCAL fd = fd_memory("text");
+	if (fd < 0 || fd_write_all(fd, text) != OK || fd_seal(fd) != OK) {
+		ipc_refuse(t, LATER, "no memory for the text");
+		return;
+	}
+	answer.in_fd = true;
+	struct ipc_fds fds = {.fd = {fd}, .n = 1};
+	ipc_answer(t, &answer, &fds);
+}
+
+static void on_text(struct ipc_turn *t)
+{
+	const Sekisho__TextAsk *ask = t->ask;
+	struct slice message;
+	if (!scan_map_message(t, &message))
+		return;
+	scan_hand_take();
+	Sekisho__Facts *facts;
+	unsigned notes = 0;
+	BUF_LOCAL(text, LIMIT_SEARCH_TEXT);
+	enum result r = mail_facts_extract(message, &t->arena, &facts);
+	if (r == OK)
+		inspect_doc_make(message, facts, ask->want, &text, &notes);
+	scan_hand_give();
+	fd_unmap(&message);
+	if (r == OK)
+		answer_text(t, buf_slice(&text), notes);
+	else
+		ipc_refuse(t, r, "the message cannot be analysed");
+}
+
+/* A needle as it comes, folded into the arena; false when the arena is full. */
+static bool take_needle(const Sekisho__Needle *n, struct arena *a, struct inspect_needle *out)
+{
+	size_t most = 64 + 20 * (strlen(n->text) + strlen(n->field));
+	BUF_LOCAL(text, most);
+	BUF_LOCAL(field, most);
+	mail_text_fold(slice_str(n->text), &text);
+	mail_text_fold(slice_str(n->field), &field);
+	out->where = n->where == SEKISHO__NEEDLE__WHERE__HEADER ? INSPECT_IN_HEADER
+		     : n->where == SEKISHO__NEEDLE__WHERE__BODY ? INSPECT_IN_BODY
+								: INSPECT_IN_TEXT;
+	out->text = arena_dup(a, buf_slice(&text));
+	out->field = arena_dup(a, buf_slice(&field));
+	return !arena_full(a);
+}
+
+static unsigned wanted_for(const Sekisho__MatchAsk *ask)
+{
+	unsigned want = 0;
+	for (size_t i = 0; i < ask->n_needles; i++) {
+		if (ask->needles[i]->where != SEKISHO__NEEDLE__WHERE__HEADER)
+			want |= INSPECT_WANT_BODY | INSPECT_WANT_ATTACHMENTS;
+		else if (inspect_field_is_trace(slice_str(ask->needles[i]->field)))
+			want |= INSPECT_WANT_TRACE;
+	}
+	return want;
 }
 
 static void answer_match(
     struct ipc_turn *t, const Sekisho__MatchAsk *ask, struct slice message, const Sekisho__Facts *facts)
 {
-	protobuf_c_boolean *found = arena_array(&t->arena, ask->n_needles, sizeof *found);
-	if (!found && ask->n_needles) {
+	protobuf_c_boolean *found = arena_array(&t->arena, ask->n_needles + 1, sizeof *found);
+	struct inspect_needle needle;
+	unsigned notes;
+	BUF_LOCAL(text, LIMIT_SEARCH_TEXT);
+	inspect_doc_make(message, facts, wanted_for(ask), &text, &notes);
+	for (size_t i = 0; found && i < ask->n_needles; i++)
+		found[i] = take_needle(ask->needles[i], &t->arena, &needle) &&
+			   inspect_doc_match(buf_slice(&text), &needle);
+	if (arena_full(&t->arena)) {
 		ipc_refuse(t, FULL, "too many needles");
 		return;
-	}
-	for (size_t i = 0; i < ask->n_needles; i++) {
-		const Sekisho__Needle *n = ask->needles[i];
-		found[i] =
-		    mail_text_search(message, facts, slice_str(n->text), where_of(n), slice_str(n->field));
 	}
 	Sekisho__MatchAnswer answer = SEKISHO__MATCH_ANSWER__INIT;
 	answer.n_found = ask->n_needles;
@@ -170,6 +233,7 @@ static void on_match(struct ipc_turn *t)
 
 static ipc_handler *const handlers[ASK_MAX] = {[ASK_SCAN_MESSAGE] = on_message,
     [ASK_SCAN_MATCH] = on_match,
+    [ASK_SCAN_TEXT] = on_text,
     [ASK_SCAN_SIEVE_CHECK] = scan_sieve_check,
     [ASK_SCAN_SIEVE_RUN] = scan_sieve_run};
 
@@ -177,6 +241,7 @@ void run_scan(struct run *r)
 {
 	pthread_t t;
 	tzset(); /* the organisation's clock, for scripts that ask for the hour */
+	inspect_start();
 	run_jail(r, 0, SCAN_MEMORY);
 	if (pthread_create(&t, NULL, watchdog, NULL) != 0)
 		_exit(EX_OSERR);

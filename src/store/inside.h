@@ -19,6 +19,7 @@ struct courier;
 struct facts_cache;
 struct queue;
 struct recent;
+struct search;
 struct tasks;
 struct tidying;
 struct uid_cache;
@@ -39,6 +40,7 @@ struct store {
 	struct cards *cards;
 	struct tasks *tasks;
 	struct courier *courier;
+	struct search *search;
 	_Atomic(struct keeper *) keeper;
 	struct tidying *tidying; /* the keeper's */
 	_Atomic(struct ipc_server *) server;

@@ -1,5 +1,6 @@
 #include "store/mailbox.h"
 #include "store/cards.h"
+#include "store/search.h"
 
 bool box_load(struct db *db, int64_t id, struct box *b)
 {
@@ -69,6 +70,7 @@ void box_add(struct writer *w, struct db *db, struct box *b, struct entry *e)
 	box_count(b, e, 1);
 	if (e->uid % CARDS_A_BLOCK == 0)
 		writer_cards(w, b->id);
+	search_due(writer_store(w)->search, b->account);
 	DB_RUN(db, MESSAGE_ADD, DI(b->id), DI(e->uid), DI(e->email), DI(e->thread), DI(e->blob), DI(e->flags),
 	    DI(e->keywords), DI(e->modseq), DI(e->internal_ms), DI(e->saved_ms), DI(e->size));
 }

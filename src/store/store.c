@@ -5,6 +5,7 @@
 #include "store/handlers.h"
 #include "store/queue.h"
 #include "store/recent.h"
+#include "store/search.h"
 #include "store/tasks.h"
 #include "store/trace.h"
 #include "store/uid_cache.h"
@@ -34,6 +35,7 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_BODY] = ask_body,
     [ASK_STORE_CARDS] = ask_cards,
     [ASK_STORE_FLAGS] = ask_flags,
+    [ASK_STORE_SEARCH] = ask_search,
     [ASK_STORE_EXPUNGE] = ask_expunge,
     [ASK_STORE_COPY] = ask_copy,
     [ASK_STORE_APPEND] = ask_append,
@@ -240,6 +242,7 @@ static enum result open_all(struct store *s)
 		return r;
 	struct keeper *keeper = keeper_new(s);
 	s->keeper = keeper;
+	s->search = search_new(s);
 	return keeper ? OK : LATER;
 }
 
@@ -268,11 +271,13 @@ void store_close(struct store *s)
 	bool opened = s->keeper != NULL;
 	keeper_end(s->keeper);
 	cards_end(s->cards);
+	search_end(s->search);
 	courier_free(s->courier);
 	writer_free(s->writer);
 	tasks_free(s->tasks);
 	cards_free(s->cards);
 	keeper_free(s->keeper);
+	search_free(s->search);
 	if (opened && !atomic_load(&s->broken))
 		mark_clean(s);
 	queue_end(s->queue);

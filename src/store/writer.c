@@ -8,7 +8,7 @@
 #define MODSEQS 65536 /* slots of the table of accounts' modification sequences */
 
 static const char *const sequence_names[SEQUENCES] = {
-    "account", "mailbox", "email", "blob", "queue", "trace"};
+    "account", "mailbox", "email", "blob", "queue", "trace", "search"};
 
 struct touched {
 	int64_t mailbox;
@@ -57,6 +57,11 @@ struct writer {
 	int64_t cards[WRITER_GROUP]; /* mailboxes */
 	size_t n_cards;
 };
+
+struct store *writer_store(const struct writer *w)
+{
+	return w->store;
+}
 
 /*
  * A block belongs to whoever wrote it down. Numbers ascend in the order of the transactions that use them, on all nodes

@@ -54,8 +54,10 @@ enum sequence {
 	SEQUENCE_BLOB,
 	SEQUENCE_QUEUE,
 	SEQUENCE_TRACE,
+	SEQUENCE_SEARCH,
 	SEQUENCES
 };
+struct store *writer_store(const struct writer *w);
 /* A number that was never given before, ascending. */
 int64_t writer_number(struct writer *w, enum sequence s);
 /* The account's next modification sequence. */

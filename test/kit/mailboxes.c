@@ -1,6 +1,6 @@
 #include "mailboxes.h"
 #include "mailboxes_inside.h"
-#include "mail/facts.h"
+#include "inspect/inspect.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -272,8 +272,7 @@ static void on_scan(struct ipc_turn *t)
 
 static void on_match(struct ipc_turn *t)
 {
-	static const enum mail_search_where where[] = {
-	    MAIL_SEARCH_TEXT, MAIL_SEARCH_BODY, MAIL_SEARCH_HEADER};
+	static const enum inspect_where where[] = {INSPECT_IN_TEXT, INSPECT_IN_BODY, INSPECT_IN_HEADER};
 	const Sekisho__MatchAsk *ask = t->ask;
 	struct slice message;
 	Sekisho__MatchAnswer answer = SEKISHO__MATCH_ANSWER__INIT;
@@ -285,11 +284,18 @@ static void on_match(struct ipc_turn *t)
 	}
 	if (mail_facts_extract(message, &t->arena, &facts) != OK)
 		abort();
+	unsigned notes;
+	BUF_LOCAL(text, LIMIT_SEARCH_TEXT);
+	inspect_doc_make(message, facts, ~0u, &text, &notes);
 	answer.found = arena_array(&t->arena, ask->n_needles + 1, sizeof *answer.found);
 	for (answer.n_found = 0; answer.n_found < ask->n_needles; answer.n_found++) {
 		const Sekisho__Needle *n = ask->needles[answer.n_found];
-		answer.found[answer.n_found] = mail_text_search(
-		    message, facts, slice_str(n->text), where[n->where], slice_str(n->field));
+		BUF_LOCAL(needle, 65536);
+		BUF_LOCAL(field, 65536);
+		mail_text_fold(slice_str(n->text), &needle);
+		mail_text_fold(slice_str(n->field), &field);
+		answer.found[answer.n_found] = inspect_doc_match(buf_slice(&text),
+		    &(struct inspect_needle){where[n->where], buf_slice(&field), buf_slice(&needle)});
 	}
 	fd_unmap(&message);
 	ipc_answer(t, &answer, NULL);

@@ -1,6 +1,6 @@
 #include "store_kit.h"
 #include "ipc/grant.h"
-#include "mail/facts.h"
+#include "inspect/inspect.h"
 #include "store/inside.h"
 #include "store/queue.h"
 #include <dirent.h>
@@ -54,9 +54,43 @@ static void play_scan(struct ipc_turn *t)
 	ipc_answer(t, &answer, NULL);
 }
 
+static _Atomic unsigned scan_delay_ms;
+
+void store_kit_slow_text(unsigned ms)
+{
+	scan_delay_ms = ms;
+}
+
+static void play_text(struct ipc_turn *t)
+{
+	const Sekisho__TextAsk *ask = t->ask;
+	struct slice message;
+	Sekisho__Facts *facts;
+	Sekisho__TextAnswer answer = SEKISHO__TEXT_ANSWER__INIT;
+	BUF_LOCAL(text, LIMIT_SEARCH_TEXT);
+	if (scan_delay_ms)
+		usleep(scan_delay_ms * 1000);
+	if (t->fds.n != 1 || fd_map_sealed(t->fds.fd[0], UINT32_MAX, &message) != OK ||
+	    mail_facts_extract(message, &t->arena, &facts) != OK) {
+		ipc_refuse(t, BAD, "no message");
+		return;
+	}
+	inspect_doc_make(message, facts, ask->want, &text, &answer.notes);
+	fd_unmap(&message);
+	FD_LOCAL fd = fd_memory("text");
+	struct ipc_fds fds = {.fd = {fd}, .n = 1};
+	answer.in_fd = text.n > 65536;
+	if (!answer.in_fd)
+		answer.text = octets_of(buf_slice(&text));
+	else if (fd < 0 || fd_write_all(fd, buf_slice(&text)) != OK || fd_seal(fd) != OK)
+		abort();
+	ipc_answer(t, &answer, answer.in_fd ? &fds : NULL);
+}
+
 static ipc_handler *const others[ASK_MAX] = {
     [ASK_KEYS_DATA_KEY] = play_data_key,
     [ASK_SCAN_MESSAGE] = play_scan,
+    [ASK_SCAN_TEXT] = play_text,
 };
 
 static struct ipc_trunk *trunk_to(struct ipc_server *s, const char *name)

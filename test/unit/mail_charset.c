@@ -70,8 +70,10 @@ static bool katakana_entry(unsigned p, unsigned full_width)
 	mail_utf8_put(&half, want);
 	BUF_LOCAL(folded, 64);
 	mail_text_fold(buf_slice(&half), &folded);
-	BUF_LOCAL(full, 8);
-	mail_utf8_put(&full, full_width);
+	BUF_LOCAL(wide, 8);
+	mail_utf8_put(&wide, full_width);
+	BUF_LOCAL(full, 64);
+	mail_text_fold(buf_slice(&wide), &full);
 	bool same =
 	    slice_eq(buf_slice(&folded), buf_slice(&full)) || p == 61 || p == 62; /* sound marks combine */
 	return same && decodes(mail_sjis_decode, sjis, 1, want) && decodes(mail_eucjp_decode, euc, 2, want) &&

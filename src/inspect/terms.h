@@ -1,0 +1,46 @@
+/*
+ * terms: the words of a doc, and what must be asked of an index of them for a needle.
+ *
+ * A run of letters and digits is a term as it is; a longer run than INSPECT_TERM octets is many, overlapping by
+ * INSPECT_WINDOW octets or more, so that any part of it of that length stands whole in one of them. A run of characters
+ * of a dense script (Han, kana) or of symbols is all its pairs, and its last character alone: so every word of two
+ * characters is a term, and every single character begins one. What stands between is no term.
+ *
+ * A plan names what every doc that holds the needle must have; when it is `decided`, having it is also enough.
+ */
+#ifndef INSPECT_TERMS_H
+#define INSPECT_TERMS_H
+
+#include "inspect/doc.h"
+
+#define INSPECT_TERM 48
+#define INSPECT_WINDOW 16
+#define INSPECT_PARTS 16
+
+enum inspect_zone {
+	INSPECT_ZONE_SUBJECT = 1,
+	INSPECT_ZONE_FROM,
+	INSPECT_ZONE_TO,
+	INSPECT_ZONE_CC,
+	INSPECT_ZONE_BCC,
+	INSPECT_ZONE_HEADER, /* values of the other fields, and the names of all */
+	INSPECT_ZONE_BODY,
+};
+
+/* Each term as often as it occurs. */
+typedef void inspect_term(void *ctx, enum inspect_zone zone, struct slice term);
+void inspect_terms_each(struct slice doc, inspect_term *f, void *ctx);
+
+struct inspect_part {
+	enum { INSPECT_EXACT, INSPECT_PREFIX, INSPECT_SUFFIX, INSPECT_CONTAINS } how;
+	struct slice term; /* points into the needle */
+};
+struct inspect_plan {
+	unsigned zones; /* 1 << enum inspect_zone: where each part may be */
+	struct inspect_part parts[INSPECT_PARTS];
+	unsigned n;
+	bool decided;
+};
+void inspect_plan_make(const struct inspect_needle *n, struct inspect_plan *out);
+
+#endif

@@ -1,0 +1,185 @@
+/* STORE_SEARCH: which messages of the selected mailbox hold what is looked for. */
+#include "store/handlers.h"
+#include "store/mailbox.h"
+#include "store/search.h"
+#include "store/tasks.h"
+
+#define RUNS_A_PACKET 4000
+#define ROWS_AT_ONCE 64
+
+struct asking {
+	struct ipc_turn *turn;
+	struct store *store;
+	int64_t mailbox;
+	struct task task;
+	unsigned n;
+	struct inspect_needle needles[LIMIT_SEARCH_NEEDLES];
+	struct search_list uids[LIMIT_SEARCH_NEEDLES];
+};
+
+static bool is_trace(const struct inspect_needle *n)
+{
+	return n->where == INSPECT_IN_HEADER && inspect_field_is_trace(n->field);
+}
+
+/* ---- the index ---- */
+
+/* Sets *due to the UID from which on messages are not in the index. */
+static enum result ask_index(struct asking *a, uint32_t *due)
+{
+	struct search_list hits[LIMIT_SEARCH_NEEDLES] = {0};
+	READER r = reader_begin(a->store);
+	struct box b;
+	if (!r.db)
+		return LATER;
+	if (!box_load(r.db, a->mailbox, &b))
+		return db_result(r.db) == OK ? GONE : LATER;
+	int64_t index = DB_NUMBER(r.db, 0, SEARCH_INDEX, DI(b.account), DI(SEARCH_SERVING));
+	*due = index ? (uint32_t)DB_NUMBER(r.db, 1, SEARCH_BOX, DI(index), DI(a->mailbox)) : 1;
+	enum result done = db_result(r.db);
+	if (done == OK && index && *due > 1)
+		done = search_find(a->store, r.db, index, a->needles, a->n, hits);
+	for (unsigned i = 0; i < a->n; i++) {
+		if (done == OK && !is_trace(&a->needles[i]))
+			search_boxes_uids(
+			    search_boxes_of(a->store->search), r.db, a->mailbox, &hits[i], &a->uids[i]);
+		search_list_free(&hits[i]);
+		/* What came after the view was read from is read below. */
+		while (a->uids[i].n && a->uids[i].v[a->uids[i].n - 1] >= *due)
+			a->uids[i].n--;
+	}
+	return done;
+}
+
+/* ---- what is not in it ---- */
+
+static enum result read_rows(struct asking *a, uint32_t from, struct search_message *rows, size_t *n_out)
+{
+	READER r = reader_begin(a->store);
+	*n_out = 0;
+	if (!r.db)
+		return LATER;
+	DB_ROWS q = DB_QUERY(r.db, SEARCH_ROWS, DI(a->mailbox), DI(from), DI(UINT32_MAX), DI(ROWS_AT_ONCE));
+	while (*n_out < ROWS_AT_ONCE && db_next(&q))
+		search_message_read(&q, &rows[(*n_out)++]);
+	return db_result(r.db);
+}
+
+static enum result read_message(struct asking *a, const struct search_message *m, bool trace, unsigned want)
+{
+	BUF_LOCAL(text, LIMIT_SEARCH_TEXT);
+	uint32_t notes;
+	enum result r = search_text(a->store, m, want, &text, &notes);
+	for (unsigned i = 0; r == OK && i < a->n; i++)
+		if (is_trace(&a->needles[i]) == trace && inspect_doc_match(buf_slice(&text), &a->needles[i]))
+			search_list_add(&a->uids[i], m->uid);
+	return r;
+}
+
+/* Every message from a UID on, for the needles that are answered so. */
+static enum result read_from(struct asking *a, uint32_t from, bool trace, unsigned want)
+{
+	struct search_message rows[ROWS_AT_ONCE];
+	enum result r = OK;
+	size_t n;
+	do {
+		r = read_rows(a, from, rows, &n);
+		for (size_t i = 0; r == OK && i < n; i++) {
+			r = read_message(a, &rows[i], trace, want);
+			from = rows[i].uid + 1;
+		}
+	} while (r == OK && n == ROWS_AT_ONCE);
+	return r;
+}
+
+static enum result find_all(struct asking *a)
+{
+	uint32_t due;
+	unsigned want = 0;
+	bool any[2] = {false, false};
+	for (unsigned i = 0; i < a->n; i++) {
+		any[is_trace(&a->needles[i])] = true;
+		if (a->needles[i].where != INSPECT_IN_HEADER)
+			want |= INSPECT_WANT_BODY | INSPECT_WANT_ATTACHMENTS;
+	}
+	enum result r = ask_index(a, &due);
+	if (r == OK && any[false])
+		r = read_from(a, due, false, want);
+	if (r == OK && any[true])
+		r = read_from(a, 1, true, INSPECT_WANT_TRACE);
+	return r;
+}
+
+/* ---- the answer ---- */
+
+static void send_hits(struct asking *a, unsigned needle, bool last)
+{
+	Sekisho__SearchAnswer answer = SEKISHO__SEARCH_ANSWER__INIT;
+	RUNS_LOCAL(runs);
+	answer.needle = needle;
+	for (size_t i = 0; i < a->uids[needle].n; i++)
+		runs_add(&runs, (uint32_t)a->uids[needle].v[i]);
+	for (size_t at = 0;; at += RUNS_A_PACKET) {
+		ARENA_LOCAL(mem, (size_t)4 << 20);
+		size_t n = MIN(runs.n - at, (size_t)RUNS_A_PACKET);
+		answer.uids = runs_pack(&runs, at, n, &mem);
+		answer.n_uids = answer.uids ? n : 0;
+		if (last && at + n == runs.n) {
+			ipc_answer(a->turn, &answer, NULL);
+			return;
+		}
+		ipc_answer_part(a->turn, &answer, NULL);
+		if (at + n == runs.n)
+			return;
+	}
+}
+
+static void run(void *arg)
+{
+	/* The turn's arena, in which it lies, ends with the answer. */
+	struct asking a = *(struct asking *)arg;
+	int64_t start = clock_mono_us();
+	enum result r = find_all(&a);
+	EVENT(
+	    SEARCH_DONE, KN("needles", a.n), KN("us", clock_mono_us() - start), KZ("result", result_name(r)));
+	if (r != OK)
+		refuse(a.turn, r);
+	for (unsigned i = 0; r == OK && i < a.n; i++)
+		send_hits(&a, i, i + 1 == a.n);
+	for (unsigned i = 0; i < a.n; i++)
+		search_list_free(&a.uids[i]);
+}
+
+static bool take_needles(struct asking *a, const Sekisho__SearchAsk *ask)
+{
+	if (!ask->n_needles || ask->n_needles > LIMIT_SEARCH_NEEDLES)
+		return false;
+	for (size_t i = 0; i < ask->n_needles; i++) {
+		const Sekisho__SearchNeedle *n = ask->needles[i];
+		if (n->where > INSPECT_IN_HEADER)
+			return false;
+		a->needles[a->n++] = (struct inspect_needle){
+		    (enum inspect_where)n->where, slice_str(n->field), slice_str(n->text)};
+	}
+	return true;
+}
+
+void ask_search(struct ipc_turn *t)
+{
+	const struct login *user = selected_of(t);
+	if (!user)
+		return;
+	struct asking *a = arena_new(&t->arena, struct asking);
+	if (!a) {
+		refuse(t, LATER);
+		return;
+	}
+	a->turn = t;
+	a->store = store_of(t);
+	a->mailbox = user->selected;
+	if (!take_needles(a, t->ask)) {
+		refuse(t, BAD);
+		return;
+	}
+	tasks_put(search_tasks_of(a->store->search), &a->task, run, a);
+}

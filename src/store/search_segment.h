@@ -1,0 +1,66 @@
+/*
+ * search_segment: an immutable piece of a full-text index: some messages' docs (inspect/doc.h), and which terms are in
+ * which of them. Pure: it makes and reads numbered pages, whose keeping and sealing is the caller's.
+ *
+ *   page 0      the root: the docs' ids and lengths, and the first key of each page of the dictionary
+ *   text        the docs one after another, SEARCH_PAGE_TEXT octets a page
+ *   dictionary  keys (zone, term) in ascending order with the place of their postings
+ *   postings    for each key the docs that have it, by their number in this segment: ascending differences, or a bitmap
+ *
+ * Pages but those of postings are compressed. A segment is found in by asking the dictionary for what the needle's plan
+ * (inspect/terms.h) needs, and, where that does not decide, by reading the docs that are left: what is found is what
+ * inspect_doc_match() says of each doc. The same docs in the same order always give the same pages.
+ */
+#ifndef STORE_SEARCH_SEGMENT_H
+#define STORE_SEARCH_SEGMENT_H
+
+#include "base/base.h"
+#include "inspect/terms.h"
+
+#define SEARCH_SEGMENT_TEXT ((size_t)16 << 20) /* a segment with so much text gets no further doc */
+#define SEARCH_SEGMENT_DOCS 16384u
+#define SEARCH_PAGE_TEXT 65536u
+#define SEARCH_PAGE_POSTINGS 32768u
+#define SEARCH_PAGE_MOST                                                                                     \
+	((size_t)4 << 20) /* of one page, unpacked: a root of SEARCH_SEGMENT_DOCS docs needs less */
+
+struct search_doc {
+	int64_t email;
+	uint32_t text;  /* octets */
+	uint32_t notes; /* bits of enum inspect_note, and SEARCH_REDUCED */
+};
+#define SEARCH_REDUCED 128u /* scan died of it: header and text of the message only, or not even that */
+
+/* ---- making ---- */
+
+typedef void search_page_put(void *ctx, uint32_t page, struct slice plain);
+struct search_builder;
+/* Pages come to `put` as they are full, the root at the end; `plain` is gone when put returns. */
+struct search_builder *search_builder_new(search_page_put *put, void *ctx);
+void search_builder_free(struct search_builder *b);
+void search_builder_add(struct search_builder *b, const struct search_doc *d, struct slice text);
+bool search_builder_full(const struct search_builder *b);
+uint32_t search_builder_docs(const struct search_builder *b);
+uint64_t search_builder_text(const struct search_builder *b);
+/* Nothing can be added afterwards. */
+void search_builder_finish(struct search_builder *b);
+
+/* ---- reading ---- */
+
+/* Adds the page to out. LATER: it cannot be read. */
+typedef enum result search_page_get(void *ctx, uint32_t page, struct buf *out);
+struct search_segment;
+/* BAD: the root is none; otherwise what `get` said. */
+NODISCARD enum result search_segment_open(search_page_get *get, void *ctx, struct search_segment **out);
+void search_segment_free(struct search_segment *s);
+uint32_t search_segment_docs(const struct search_segment *s);
+const struct search_doc *search_segment_doc(const struct search_segment *s, uint32_t n);
+/* The text of doc n; lives until the next call on this segment. */
+NODISCARD enum result search_segment_text(struct search_segment *s, uint32_t n, struct slice *out);
+
+#define SEARCH_WORDS(docs) (((size_t)(docs) + 63) / 64)
+/* Sets the bits of the docs that hold the needle. `set` has SEARCH_WORDS words, all zero. */
+NODISCARD enum result search_segment_find(
+    struct search_segment *s, const struct inspect_needle *n, uint64_t *set);
+
+#endif

@@ -1,0 +1,395 @@
+/*
+ * The full-text index behind its asks: what it answers is what reading every message answers, whatever part of the mail
+ * is indexed, while mail comes and goes, after a restart and a rebuild; and a damaged page is no empty answer.
+ */
+#include "store_help.h"
+#include "inspect/inspect.h"
+#include "mail/charset.h"
+#include "store/search_verify.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unicode/ucnv.h>
+#include <unistd.h>
+
+static struct store_kit kit;
+static int64_t taro, jiro;
+
+static int set_up(void **state)
+{
+	store_kit_make(&kit);
+	if (store_kit_open(&kit, 4) != OK)
+		return 1;
+	store_kit_must(&kit, "domain.add", "{\"domain\":\"here.example\"}");
+	taro = store_kit_must(&kit, "account.add", "{\"address\":\"taro@here.example\"}");
+	jiro = store_kit_must(&kit, "account.add", "{\"address\":\"jiro@here.example\"}");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	store_kit_close(&kit);
+	store_kit_remove(&kit);
+	arena_free(&mem);
+	return 0;
+}
+
+/* ---- random mail ---- */
+
+static uint64_t seed = 42;
+static unsigned any(unsigned n)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(seed >> 33) % n;
+}
+
+static const char *const words[] = {"見積書", "請求書", "東京都", "京都", "サーバー", "サーバ", "ﾊﾝｶｸ",
+    "会議", "の", "を", "invoice", "Voice", "meeting", "Straße", "the", "quick", "関所", "髙橋", "高橋",
+    "ＡＢＣ", "abc", "データ", "2026年", "佐々木", "ﾃﾞｰﾀ", "きょう", "キョウ"};
+
+static void put_words(struct buf *b, unsigned n)
+{
+	static const char *const gaps[] = {" ", "", "", ", ", "、", "\r\n"};
+	while (n--) {
+		buf_puts(b, words[any(COUNT(words))]);
+		buf_puts(b, n ? gaps[any(COUNT(gaps))] : "");
+	}
+}
+
+static void put_coded(struct buf *b, struct slice text, const char *charset)
+{
+	UErrorCode err = U_ZERO_ERROR;
+	BUF_LOCAL(out, 1000000);
+	BUF_LOCAL(base64, 2000000);
+	char *p = buf_room(&out, text.n * 4 + 100);
+	int32_t n =
+	    ucnv_convert(charset, "UTF-8", p, (int32_t)(text.n * 4 + 100), text.p, (int32_t)text.n, &err);
+	assert_true(U_SUCCESS(err));
+	buf_wrote(&out, (size_t)n);
+	buf_base64(&base64, buf_slice(&out));
+	for (size_t i = 0; i < base64.n; i += 76) {
+		buf_put(b, slice_sub(buf_slice(&base64), i, 76));
+		buf_puts(b, "\r\n");
+	}
+}
+
+static void make_message(struct buf *b, unsigned number)
+{
+	static const char *const charsets[] = {"UTF-8", "ISO-2022-JP", "Shift_JIS", "EUC-JP", "UTF-16LE"};
+	const char *charset = charsets[any(COUNT(charsets))];
+	BUF_LOCAL(text, 100000);
+	BUF_LOCAL(subject, 1000);
+	put_words(&subject, 1 + any(4));
+	for (size_t i = 0; i < subject.n; i++)
+		if (subject.p[i] == '\r' || subject.p[i] == '\n')
+			subject.p[i] = ' ';
+	buf_printf(b,
+	    "From: %s <a%u@else.example>\r\nTo: taro@here.example\r\nMessage-ID: "
+	    "<%u.x@else.example>\r\nSubject: =?UTF-8?B?",
+	    words[any(5)], any(7), number);
+	buf_base64(b, buf_slice(&subject));
+	buf_puts(b, "?=\r\nReceived: from secret.example\r\nMIME-Version: 1.0\r\n");
+	bool html = !any(4);
+	put_words(&text, 1 + any(any(10) ? 40 : 2000));
+	if (html) {
+		BUF_LOCAL(wrapped, 200000);
+		buf_puts(&wrapped, "<html><body><p>");
+		buf_put(&wrapped, buf_slice(&text));
+		buf_puts(&wrapped, "</p></body></html>");
+		buf_clear(&text);
+		buf_put(&text, buf_slice(&wrapped));
+	}
+	if (strcmp(charset, "UTF-16LE") == 0 && html)
+		charset = "UTF-8";
+	buf_printf(b, "Content-Type: text/%s; charset=%s\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+	    html ? "html" : "plain", charset);
+	put_coded(b, buf_slice(&text), charset);
+}
+
+/* ---- what is known to be there ---- */
+
+#define MOST 1200
+static struct {
+	struct buf doc; /* folded, by the same reader */
+	bool gone;
+	uint32_t uid;
+} all[MOST];
+static unsigned count;
+
+static void deliver_some(struct ipc *mx, unsigned n)
+{
+	while (n--) {
+		BUF_LOCAL(message, 1000000);
+		make_message(&message, count);
+		assert_int_equal(
+		    kit_deliver_text(&kit, mx,
+			&(struct kit_envelope){.from = "a@else.example", .to = {"taro@here.example"}},
+			buf_z(&message)),
+		    OK);
+		ARENA_LOCAL(a, (size_t)16 << 20);
+		Sekisho__Facts *facts;
+		unsigned notes;
+		assert_int_equal(mail_facts_extract(buf_slice(&message), &a, &facts), OK);
+		buf_init(&all[count].doc, LIMIT_SEARCH_TEXT);
+		inspect_doc_make(buf_slice(&message), facts, ~0u, &all[count].doc, &notes);
+		all[count].uid = count + 1;
+		count++;
+	}
+}
+
+static void make_needle(struct buf *text, struct inspect_needle *n)
+{
+	static const char *const fields[] = {"subject", "from", "to", "message-id", "received", "none"};
+	BUF_LOCAL(raw, 10000);
+	buf_clear(text);
+	if (any(5)) {
+		put_words(&raw, 1 + any(3));
+	} else {
+		struct slice doc = buf_slice(&all[any(count)].doc);
+		buf_put(&raw, slice_sub(doc, any((unsigned)doc.n), 1 + any(20)));
+	}
+	BUF_LOCAL(clean, 10000);
+	mail_utf8_decode(buf_slice(&raw), &clean);
+	mail_text_fold(buf_slice(&clean), text);
+	*n = (struct inspect_needle){
+	    .where = any(3), .field = slice_str(fields[any(COUNT(fields))]), .text = buf_slice(text)};
+}
+
+static enum result ask_search(struct ipc *c, const struct inspect_needle *n, bool *found)
+{
+	Sekisho__SearchAsk ask = SEKISHO__SEARCH_ASK__INIT;
+	Sekisho__SearchNeedle needle = SEKISHO__SEARCH_NEEDLE__INIT, *list[] = {&needle};
+	Sekisho__SearchAnswer *answer = NULL;
+	needle.where = n->where;
+	needle.field = arena_z(&mem, n->field);
+	needle.text = arena_z(&mem, n->text);
+	ask.needles = list;
+	ask.n_needles = 1;
+	enum result r = ASK(c, SEARCH, &ask, &answer);
+	for (;;) {
+		for (size_t i = 0; r == OK && i < answer->n_uids; i++)
+			for (uint32_t k = 0; k < answer->uids[i]->count; k++)
+				if (answer->uids[i]->first + k <= MOST)
+					found[answer->uids[i]->first + k] = true;
+		if (r != OK || !c->more)
+			return r;
+		r = ipc_more(c, &mem, &answer, NULL);
+	}
+}
+
+static unsigned compare(struct ipc *c, unsigned rounds)
+{
+	BUF_LOCAL(text, 100000);
+	unsigned hits = 0;
+	while (rounds--) {
+		struct inspect_needle n;
+		bool found[MOST + 1] = {0};
+		make_needle(&text, &n);
+		if (n.where != INSPECT_IN_HEADER)
+			n.field = SLICE_NONE;
+		assert_int_equal(ask_search(c, &n, found), OK);
+		for (unsigned i = 0; i < count; i++) {
+			bool want = inspect_doc_match(buf_slice(&all[i].doc), &n);
+			if (!all[i].gone && want != found[all[i].uid])
+				fail_msg("uid %u: where %d '%.*s' '%.*s' %s", all[i].uid, n.where,
+				    SLICE_ARG(n.field), SLICE_ARG(n.text), want ? "missed" : "found wrongly");
+			hits += want;
+		}
+		arena_reset(&mem);
+	}
+	return hits;
+}
+
+static void wait_indexed(int64_t account)
+{
+	for (unsigned i = 0; i < 600; i++) {
+		search_now(kit.store->search, account);
+		usleep(50000);
+		READER r = reader_begin(kit.store);
+		int64_t index = DB_NUMBER(r.db, 0, SEARCH_INDEX, DI(account), DI(SEARCH_SERVING));
+		if (index && !search_due_count(r.db, account, index) &&
+		    !DB_NUMBER(r.db, 0, SEARCH_INDEX, DI(account), DI(SEARCH_BUILDING)))
+			return;
+	}
+	fail_msg("never indexed");
+}
+
+static void verify_good(int64_t account, uint64_t checked)
+{
+	struct search_verdict v = {0};
+	READER r = reader_begin(kit.store);
+	assert_int_equal(search_verify(kit.store, r.db, account, true, &v), OK);
+	assert_int_equal(v.missing.n + v.differ.n + v.damaged, 0);
+	assert_int_equal(v.checked, checked);
+	search_list_free(&v.missing);
+	search_list_free(&v.differ);
+}
+
+static void index_is_reading(void **state)
+{
+	struct ipc mx = store_kit_channel(&kit, PEER_MX), c = store_kit_login(&kit, (uint64_t)taro, "imap");
+	unsigned hits = 0;
+	do_select(&c, "INBOX");
+	deliver_some(&mx, 20);
+	hits += compare(&c, 60); /* nothing is indexed */
+	for (unsigned i = 0; i < 10; i++) {
+		deliver_some(&mx, 50);
+		hits += compare(&c, 40); /* some is */
+	}
+	wait_indexed(taro);
+	hits += compare(&c, 400);
+	verify_good(taro, count);
+	deliver_some(&mx, 10);
+	hits += compare(&c, 60);
+	/* half of them go */
+	for (unsigned i = 0; i < count; i += 2)
+		all[i].gone = true;
+	for (unsigned i = 0; i < count; i += 2) {
+		Sekisho__ExpungeAsk ask = SEKISHO__EXPUNGE_ASK__INIT;
+		ask.uids = one_run(all[i].uid, 1);
+		ask.n_uids = 1;
+		ask.any_flag = true;
+		assert_int_equal(ASK(&c, EXPUNGE, &ask, NULL), OK);
+	}
+	search_look_around(kit.store->search);
+	usleep(1500000);
+	wait_indexed(taro);
+	hits += compare(&c, 200);
+	verify_good(taro, count / 2);
+	print_message("%u needles found\n", hits);
+	assert_true(hits > 5000);
+	ipc_close(&mx);
+	ipc_close(&c);
+}
+
+/* What was copied or moved is found where it is, and is read once only. */
+static void copies(void **state)
+{
+	struct ipc c = store_kit_login(&kit, (uint64_t)taro, "imap");
+	do_select(&c, "INBOX");
+	assert_int_equal(do_create(&c, "Archive2", ""), OK);
+	Sekisho__CopyAsk ask = SEKISHO__COPY_ASK__INIT;
+	ask.uids = one_run(1, 100);
+	ask.n_uids = 1;
+	ask.to = (char *)(uintptr_t) "Archive2";
+	assert_int_equal(ASK(&c, COPY, &ask, NULL), OK);
+	wait_indexed(taro);
+	do_select(&c, "Archive2");
+	bool found[MOST + 1] = {0};
+	struct inspect_needle n = {
+	    .where = INSPECT_IN_HEADER, .field = SLICE("message-id"), .text = SLICE("x@else.example")};
+	assert_int_equal(ask_search(&c, &n, found), OK);
+	for (unsigned i = 1; i <= 50; i++)
+		assert_true(found[i]);
+	assert_false(found[51]);
+	verify_good(taro, count / 2 + 50);
+	ipc_close(&c);
+}
+
+static void rebuilt_and_restarted(void **state)
+{
+	store_kit_must(&kit, "index.rebuild", "{\"address\":\"taro@here.example\"}");
+	struct ipc c = store_kit_login(&kit, (uint64_t)taro, "imap"), mx = store_kit_channel(&kit, PEER_MX);
+	do_select(&c, "INBOX");
+	compare(&c, 20);
+	deliver_some(&mx, 40);
+	compare(&c, 20);
+	usleep(1500000);
+	wait_indexed(taro);
+	compare(&c, 100);
+	ipc_close(&c);
+	ipc_close(&mx);
+	store_kit_close(&kit);
+	assert_int_equal(store_kit_open(&kit, 4), OK);
+	c = store_kit_login(&kit, (uint64_t)taro, "imap");
+	do_select(&c, "INBOX");
+	compare(&c, 100);
+	json_t *status =
+	    store_kit_admin(&kit, "index.status", "{\"address\":\"taro@here.example\"}", &(enum result){OK});
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(status, 0), "waiting")), 0);
+	json_decref(status);
+	ipc_close(&c);
+}
+
+static bool file_has(const char *path, struct slice what)
+{
+	FD_LOCAL fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || !st.st_size)
+		return false;
+	char *p = malloc((size_t)st.st_size);
+	assert_non_null(p);
+	bool has = fd_pread_all(fd, p, (size_t)st.st_size, 0) == OK &&
+		   slice_search(slice_of(p, (size_t)st.st_size), what) >= 0;
+	free(p);
+	return has;
+}
+
+static bool disk_has(const char *dir, struct slice what)
+{
+	bool has = false;
+	DIR *d = opendir(dir);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		char path[600];
+		snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+		has |= e->d_name[0] != '.' &&
+		       (e->d_type == DT_DIR ? disk_has(path, what) : file_has(path, what));
+	}
+	if (d)
+		closedir(d);
+	return has;
+}
+
+/* Only the account's own mail, and never words on the disk. */
+static void others_and_strings(void **state)
+{
+	struct ipc c = store_kit_login(&kit, (uint64_t)jiro, "imap");
+	bool found[MOST + 1] = {0};
+	do_select(&c, "INBOX");
+	assert_int_equal(ask_search(&c, &(struct inspect_needle){.text = SLICE("a")}, found), OK);
+	for (unsigned i = 0; i <= MOST; i++)
+		assert_false(found[i]);
+	ipc_close(&c);
+	assert_false(disk_has(kit.dir, SLICE("meeting")));
+	assert_false(disk_has(kit.dir, SLICE("請求書")));
+	assert_true(disk_has(kit.dir, SLICE("here.example")) || getenv("SEKISHO_TEST_DATABASE"));
+}
+
+static enum result break_page(struct job *j, struct db *db)
+{
+	(void)j;
+	int64_t id = DB_NUMBER(db, 0, SEARCH_PAGES_SOME, DI(0), DI(INT64_MAX), DI(1));
+	DB_RUN(db, SEARCH_PAGES_REMOVE, DI(id), DI(id));
+	return OK;
+}
+
+static void damage_is_said(void **state)
+{
+	struct job j = {.store = kit.store, .apply = break_page};
+	assert_int_equal(writer_wait(kit.store->writer, &j), OK);
+	struct ipc c = store_kit_login(&kit, (uint64_t)taro, "imap");
+	bool found[MOST + 1] = {0};
+	do_select(&c, "INBOX");
+	assert_int_equal(ask_search(&c, &(struct inspect_needle){.text = SLICE("meeting")}, found), LATER);
+	struct search_verdict v = {0};
+	{
+		READER r = reader_begin(kit.store);
+		assert_int_equal(search_verify(kit.store, r.db, taro, false, &v), OK);
+		assert_int_equal(v.damaged, 1);
+		search_list_free(&v.missing);
+	}
+	store_kit_must(&kit, "index.rebuild", "{\"address\":\"taro@here.example\"}");
+	usleep(1500000);
+	wait_indexed(taro);
+	compare(&c, 50);
+	ipc_close(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(index_is_reading), cmocka_unit_test(copies),
+	    cmocka_unit_test(rebuilt_and_restarted), cmocka_unit_test(others_and_strings),
+	    cmocka_unit_test(damage_is_said)};
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
