@@ -202,7 +202,8 @@ void imap_box_keywords(struct imap *s, char *const *names, size_t n, bool tell)
 	} else if (!tell) {
 		return;
 	}
-	tell_flags(s);
+	if (!box->quiet)
+		tell_flags(s);
 }
 
 void imap_put_fetch_start(struct imap *s, uint32_t seq, uint32_t uid)

@@ -179,6 +179,14 @@ static enum result tell_vanished(struct imap *s, const struct imap_fetch *q, con
 	return imap_sync_since(s, q->changed_since, &named, false);
 }
 
+/* RFC 9394 3.3: the page is cut first, CHANGEDSINCE looks at what is in it. */
+static bool cut_page(struct imap *s, const struct imap_fetch *q, struct runs *uids)
+{
+	struct runs known;
+	return !q->paged || (imap_uidmap_known(&s->box->map, uids, &s->arena, &known) &&
+				imap_partial_runs(&q->page, &known, &s->arena, uids));
+}
+
 enum result imap_fetch(struct imap *s, struct imap_args *p)
 {
 	struct runs set = {0}, uids = {0};
@@ -193,6 +201,8 @@ enum result imap_fetch(struct imap *s, struct imap_args *p)
 	imap_fetch_parse(p, &q);
 	if (!saved && p->c.err == OK && !imap_box_resolve(s, &set, s->uid, &uids))
 		imap_args_fail(p, "No such message");
+	if (q.paged && !s->uid)
+		imap_args_fail(p, "PARTIAL needs UID FETCH");
 	if (q.vanished && !(s->uid && (s->enabled & IMAP_QRESYNC)))
 		imap_args_fail(p, "VANISHED needs UID FETCH and QRESYNC");
 	if (imap_args_done(p) != OK)
@@ -206,6 +216,8 @@ enum result imap_fetch(struct imap *s, struct imap_args *p)
 	    .changed_since = q.changed_since,
 	    .mark_seen = q.mark_seen && !s->box->examine};
 	enum result r = q.vanished ? tell_vanished(s, &q, saved ? &uids : &set) : OK;
+	if (r == OK && !cut_page(s, &q, &uids))
+		r = FULL;
 	if (r == OK)
 		r = imap_rows(s, &ask, put_row, &q);
 	if (r == STOP || stream_state(s->base.stream) != OK)

@@ -4,6 +4,7 @@
 #ifndef IMAP_FETCH_H
 #define IMAP_FETCH_H
 
+#include "partial.h"
 #include "session.h"
 
 enum imap_item {
@@ -54,6 +55,8 @@ struct imap_fetch {
 	bool mark_seen;
 	bool unknown_encoding; /* a part had one that nobody knows: the command ends with NO [UNKNOWN-CTE] */
 	bool since, vanished;  /* CHANGEDSINCE, VANISHED: RFC 7162 */
+	bool paged;            /* RFC 9394: only `page` of them */
+	struct imap_partial page;
 	uint64_t changed_since;
 };
 

@@ -231,6 +231,9 @@ static void parse_modifiers(struct imap_args *p, struct imap_fetch *q)
 			q->items |= ITEM_MODSEQ;
 		} else if (cursor_try_word(&p->c, SLICE("VANISHED"))) {
 			q->vanished = true;
+		} else if (!q->paged && cursor_try_word(&p->c, SLICE("PARTIAL "))) {
+			q->paged = true;
+			imap_partial_parse(p, &q->page);
 		} else {
 			imap_args_fail(p, "Unknown FETCH modifier");
 		}

@@ -18,7 +18,7 @@
  *     fetch*.c section.c binary.c envelope.c bodystructure.c          FETCH
  *     search*.c          SEARCH: its grammar, its evaluation, its answers
  *     cards.c            what store keeps ready of many messages: for SEARCH, SORT, THREAD
- *     sort.c thread*.c   SORT, THREAD
+ *     sort.c thread*.c   SORT, THREAD                                 multisearch.c filter.c  ESEARCH IN
  *     flags.c copy.c     STORE; COPY, MOVE, EXPUNGE
  *     append.c draft.c catenate.c url.c   APPEND and REPLACE
  *
@@ -27,7 +27,7 @@
  * ENABLE, 5182 SEARCHRES, 5256 SORT and THREAD, 5258 LIST-EXTENDED, 5267 ESORT, 5819 LIST-STATUS, 5957
  * SORT=DISPLAY, 6154 SPECIAL-USE, 6851 MOVE, 6855 UTF8=ACCEPT, 7162 CONDSTORE and QRESYNC, 7888 LITERAL+,
  * 7889 APPENDLIMIT, 8438 STATUS=SIZE, 8440 LIST-MYRIGHTS, 8474 OBJECTID, 8508 REPLACE, 8514 SAVEDATE, 8970
- * PREVIEW, 9208 QUOTA.
+ * PREVIEW, 9208 QUOTA, 7377 MULTISEARCH, 9394 PARTIAL.
  */
 #ifndef IMAP_H
 #define IMAP_H

@@ -9,6 +9,7 @@
 #define IMAP_SEARCH_H
 
 #include "cards.h"
+#include "partial.h"
 #include "session.h"
 
 enum imap_key_kind {
@@ -68,18 +69,14 @@ enum imap_return {
 	RETURN_PARTIAL = 32
 };
 
-/* RFC 9394: results number first to last, from the end when `backwards`; first <= last. */
-struct imap_partial {
-	uint32_t first, last;
-	bool backwards;
-};
-
 struct imap_search {
 	struct imap_key *root;
 	unsigned wanted; /* bits of enum imap_return; 0: the old "* SEARCH" */
 	bool esearch;
 	bool modseq; /* MODSEQ was asked for: the answer shows the highest */
 	bool bad_charset;
+	bool numbers;        /* sequence numbers or "$" stand in it */
+	const char *mailbox; /* RFC 7377: the answer names it; NULL: not */
 	struct imap_partial partial;
 	unsigned needles; /* keys that scan may be asked */
 	struct imap_key *needle[32];
@@ -91,9 +88,9 @@ struct imap_search {
 void imap_search_parse(struct imap *s, struct imap_args *p, struct imap_search *q);
 /* Its parts: "RETURN (...) " if it is there; a charset, which is then required; the keys. */
 void imap_search_parse_return(struct imap_args *p, struct imap_search *q);
+/* [CHARSET x] and the keys; adds to q. */
+void imap_search_parse_keys(struct imap *s, struct imap_args *p, struct imap_search *q);
 void imap_search_parse_program(struct imap *s, struct imap_args *p, struct imap_search *q);
-/* "1:100", "-1:-100" */
-void imap_partial_parse(struct imap_args *p, struct imap_partial *out);
 /* False, and answered, when what was parsed cannot be searched for; the answer's result in *r. */
 bool imap_search_parsed(struct imap *s, struct imap_args *p, const struct imap_search *q, enum result *r);
 
@@ -130,15 +127,14 @@ NODISCARD enum result imap_search_hunt(struct imap *s, struct imap_hunt *h);
 
 /* ---- search_answer.c ---- */
 
-/* The part of n results that PARTIAL names: [*from, *from + *count) counted from 0, none when it lies outside. */
-void imap_partial_cut(const struct imap_partial *q, size_t n, size_t *from, size_t *count);
-void imap_put_partial(struct stream *out, const struct imap_partial *q);
 /* "* ESEARCH (TAG x) [UID]" */
-void imap_put_esearch(struct imap *s);
+void imap_put_esearch(struct imap *s, const struct imap_search *q);
 /* RFC 5182: what "$" stands for from now on. */
 void imap_search_save(struct imap *s, const struct runs *uids);
 /* The results of SEARCH, and its tagged reply. */
 enum result imap_search_answer(struct imap *s, struct imap_hunt *h);
+/* The results alone. */
+NODISCARD enum result imap_search_tell(struct imap *s, struct imap_hunt *h);
 /* UIDs found, as the client wants them named. */
 bool imap_search_numbers(struct imap *s, const struct runs *uids, struct runs *out);
 

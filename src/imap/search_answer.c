@@ -64,54 +64,25 @@ static uint64_t shown_modseq(const struct imap_hunt *h)
 	}
 }
 
-void imap_partial_cut(const struct imap_partial *q, size_t n, size_t *from, size_t *count)
-{
-	size_t first = q->first, last = MIN((size_t)q->last, n);
-	*from = *count = 0;
-	if (first > last)
-		return;
-	*count = last - first + 1;
-	*from = q->backwards ? n - last : first - 1;
-}
-
-void imap_put_partial(struct stream *out, const struct imap_partial *q)
-{
-	const char *sign = q->backwards ? "-" : "";
-	stream_printf(out, " PARTIAL (%s%u:%s%u ", sign, q->first, sign, q->last);
-}
-
-void imap_put_esearch(struct imap *s)
+void imap_put_esearch(struct imap *s, const struct imap_search *q)
 {
 	struct stream *out = s->base.stream;
 	stream_put(out, SLICE("* ESEARCH (TAG "));
 	imap_put_string(out, s->tag);
-	stream_puts(out, s->uid ? ") UID" : ")");
-}
-
-/* The part of a tidy set that PARTIAL names. */
-static bool cut_partial(
-    const struct imap_partial *q, const struct runs *all, struct arena *a, struct runs *out)
-{
-	size_t skip, left;
-	*out = (struct runs){0};
-	imap_partial_cut(q, imap_runs_count(all), &skip, &left);
-	for (size_t i = 0; i < all->n && left; i++) {
-		size_t n = (size_t)(all->v[i].last - all->v[i].first) + 1, from = MIN(skip, n);
-		size_t take = MIN(left, n - from);
-		skip -= from;
-		left -= take;
-		if (take && !imap_runs_add(out, a, all->v[i].first + (uint32_t)from,
-				all->v[i].first + (uint32_t)(from + take - 1)))
-			return false;
+	if (q->mailbox) {
+		stream_put(out, SLICE(" MAILBOX "));
+		imap_put_mailbox(out, slice_str(q->mailbox), s->enabled & IMAP_UTF8);
+		stream_put(out, SLICE(" UIDVALIDITY "));
+		imap_put_number(out, s->box->uidvalidity);
 	}
-	return true;
+	stream_puts(out, s->uid ? ") UID" : ")");
 }
 
 static void answer_partial(struct imap *s, const struct imap_hunt *h, const struct runs *numbers)
 {
 	struct stream *out = s->base.stream;
 	struct runs part;
-	if (!cut_partial(&h->q->partial, numbers, &s->arena, &part))
+	if (!imap_partial_runs(&h->q->partial, numbers, &s->arena, &part))
 		part.n = 0;
 	imap_put_partial(out, &h->q->partial);
 	if (part.n)
@@ -125,7 +96,7 @@ static void answer_esearch(struct imap *s, const struct imap_hunt *h, const stru
 {
 	struct stream *out = s->base.stream;
 	unsigned wanted = h->q->wanted;
-	imap_put_esearch(s);
+	imap_put_esearch(s, h->q);
 	if (numbers->n) {
 		if (wanted & RETURN_MIN)
 			put_return(s, " MIN ", numbers->v[0].first);
@@ -169,7 +140,7 @@ static bool save(struct imap *s, const struct imap_search *q, const struct runs 
 		return true;
 	}
 	uint32_t min = uids->v[0].first, max = uids->v[uids->n - 1].last;
-	if (q->wanted & RETURN_PARTIAL && !cut_partial(&q->partial, uids, &s->arena, &kept))
+	if (q->wanted & RETURN_PARTIAL && !imap_partial_runs(&q->partial, uids, &s->arena, &kept))
 		return false;
 	if ((q->wanted & RETURN_MIN && !imap_runs_add(&kept, &s->arena, min, min)) ||
 	    (q->wanted & RETURN_MAX && !imap_runs_add(&kept, &s->arena, max, max)))
@@ -179,16 +150,21 @@ static bool save(struct imap *s, const struct imap_search *q, const struct runs 
 	return true;
 }
 
-enum result imap_search_answer(struct imap *s, struct imap_hunt *h)
+enum result imap_search_tell(struct imap *s, struct imap_hunt *h)
 {
 	struct runs numbers;
 	if (!imap_search_numbers(s, &h->found, &numbers))
-		return imap_no(s, "LIMIT", "Too much");
+		return FULL;
 	if (h->q->wanted & RETURN_SAVE && !save(s, h->q, &h->found))
-		return imap_no(s, "LIMIT", "Too much");
+		return FULL;
 	if (!h->q->esearch)
 		answer_plain(s, h, &numbers);
 	else if (h->q->wanted != RETURN_SAVE)
 		answer_esearch(s, h, &numbers);
-	return imap_ok(s, "Done");
+	return OK;
+}
+
+enum result imap_search_answer(struct imap *s, struct imap_hunt *h)
+{
+	return imap_search_tell(s, h) == OK ? imap_ok(s, "Done") : imap_no(s, "LIMIT", "Too much");
 }

@@ -110,6 +110,7 @@ static void take_text(struct parse *x, struct imap_key *k)
 static void take_set(struct parse *x, struct imap_key *k)
 {
 	bool uids = k->kind == KEY_UID;
+	x->q->numbers |= !uids;
 	const struct uidmap *map = &x->s->box->map;
 	if (!uids && x->s->enabled & IMAP_UIDONLY)
 		imap_args_fail(x->p, IMAP_UIDREQUIRED);
@@ -123,6 +124,7 @@ static void take_set(struct parse *x, struct imap_key *k)
 static struct imap_key *saved_key(struct parse *x)
 {
 	struct imap_key *k = new_key(x, KEY_UID);
+	x->q->numbers = true;
 	for (size_t i = 0; k && i < x->s->box->saved_n; i++)
 		if (!imap_runs_add(&k->set, x->p->arena, x->s->box->saved[i].first, x->s->box->saved[i].last))
 			imap_args_fail(x->p, "Too much");
@@ -265,20 +267,6 @@ static const struct {
 } returns[] = {{"MIN", RETURN_MIN}, {"MAX", RETURN_MAX}, {"ALL", RETURN_ALL}, {"COUNT", RETURN_COUNT},
     {"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL}};
 
-void imap_partial_parse(struct imap_args *p, struct imap_partial *out)
-{
-	out->backwards = imap_args_try(p, '-');
-	uint32_t a = imap_args_number(p);
-	imap_args_need(p, ':');
-	if (out->backwards)
-		imap_args_need(p, '-');
-	uint32_t b = imap_args_number(p);
-	if (!a || !b)
-		imap_args_fail(p, "Results are counted from 1");
-	out->first = MIN(a, b);
-	out->last = MAX(a, b);
-}
-
 static void take_return(struct imap_args *p, struct imap_search *q)
 {
 	struct slice word = imap_args_word(p);
@@ -322,15 +310,21 @@ static void take_charset(struct parse *x)
 	x->q->bad_charset = x->p->c.err == OK && !mail_charset_find(name, &x->charset);
 }
 
-void imap_search_parse(struct imap *s, struct imap_args *p, struct imap_search *q)
+void imap_search_parse_keys(struct imap *s, struct imap_args *p, struct imap_search *q)
 {
 	struct parse x = {.s = s, .p = p, .q = q, .charset = {.kind = MAIL_CS_UTF8}};
-	*q = (struct imap_search){0};
-	imap_args_space(p);
-	imap_search_parse_return(p, q);
+	q->needles = 0;
 	if (cursor_try_word(&p->c, SLICE("CHARSET ")))
 		take_charset(&x);
 	q->root = parse_keys(&x);
+}
+
+void imap_search_parse(struct imap *s, struct imap_args *p, struct imap_search *q)
+{
+	*q = (struct imap_search){0};
+	imap_args_space(p);
+	imap_search_parse_return(p, q);
+	imap_search_parse_keys(s, p, q);
 }
 
 void imap_search_parse_program(struct imap *s, struct imap_args *p, struct imap_search *q)

@@ -101,6 +101,39 @@ static enum result open_box(
 	}
 }
 
+enum result imap_box_peek(struct imap *s, struct slice name)
+{
+	Sekisho__SelectAnswer *answer;
+	enum result r = open_box(s, name, true, &answer);
+	if (r != OK)
+		return r;
+	s->box->quiet = true;
+	s->box->id = answer->mailbox->id;
+	s->box->uidvalidity = answer->mailbox->uidvalidity;
+	s->box->modseq = answer->status->highestmodseq;
+	s->box->uidnext = MAX(answer->status->uidnext, imap_uidmap_last(&s->box->map) + 1);
+	imap_box_keywords(s, answer->keywords, answer->n_keywords, false);
+	return OK;
+}
+
+enum result imap_box_again(struct imap *s, struct slice name)
+{
+	struct imap_box *own = s->box;
+	Sekisho__SelectAnswer *answer;
+	s->box = NULL;
+	enum result r = open_box(s, name, own->examine, &answer);
+	if (r == OK && answer->mailbox->id != own->id)
+		r = GONE;
+	imap_box_free(s);
+	s->box = own;
+	if (r != OK)
+		return r;
+	if (answer->recent_from && answer->recent_from < answer->status->uidnext)
+		imap_box_add_recent(own, answer->recent_from, answer->status->uidnext - 1);
+	s->store.notes |= NOTE_MAILBOX; /* what happened meanwhile was noted to nobody */
+	return OK;
+}
+
 static void put_number_code(struct imap *s, const char *code, uint64_t n, const char *text)
 {
 	stream_put(s->base.stream, SLICE("* OK ["));

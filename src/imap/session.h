@@ -46,6 +46,7 @@ struct imap_box {
 	uint32_t uidnext; /* UIDs below it were announced or never existed */
 	uint64_t modseq;  /* everything up to it was told */
 	bool examine;
+	bool quiet;      /* never told about */
 	char rights[24]; /* of RFC 4314, as letters */
 	struct uidmap map;
 	char **keywords; /* names of keyword bit 0, 1, ... */
@@ -134,7 +135,15 @@ char **imap_keywords_pack(struct arena *a, const struct imap_flags *f);
 /* acl.c */
 void imap_put_myrights(struct imap *s, struct slice mailbox, const char *rights);
 
+/* select.c */
+/* Makes s->box of a mailbox that is looked into and never told about: what happens in it is not news to this client. */
+NODISCARD enum result imap_box_peek(struct imap *s, struct slice name);
+/* After that: s->box is selected again in store, where it has this name. GONE: it is not there any more. */
+NODISCARD enum result imap_box_again(struct imap *s, struct slice name);
+
 /* sync.c */
+/* "* BYE", for the selected mailbox is not there any more: STOP. */
+enum result imap_sync_gone(struct imap *s);
 /* Asks what happened and tells it; nothing unless a note came. Not OK: the session must end (BYE was said). */
 enum result imap_sync(struct imap *s);
 /*

@@ -240,7 +240,7 @@ static void answer_extended(struct imap *s, const struct imap_hunt *h, const str
 {
 	struct stream *out = s->base.stream;
 	unsigned wanted = h->q->wanted;
-	imap_put_esearch(s);
+	imap_put_esearch(s, h->q);
 	if (wanted & RETURN_MIN && o->n)
 		put_return(s, " MIN ", number_at(s, o, 0));
 	if (wanted & RETURN_MAX && o->n)

@@ -82,26 +82,10 @@ static void put_expunges(struct imap *s, const struct runs *uids)
 		}
 }
 
-/* Those of the vanished that this client has been told of. */
-static bool known_of(struct imap *s, const struct runs *uids, struct runs *known)
-{
-	const struct uidmap *map = &s->box->map;
-	*known = (struct runs){0};
-	for (size_t i = 0; i < uids->n; i++)
-		for (uint32_t k = imap_uidmap_run_at(map, uids->v[i].first);
-		     k < map->n && map->v[k].uid <= uids->v[i].last; k++) {
-			uint32_t from = MAX(map->v[k].uid, uids->v[i].first);
-			uint32_t to = MIN(map->v[k].uid + (map->v[k].count - 1), uids->v[i].last);
-			if (!imap_runs_add(known, &s->arena, from, to))
-				return false;
-		}
-	return true;
-}
-
 void imap_sync_vanished(struct imap *s, const struct runs *uids)
 {
 	struct runs known;
-	if (!known_of(s, uids, &known) || !known.n)
+	if (!imap_uidmap_known(&s->box->map, uids, &s->arena, &known) || !known.n)
 		return;
 	if (s->enabled & (IMAP_QRESYNC | IMAP_UIDONLY)) {
 		stream_put(s->base.stream, SLICE("* VANISHED "));
@@ -226,6 +210,12 @@ static enum result ended(struct imap *s, const char *why)
 	return STOP;
 }
 
+enum result imap_sync_gone(struct imap *s)
+{
+	imap_bye(s, NULL, "The selected mailbox was deleted");
+	return STOP;
+}
+
 enum result imap_sync(struct imap *s)
 {
 	struct imap_box *box = s->box;
@@ -240,10 +230,8 @@ enum result imap_sync(struct imap *s)
 		s->store.notes |= NOTE_MAILBOX; /* another time */
 		return OK;
 	}
-	if (news.gone) {
-		imap_bye(s, NULL, "The selected mailbox was deleted");
-		return STOP;
-	}
+	if (news.gone)
+		return imap_sync_gone(s);
 	imap_sync_vanished(s, &news.vanished);
 	tell_added(s, &news);
 	tell_changes(s, &news, known_uidnext);

@@ -137,6 +137,20 @@ bool imap_uidmap_of_uids(
 	return true;
 }
 
+bool imap_uidmap_known(const struct uidmap *m, const struct runs *set, struct arena *a, struct runs *out)
+{
+	*out = (struct runs){0};
+	for (size_t i = 0; i < set->n; i++)
+		for (uint32_t k = imap_uidmap_run_at(m, set->v[i].first);
+		     k < m->n && m->v[k].uid <= set->v[i].last; k++) {
+			uint32_t from = MAX(m->v[k].uid, set->v[i].first);
+			uint32_t to = MIN(m->v[k].uid + (m->v[k].count - 1), set->v[i].last);
+			if (!imap_runs_add(out, a, from, to))
+				return false;
+		}
+	return true;
+}
+
 struct uidmap_walk imap_uidmap_walk(const struct uidmap *m, const struct runs *set)
 {
 	return (struct uidmap_walk){m, set, 0, set->n ? set->v[0].first : 0};

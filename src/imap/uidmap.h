@@ -41,6 +41,9 @@ bool imap_uidmap_of_seqs(
 bool imap_uidmap_of_uids(
     const struct uidmap *m, const struct runs *set, struct arena *a, struct runs *uids_out);
 
+/* Those of a tidy set that are there, run by run. False when the arena is full. */
+bool imap_uidmap_known(const struct uidmap *m, const struct runs *set, struct arena *a, struct runs *out);
+
 /* Walks over the messages of a set of UIDs (from imap_uidmap_of_...), some at a time. */
 struct uidmap_walk {
 	const struct uidmap *map;
