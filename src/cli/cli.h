@@ -10,6 +10,7 @@
  *   server.c  starting and stopping a server as a child                       demo.c    a small organisation to try
  *   config_verbs.c  the options and the manual pages                          explain.c reasoning without a server
  *   explain_sieve.c  a filter tried on a message
+ *   sieve.c   users' filters
  *   trace.c   one message's way in plain words        sample.c  the first mails of a demo
  *   man.c     the manual pages
  *

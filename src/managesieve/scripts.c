@@ -1,12 +1,10 @@
 /* scripts: what a user does with scripts. */
 #include "session.h"
 
-#define NAME_MOST 512
-
 /* RFC 5804 1.6: Unicode, without control characters and line or paragraph separators. */
 static bool name_ok(struct slice name)
 {
-	if (!name.n || name.n > NAME_MOST || !slice_is_utf8(name))
+	if (!name.n || name.n > LIMIT_SCRIPT_NAME || !slice_is_utf8(name))
 		return false;
 	for (size_t i = 0; i < name.n; i++) {
 		unsigned char c = (unsigned char)name.p[i];

@@ -1,5 +1,6 @@
 /* Accounts and domains. */
 #include "store/admin.h"
+#include "store/filter.h"
 #include "store/mailbox.h"
 
 /* ---- domains ---- */
@@ -174,6 +175,7 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	DB_RUN(db, ACCOUNT_REMOVE_THREADS, DI(a->account));
 	DB_RUN(db, IMPORTED_REMOVE, DI(a->account));
 	DB_RUN(db, ACCOUNT_REMOVE_ADDRESSES, DI(a->account));
+	filter_remove_account(db, a->account);
 	DB_RUN(db, ACCOUNT_REMOVE, DI(a->account));
 	a->after = end_sessions;
 	return OK;

@@ -42,7 +42,8 @@ static const char *tag_name(uint8_t tag)
 
 static bool is_number(uint8_t tag)
 {
-	return tag == TRACE_SIZE || tag == TRACE_CODE || tag == TRACE_ATTEMPT || tag == TRACE_MS;
+	return tag == TRACE_SIZE || tag == TRACE_CODE || tag == TRACE_ATTEMPT || tag == TRACE_MS ||
+	       tag == TRACE_LINE;
 }
 
 /* The template with the step's fields put in; what is missing is a dash. */

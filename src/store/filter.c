@@ -340,6 +340,13 @@ enum result filter_target(struct filtering *f, const struct target *to)
 
 /* ---- forgetting ---- */
 
+void filter_remove_account(struct db *db, int64_t account)
+{
+	scripts_remove(db, account);
+	DB_RUN(db, FILTER_MARKS_REMOVE, DI(account));
+	DB_RUN(db, FILTER_COUNTS_REMOVE, DI(account));
+}
+
 struct forgetting {
 	struct job job;
 	unsigned most, n;

@@ -45,6 +45,8 @@ NODISCARD enum result filter_target(struct filtering *f, const struct target *to
  */
 void filter_sender(struct store *s, struct db *db, struct slice ours, struct buf *room, struct slice *local,
     struct slice *domain);
+/* Scripts and all that was kept of their doings. */
+void filter_remove_account(struct db *db, int64_t account);
 /* Removes marks and counts that are over, up to `most`; false when none was left. The keeper's. */
 bool filter_forget_some(struct store *s, unsigned most);
 

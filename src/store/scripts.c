@@ -33,17 +33,30 @@ static enum result open_text(
 
 /* ---- reading ---- */
 
+static enum result read_script(struct store *s, struct db_rows *q, int64_t account, struct slice name,
+    struct arena *a, struct script *out)
+{
+	if (!db_next(q))
+		return db_result(q->db) == OK ? GONE : LATER;
+	*out = (struct script){.name = arena_dup(a, name),
+	    .account = account,
+	    .version = (uint32_t)db_int(q, 1),
+	    .broken = db_int(q, 2) != 0};
+	return open_text(s, account, db_octets(q, 0), a, &out->text);
+}
+
 enum result script_load(
     struct store *s, struct db *db, int64_t account, struct slice name, struct arena *a, struct script *out)
 {
 	DB_ROWS q = DB_QUERY(db, SCRIPT_GET, DI(account), DT(name));
-	if (!db_next(&q))
-		return db_result(db) == OK ? GONE : LATER;
-	*out = (struct script){.name = arena_dup(a, name),
-	    .account = account,
-	    .version = (uint32_t)db_int(&q, 1),
-	    .broken = db_int(&q, 2) != 0};
-	return open_text(s, account, db_octets(&q, 0), a, &out->text);
+	return read_script(s, &q, account, name, a, out);
+}
+
+enum result script_load_version(struct store *s, struct db *db, int64_t account, struct slice name,
+    int64_t version, struct arena *a, struct script *out)
+{
+	DB_ROWS q = DB_QUERY(db, SCRIPT_GET_VERSION, DI(account), DT(name), DI(version));
+	return read_script(s, &q, account, name, a, out);
 }
 
 struct slice script_active(struct db *db, int64_t account, struct arena *a)

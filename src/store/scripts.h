@@ -23,6 +23,8 @@ struct script {
 /* GONE: there is none; LATER: the database or the seal failed. `text` and `name` are in the arena. */
 NODISCARD enum result script_load(
     struct store *s, struct db *db, int64_t account, struct slice name, struct arena *a, struct script *out);
+NODISCARD enum result script_load_version(struct store *s, struct db *db, int64_t account, struct slice name,
+    int64_t version, struct arena *a, struct script *out);
 /* The name of the active one, in the arena; empty: none. */
 struct slice script_active(struct db *db, int64_t account, struct arena *a);
 
