@@ -40,6 +40,8 @@ void sieve_act_finish(struct sieve_runner *r)
 	/* Not from the arena: it must not be missing when that is full. */
 	r->out->keep = (struct sieve_action){
 	    .act = SIEVE_KEEP, .implicit = true, .mailbox = inbox_of(r->env), .edits = r->out->edit_count};
+	if (r->out->end != SIEVE_FAILED)
+		result_ignore(sieve_act_flags(r, NULL, &r->out->keep) ? OK : FULL);
 	*r->action_end = &r->out->keep;
 	r->out->action_count++;
 }
@@ -81,7 +83,8 @@ static struct sieve_action *store_into(
 
 enum sieve_flow sieve_run_keep(struct sieve_runner *r, const struct sieve_node *n)
 {
-	if (!store_into(r, n, SIEVE_KEEP, inbox_of(r->env)))
+	struct sieve_action *x = store_into(r, n, SIEVE_KEEP, inbox_of(r->env));
+	if (!x || !sieve_act_flags(r, n, x))
 		return SIEVE_FAIL;
 	r->keep_cancelled = true;
 	return SIEVE_GO;
@@ -98,7 +101,7 @@ enum sieve_flow sieve_run_discard(struct sieve_runner *r, const struct sieve_nod
 
 /* ---- fileinto ---- */
 
-static bool mailbox_name_valid(struct slice name)
+bool sieve_mailbox_valid(struct slice name)
 {
 	if (name.n == 0 || name.n > LIMIT_MAILBOX_NAME || !slice_is_utf8(name))
 		return false;
@@ -111,8 +114,8 @@ static bool mailbox_name_valid(struct slice name)
 bool sieve_check_fileinto(struct sieve_compiler *c, struct sieve_node *n)
 {
 	const struct sieve_text *t = n->pos[0]->texts;
-	if (t->pieces || mailbox_name_valid(t->text))
-		return true;
+	if (t->pieces || sieve_mailbox_valid(t->text))
+		return sieve_check_specialuse(c, n);
 	sieve_say(c, t->line, t->column, "invalid folder name");
 	return false;
 }
@@ -120,13 +123,21 @@ bool sieve_check_fileinto(struct sieve_compiler *c, struct sieve_node *n)
 enum sieve_flow sieve_run_fileinto(struct sieve_runner *r, const struct sieve_node *n)
 {
 	struct slice mailbox = sieve_arg_value(r, n->pos[0]);
-	if (!mailbox_name_valid(mailbox))
+	if (!sieve_mailbox_valid(mailbox))
 		return sieve_fail(
 		    r, n, "invalid folder name '" SLICE_FMT "'", SLICE_ARG(slice_sub(mailbox, 0, 80)));
 	if (slice_ieq(mailbox, SLICE("INBOX")))
 		mailbox = inbox_of(r->env);
-	if (!store_into(r, n, SIEVE_FILEINTO, mailbox))
+	struct sieve_action where = {.mailbox = mailbox};
+	enum sieve_flow flow = sieve_act_mailbox(r, n, &where);
+	if (flow != SIEVE_GO)
+		return flow;
+	struct sieve_action *x = store_into(r, n, SIEVE_FILEINTO, where.mailbox);
+	if (!x || !sieve_act_flags(r, n, x))
 		return SIEVE_FAIL;
+	x->mailbox_id = where.mailbox_id;
+	x->special_use = where.special_use;
+	x->create |= where.create;
 	r->keep_cancelled |= !sieve_tagged(n, SIEVE_TAG_COPY);
 	return SIEVE_GO;
 }
@@ -151,7 +162,7 @@ bool sieve_check_redirect(struct sieve_compiler *c, struct sieve_node *n)
 {
 	const struct sieve_text *t = n->pos[0]->texts;
 	struct slice address;
-	if (t->pieces || sieve_address_parse(t->text, c->a, &address))
+	if (t->pieces || sieve_tagged(n, SIEVE_TAG_LIST) || sieve_address_parse(t->text, c->a, &address))
 		return true;
 	sieve_say(c, t->line, t->column, "'" SLICE_FMT "' is not a mail address",
 	    SLICE_ARG(slice_sub(t->text, 0, 80)));
@@ -169,7 +180,10 @@ static bool redirected(const struct sieve_runner *r, struct slice address)
 enum sieve_flow sieve_run_redirect(struct sieve_runner *r, const struct sieve_node *n)
 {
 	struct slice text = sieve_arg_value(r, n->pos[0]), address;
-	if (!sieve_address_parse(text, r->a, &address))
+	bool list = sieve_tagged(n, SIEVE_TAG_LIST);
+	if (list)
+		address = text;
+	else if (!sieve_address_parse(text, r->a, &address))
 		return sieve_fail(
 		    r, n, "'" SLICE_FMT "' is not a mail address", SLICE_ARG(slice_sub(text, 0, 80)));
 	if (!sieve_act_allowed(r, n, SIEVE_REDIRECT))
@@ -185,6 +199,11 @@ enum sieve_flow sieve_run_redirect(struct sieve_runner *r, const struct sieve_no
 		return SIEVE_FAIL;
 	r->redirects++;
 	x->address = address;
+	x->list = list;
 	x->copy = sieve_tagged(n, SIEVE_TAG_COPY);
+	if (sieve_tagged(n, SIEVE_TAG_NOTIFY))
+		x->notify = sieve_arg_value(r, sieve_tag_value(n, SIEVE_TAG_NOTIFY));
+	if (sieve_tagged(n, SIEVE_TAG_RET))
+		x->ret = sieve_arg_value(r, sieve_tag_value(n, SIEVE_TAG_RET));
 	return SIEVE_GO;
 }

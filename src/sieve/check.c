@@ -34,27 +34,36 @@ struct sieve_arg *sieve_tag_value(const struct sieve_node *n, enum sieve_tag tag
 	return NULL;
 }
 
+static const struct sieve_tag_def *tag_def(const struct sieve_compiler *c, unsigned tag)
+{
+	if (tag < SIEVE_TAGS)
+		return &sieve_tags[tag];
+	const struct sieve_ext *more = c->how->more;
+	return more && tag - SIEVE_TAGS < more->tag_count ? &more->tags[tag - SIEVE_TAGS] : NULL;
+}
+
 /* The tag of that name which this verb knows. */
 static enum sieve_tag tag_find(const struct sieve_compiler *c, const struct sieve_verb *v, struct slice name)
 {
-	for (unsigned t = 0; t < SIEVE_TAGS; t++)
-		if ((v->tags >> t & 1) && sieve_has(c->script, sieve_tags[t].cap) &&
-		    slice_ieq(name, slice_str(sieve_tags[t].name)))
+	for (unsigned t = 0; t < SIEVE_TAGS_MOST; t++) {
+		const struct sieve_tag_def *def = (v->tags >> t & 1) ? tag_def(c, t) : NULL;
+		if (def && sieve_has(c->script, def->cap) && slice_ieq(name, slice_str(def->name)))
 			return t;
-	return SIEVE_TAGS;
+	}
+	return SIEVE_TAGS_MOST;
 }
 
 static bool tag_conflicts(
     struct sieve_compiler *c, const struct sieve_node *n, enum sieve_tag tag, const struct sieve_arg *arg)
 {
-	for (unsigned t = 0; t < SIEVE_TAGS; t++) {
-		bool same_group =
-		    sieve_tags[tag].group != SIEVE_ALONE && sieve_tags[t].group == sieve_tags[tag].group;
-		if (!(n->tags >> t & 1) || (t != tag && !same_group))
+	const struct sieve_tag_def *mine = tag_def(c, tag);
+	for (unsigned t = 0; t < SIEVE_TAGS_MOST; t++) {
+		const struct sieve_tag_def *other = (n->tags >> t & 1) ? tag_def(c, t) : NULL;
+		if (!other || (t != tag && (mine->group == SIEVE_ALONE || other->group != mine->group)))
 			continue;
 		if (t == tag)
 			sieve_say(c, arg->line, arg->column, "the tag :%s is given twice for the %s %s",
-			    sieve_tags[tag].name, n->verb->name, kind_of(n));
+			    mine->name, n->verb->name, kind_of(n));
 		else
 			sieve_say(c, arg->line, arg->column,
 			    "the tags :%s and :%s exclude each other in the %s %s", sieve_tags[t].name,
@@ -67,7 +76,7 @@ static bool tag_conflicts(
 static bool take_value(
     struct sieve_compiler *c, struct sieve_node *n, enum sieve_tag tag, struct sieve_arg *arg)
 {
-	const struct sieve_tag_def *def = &sieve_tags[tag];
+	const struct sieve_tag_def *def = tag_def(c, tag);
 	struct sieve_arg *value = arg->next;
 	if (!value || !fits(value, def->value)) {
 		sieve_say(c, arg->line, arg->column,
@@ -88,7 +97,7 @@ static bool take_value(
 static bool take_tag(struct sieve_compiler *c, struct sieve_node *n, struct sieve_arg **arg)
 {
 	enum sieve_tag tag = tag_find(c, n->verb, (*arg)->tag);
-	if (tag == SIEVE_TAGS) {
+	if (tag == SIEVE_TAGS_MOST) {
 		sieve_say(c, (*arg)->line, (*arg)->column,
 		    "unknown tagged argument ':" SLICE_FMT "' for the %s %s", SLICE_ARG((*arg)->tag),
 		    n->verb->name, kind_of(n));
@@ -102,8 +111,8 @@ static bool take_tag(struct sieve_compiler *c, struct sieve_node *n, struct siev
 	}
 	if (tag_conflicts(c, n, tag, *arg))
 		return false;
-	n->tags |= (uint64_t)1 << tag;
-	if (!sieve_tags[tag].value)
+	n->tags |= SIEVE_BIT_OF(tag);
+	if (!tag_def(c, tag)->value)
 		return true;
 	if (!take_value(c, n, tag, *arg))
 		return false;
@@ -113,7 +122,7 @@ static bool take_tag(struct sieve_compiler *c, struct sieve_node *n, struct siev
 
 /* One element of sieve_verb.args. */
 struct wanted {
-	bool optional;
+	bool optional; /* "?": the ones behind it move forward; "!": it is the last one */
 	char kind;
 	struct slice name;
 };
@@ -124,7 +133,7 @@ static size_t wanted_list(const struct sieve_verb *v, struct wanted out[3])
 	size_t n = 0;
 	while (rest.n && n < 3) {
 		struct slice one = slice_split(&rest, ',');
-		out[n].optional = one.p[0] == '?';
+		out[n].optional = one.p[0] == '?' || one.p[0] == '!';
 		one = slice_sub(one, out[n].optional, one.n);
 		out[n].kind = one.p[0];
 		out[n++].name = slice_sub(one, 2, one.n);
@@ -149,7 +158,7 @@ static bool check_count(
 /* Optional arguments stand first: with fewer than all, the last ones are meant. */
 static void shift_optional(struct sieve_node *n, const struct wanted *w, size_t most)
 {
-	if (most == 0 || n->pos_count == most || !w[0].optional)
+	if (most == 0 || n->pos_count == most || n->pos_count == 0 || !w[0].optional)
 		return;
 	for (size_t i = most; i-- > 1;)
 		n->pos[i] = n->pos[i - 1];
@@ -192,9 +201,9 @@ static bool check_args(struct sieve_compiler *c, struct sieve_node *n)
 	}
 	if (n->verb->needs && !(n->tags & n->verb->needs)) {
 		BUF_LOCAL(names, 200);
-		for (unsigned t = 0; t < SIEVE_TAGS; t++)
+		for (unsigned t = 0; t < SIEVE_TAGS_MOST; t++)
 			if (n->verb->needs >> t & 1)
-				buf_printf(&names, "%s:%s", names.n ? " or " : "", sieve_tags[t].name);
+				buf_printf(&names, "%s:%s", names.n ? " or " : "", tag_def(c, t)->name);
 		sieve_say(
 		    c, n->line, n->column, "the %s %s needs %s", n->verb->name, kind_of(n), buf_z(&names));
 		return false;
@@ -214,7 +223,7 @@ static bool say_spurious_test(struct sieve_compiler *c, const struct sieve_node 
 		sieve_say(c, t->line, t->column,
 		    "missing semicolon behind the %s command, before '" SLICE_FMT "'", n->verb->name,
 		    SLICE_ARG(t->name));
-	} else if (!n->test_list && n->verb->test && tag_find(c, n->verb, t->name) != SIEVE_TAGS) {
+	} else if (!n->test_list && n->verb->test && tag_find(c, n->verb, t->name) != SIEVE_TAGS_MOST) {
 		sieve_say(c, t->line, t->column, "missing colon before '" SLICE_FMT "', a tag of the %s test",
 		    SLICE_ARG(t->name), n->verb->name);
 	} else {

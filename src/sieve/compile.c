@@ -95,7 +95,7 @@ enum result sieve_compile(struct slice text, const struct sieve_options *how, st
 {
 	*errors = (struct sieve_errors){0};
 	struct sieve_compiler c = {.a = a, .how = how, .errors = errors};
-	size_t includes = 0;
+	struct sieve_included *includes = NULL;
 	c.includes = &includes;
 	enum result r = sieve_compile_one(&c, text);
 	*out = r == OK ? c.script : NULL;

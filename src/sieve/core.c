@@ -1,6 +1,15 @@
 /* core: require and the tests on header, envelope and size, RFC 5228 3.2 and 5; subaddress, RFC 5233. */
 #include "sieve/inside.h"
 
+void sieve_require(struct sieve_script *s, enum sieve_cap cap)
+{
+	s->caps |= (uint64_t)1 << cap;
+	if (cap == SIEVE_CAP_VACATION_SECONDS) /* RFC 6131 2 */
+		s->caps |= (uint64_t)1 << SIEVE_CAP_VACATION;
+	if (cap == SIEVE_CAP_SPAMTESTPLUS) /* RFC 5235 2.2 */
+		s->caps |= (uint64_t)1 << SIEVE_CAP_SPAMTEST;
+}
+
 bool sieve_check_require(struct sieve_compiler *c, struct sieve_node *n)
 {
 	bool good = true;
@@ -8,7 +17,7 @@ bool sieve_check_require(struct sieve_compiler *c, struct sieve_node *n)
 		enum sieve_cap cap = sieve_cap_find(t->text);
 		const struct sieve_ext *more = c->how->more;
 		if (cap < SIEVE_CAPS) {
-			c->script->caps |= (uint64_t)1 << cap;
+			sieve_require(c->script, cap);
 		} else if (!more || !slice_eq(t->text, slice_str(more->name))) {
 			sieve_say(c, t->line, t->column, "unknown capability '" SLICE_FMT "'",
 			    SLICE_ARG(slice_sub(t->text, 0, 80)));
@@ -18,9 +27,11 @@ bool sieve_check_require(struct sieve_compiler *c, struct sieve_node *n)
 	return good;
 }
 
+/* What ihave says is certain; its block is not even looked at then, RFC 5463 4. */
 bool sieve_check_if(struct sieve_compiler *c, struct sieve_node *n)
 {
-	return c && n;
+	n->dead = sieve_certain(n->tests) == SIEVE_NO;
+	return c != NULL;
 }
 
 bool sieve_check_headers(struct sieve_compiler *c, struct sieve_node *n)
@@ -36,34 +47,38 @@ bool sieve_check_headers(struct sieve_compiler *c, struct sieve_node *n)
 	return good;
 }
 
-static bool named(const struct sieve_field *f, struct slice name)
+bool sieve_check_header(struct sieve_compiler *c, struct sieve_node *n)
 {
-	return f->name.n == name.n && slice_ieq(f->name, name);
+	return sieve_check_headers(c, n) && sieve_check_scope(c, n);
+}
+
+static bool match_header(void *ctx, struct sieve_field *f)
+{
+	return sieve_mime_match(ctx, f);
 }
 
 enum sieve_flow sieve_test_header(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
 	struct sieve_match m;
 	sieve_match_start(&m, r, n, n->pos[1]);
-	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next) {
-		struct slice name = sieve_value(r, t);
-		for (size_t i = 0; i < r->fields->count; i++)
-			if (named(&r->fields->list[i], name) &&
-			    sieve_match_value(&m, sieve_field_text(r, &r->fields->list[i])))
-				return sieve_match_end(&m, yes);
-	}
+	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next)
+		if (sieve_fields_each(r, n, sieve_value(r, t), match_header, &m))
+			break;
 	return sieve_match_end(&m, yes);
+}
+
+static bool is_there(void *ctx, struct sieve_field *f)
+{
+	*(bool *)ctx = f != NULL;
+	return true;
 }
 
 enum sieve_flow sieve_test_exists(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
 	*yes = true;
 	for (const struct sieve_text *t = n->pos[0]->texts; t && *yes; t = t->next) {
-		struct slice name = sieve_value(r, t);
-		size_t i = 0;
-		while (i < r->fields->count && !named(&r->fields->list[i], name))
-			i++;
-		*yes = i < r->fields->count;
+		*yes = false;
+		sieve_fields_each(r, n, sieve_value(r, t), is_there, yes);
 	}
 	return SIEVE_GO;
 }
@@ -94,7 +109,7 @@ bool sieve_check_address(struct sieve_compiler *c, struct sieve_node *n)
 		    SLICE_ARG(slice_sub(t->text, 0, 80)));
 		return false;
 	}
-	return true;
+	return sieve_check_scope(c, n);
 }
 
 /* Where user and detail part, RFC 5233 4; -1: nowhere. */
@@ -130,8 +145,9 @@ bool sieve_address_part(struct sieve_runner *r, const struct sieve_node *n, stru
 	return true;
 }
 
-static bool match_field(struct sieve_match *m, struct sieve_field *f)
+static bool match_field(void *ctx, struct sieve_field *f)
 {
+	struct sieve_match *m = ctx;
 	const struct mail_entries *entries = sieve_field_entries(m->r, f);
 	for (const struct mail_entry *e = entries ? entries->first : NULL; e; e = e->next) {
 		struct slice part = e->local;
@@ -150,22 +166,20 @@ enum sieve_flow sieve_test_address(struct sieve_runner *r, const struct sieve_no
 {
 	struct sieve_match m;
 	sieve_match_start(&m, r, n, n->pos[1]);
-	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next) {
-		struct slice name = sieve_value(r, t);
-		for (size_t i = 0; i < r->fields->count; i++)
-			if (named(&r->fields->list[i], name) && match_field(&m, &r->fields->list[i]))
-				return sieve_match_end(&m, yes);
-	}
+	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next)
+		if (sieve_fields_each(r, n, sieve_value(r, t), match_field, &m))
+			break;
 	return sieve_match_end(&m, yes);
 }
 
 /* ---- envelope ---- */
 
-enum { PART_FROM, PART_TO, PART_ORIG_TO, PART_AUTH, PARTS };
+enum { PART_FROM, PART_TO, PART_ORIG_TO, PART_AUTH, PART_NOTIFY, PART_RET, PART_ENVID, PART_ORCPT, PARTS };
 
+/* RFC 5228 5.4, RFC 6009 2.1; orig_to and auth are ours. */
 static unsigned part_find(struct slice name)
 {
-	static const char *const names[PARTS] = {"from", "to", "orig_to", "auth"};
+	static const char *const names[PARTS] = {"from", "to", "orig_to", "auth", "notify", "ret", "envid", "orcpt"};
 	unsigned i = 0;
 	while (i < PARTS && !slice_ieq(name, slice_str(names[i])))
 		i++;
@@ -175,7 +189,8 @@ static unsigned part_find(struct slice name)
 bool sieve_check_envelope(struct sieve_compiler *c, struct sieve_node *n)
 {
 	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next) {
-		if (t->pieces || part_find(t->text) < PARTS)
+		unsigned part = part_find(t->text);
+		if (t->pieces || part < PART_NOTIFY || (part < PARTS && sieve_has(c->script, SIEVE_CAP_ENVELOPE_DSN)))
 			continue;
 		sieve_say(c, t->line, t->column, "unknown envelope part '" SLICE_FMT "'",
 		    SLICE_ARG(slice_sub(t->text, 0, 80)));
@@ -201,9 +216,10 @@ enum sieve_flow sieve_test_envelope(struct sieve_runner *r, const struct sieve_n
 	sieve_match_start(&m, r, n, n->pos[1]);
 	for (const struct sieve_text *t = n->pos[0]->texts; t && env->has_envelope; t = t->next) {
 		unsigned part = part_find(sieve_value(r, t));
-		const struct slice values[PARTS] = {env->from, env->to, env->orig_to, env->auth};
+		const struct slice values[PARTS] = {
+		    env->from, env->to, env->orig_to, env->auth, env->notify, env->ret, env->envid, env->orcpt};
 		bool given = part == PART_FROM || (part < PARTS && values[part].n);
-		if (given && match_path(&m, values[part]))
+		if (given && (part < PART_AUTH ? match_path(&m, values[part]) : sieve_match_value(&m, values[part])))
 			break;
 	}
 	return sieve_match_end(&m, yes);

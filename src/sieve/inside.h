@@ -19,11 +19,23 @@ enum sieve_tag {
 #undef X
 	SIEVE_TAGS
 };
-_Static_assert(SIEVE_TAGS <= 64, "a set of tags is a uint64_t");
-#define SIEVE_BIT(tag) ((uint64_t)1 << SIEVE_TAG_##tag)
+/* A set of tags; those from SIEVE_TAGS on are the conformance test's. */
+typedef unsigned __int128 sieve_tagset;
+#define SIEVE_TAGS_MOST 128
+_Static_assert(SIEVE_TAGS < 100, "some are left for the tests");
+#define SIEVE_BIT_OF(tag) ((sieve_tagset)1 << (tag))
+#define SIEVE_BIT(tag) SIEVE_BIT_OF(SIEVE_TAG_##tag)
 
 /* At most one tag of a group stands in a command; a lone tag is a group of its own. */
-enum sieve_group { SIEVE_ALONE, SIEVE_COMPARATOR, SIEVE_MATCH, SIEVE_PART, SIEVE_GROUP_A, SIEVE_GROUP_B };
+enum sieve_group {
+	SIEVE_ALONE,
+	SIEVE_COMPARATOR,
+	SIEVE_MATCH,
+	SIEVE_PART,
+	SIEVE_GROUP_A,
+	SIEVE_GROUP_B,
+	SIEVE_GROUP_C
+};
 
 struct sieve_tag_def {
 	const char *name;
@@ -41,11 +53,9 @@ enum sieve_arg_kind { SIEVE_STRING, SIEVE_LIST, SIEVE_NUMBER, SIEVE_TAG };
 /* One piece of a string with variables, RFC 5229 3. */
 struct sieve_piece {
 	struct sieve_piece *next;
-	enum { SIEVE_TEXT, SIEVE_NAME, SIEVE_NUMBERED, SIEVE_ENVIRONMENT, SIEVE_GLOBAL } kind;
-	struct slice text;     /* the text, or the name in lower case */
-	unsigned index;        /* of a match variable */
-	struct slice written;  /* as it stands in the script */
-	struct sieve_var *var; /* filled in at the first run that meets it */
+	enum { SIEVE_TEXT, SIEVE_NAME, SIEVE_NUMBERED, SIEVE_GLOBAL, SIEVE_OUTSIDE } kind;
+	struct slice text; /* the text, or the name of a global variable */
+	unsigned index;    /* of a name in sieve_script.names, or of a match variable */
 };
 
 struct sieve_text {
@@ -84,7 +94,7 @@ struct sieve_node {
 	const struct sieve_script *script;
 	/* from here on filled in by check.c */
 	const struct sieve_verb *verb;
-	uint64_t tags; /* the set of those given */
+	sieve_tagset tags; /* the set of those given */
 	struct {
 		enum sieve_tag tag;
 		struct sieve_arg *arg;
@@ -103,9 +113,14 @@ struct sieve_script {
 	struct slice name, text;
 	struct sieve_node *commands;
 	uint64_t caps;
-	struct slice *globals; /* names declared by `global` */
-	size_t global_count;
+	struct sieve_variable_name {
+		struct slice name; /* lower case */
+		bool global;
+	} * names;
+	unsigned name_count;
 };
+
+void sieve_require(struct sieve_script *s, enum sieve_cap cap);
 
 /* ---- verbs ---- */
 
@@ -122,9 +137,9 @@ struct sieve_verb {
 	enum sieve_cap cap;
 	enum sieve_tests tests;
 	bool block;
-	/* "S:header names S:key list": kinds and names; "?" before the kind: may be left out */
+	/* "S:header names,S:key list": kinds and names; "?" before the first, "!" before the last: optional */
 	const char *args;
-	uint64_t tags, needs; /* allowed, and of which one must be there */
+	sieve_tagset tags, needs; /* allowed, and of which one must be there */
 	sieve_check_fn *check;
 	sieve_do_fn *run;    /* a command, */
 	sieve_test_fn *test; /* or a test */
@@ -132,23 +147,43 @@ struct sieve_verb {
 
 #define SIEVE_MATCHING                                                                                       \
 	(SIEVE_BIT(COMPARATOR) | SIEVE_BIT(IS) | SIEVE_BIT(CONTAINS) | SIEVE_BIT(MATCHES) |                  \
-	    SIEVE_BIT(VALUE) | SIEVE_BIT(COUNT))
+	    SIEVE_BIT(REGEX) | SIEVE_BIT(LIST) | SIEVE_BIT(VALUE) | SIEVE_BIT(COUNT))
+#define SIEVE_MODIFIERS                                                                                      \
+	(SIEVE_BIT(LOWER) | SIEVE_BIT(UPPER) | SIEVE_BIT(LOWERFIRST) | SIEVE_BIT(UPPERFIRST) |               \
+	    SIEVE_BIT(QUOTEWILDCARD) | SIEVE_BIT(QUOTEREGEX) | SIEVE_BIT(ENCODEURL) | SIEVE_BIT(LENGTH))
+#define SIEVE_SCOPE (SIEVE_BIT(INDEX) | SIEVE_BIT(LAST) | SIEVE_BIT(MIME) | SIEVE_BIT(ANYCHILD))
+#define SIEVE_PIECES (SIEVE_BIT(TYPE) | SIEVE_BIT(SUBTYPE) | SIEVE_BIT(CONTENTTYPE) | SIEVE_BIT(PARAM))
 #define SIEVE_PARTS                                                                                          \
 	(SIEVE_BIT(ALL) | SIEVE_BIT(LOCALPART) | SIEVE_BIT(DOMAIN) | SIEVE_BIT(USER) | SIEVE_BIT(DETAIL))
 
 struct sieve_ext {
 	const struct sieve_verb *verbs;
 	size_t count;
-	const char *name; /* its capability */
-	void *ctx;        /* sieve_runner.ext_ctx */
+	const char *name;  /* its capability */
+	const char *space; /* its namespace of variables: items of the environment with that name in front */
+	const struct sieve_tag_def *tags; /* numbered from SIEVE_TAGS on */
+	size_t tag_count;
 };
 
-sieve_check_fn sieve_check_require, sieve_check_if, sieve_check_redirect, sieve_check_fileinto,
-    sieve_check_headers, sieve_check_address, sieve_check_envelope;
-sieve_do_fn sieve_run_require, sieve_run_if, sieve_run_else, sieve_run_stop, sieve_run_keep,
-    sieve_run_discard, sieve_run_redirect, sieve_run_fileinto;
+sieve_check_fn sieve_check_require, sieve_check_if, sieve_check_redirect, sieve_check_fileinto, sieve_check_headers,
+    sieve_check_address, sieve_check_envelope, sieve_check_set, sieve_check_flags, sieve_check_hasflag,
+    sieve_check_date, sieve_check_metadata, sieve_check_specialuse, sieve_check_addheader,
+    sieve_check_deleteheader, sieve_check_include, sieve_check_global, sieve_check_foreverypart,
+    sieve_check_break, sieve_check_extracttext, sieve_check_duplicate, sieve_check_ihave,
+    sieve_check_vacation, sieve_check_notify, sieve_check_header, sieve_check_mailboxes, sieve_check_exists, sieve_check_body;
+sieve_do_fn sieve_run_require, sieve_run_if, sieve_run_else, sieve_run_stop, sieve_run_keep, sieve_run_discard,
+    sieve_run_redirect, sieve_run_fileinto, sieve_run_set, sieve_run_flags, sieve_run_addheader,
+    sieve_run_deleteheader, sieve_run_include, sieve_run_return, sieve_run_global,
+    sieve_run_foreverypart, sieve_run_break, sieve_run_extracttext, sieve_run_error, sieve_run_vacation,
+    sieve_run_reject, sieve_run_ereject, sieve_run_notify;
 sieve_test_fn sieve_test_true, sieve_test_false, sieve_test_not, sieve_test_allof, sieve_test_anyof,
-    sieve_test_header, sieve_test_address, sieve_test_envelope, sieve_test_exists, sieve_test_size;
+    sieve_test_header, sieve_test_address, sieve_test_envelope, sieve_test_exists, sieve_test_size,
+    sieve_test_string, sieve_test_hasflag, sieve_test_body, sieve_test_date, sieve_test_currentdate,
+    sieve_test_mailboxexists, sieve_test_mailboxidexists, sieve_test_metadata,
+    sieve_test_servermetadata, sieve_test_metadataexists, sieve_test_servermetadataexists,
+    sieve_test_specialuse_exists, sieve_test_duplicate, sieve_test_environment, sieve_test_ihave,
+    sieve_test_spamtest, sieve_test_virustest, sieve_test_valid_ext_list,
+    sieve_test_valid_notify_method, sieve_test_notify_method_capability;
 
 /* ---- lex.c ---- */
 
@@ -178,6 +213,12 @@ void sieve_lex_next(struct sieve_lexer *l);
 
 /* ---- parse.c, check.c ---- */
 
+struct sieve_included {
+	struct sieve_included *next;
+	struct sieve_script *script;
+	bool global;
+};
+
 struct sieve_compiler {
 	struct arena *a;
 	const struct sieve_options *how;
@@ -187,10 +228,12 @@ struct sieve_compiler {
 	size_t depth;      /* of blocks, */
 	size_t test_depth; /* of tests */
 	size_t include_depth;
-	size_t *includes; /* of all scripts together */
-	struct sieve_node *loops;
+	struct sieve_included **includes; /* of all scripts together */
+	const struct sieve_compiler *up;  /* of the script that includes this one */
+	bool global;
+	size_t loop_depth; /* foreverypart around the include */
 	bool requires_over;
-	bool variables;
+	bool too_many_said;
 };
 /* Compiles a script, which becomes c->script: the main one or an included one. */
 NODISCARD enum result sieve_compile_one(struct sieve_compiler *c, struct slice text);
@@ -208,6 +251,11 @@ _Static_assert(SIEVE_CAPS <= 64, "a set of capabilities is a uint64_t");
 
 /* Encoded characters and variables of a string. */
 bool sieve_text_check(struct sieve_compiler *c, struct sieve_text *t);
+bool sieve_name_valid(struct slice s);
+/* The place of a variable in script->names, which grows; false: too many, and said. */
+bool sieve_variable_index(
+    struct sieve_compiler *c, uint32_t line, uint32_t column, struct slice name, unsigned *out);
+bool sieve_variable_target(struct sieve_compiler *c, const struct sieve_text *t, struct sieve_piece *out);
 /* Comparator and relation. */
 bool sieve_bind_match(struct sieve_compiler *c, struct sieve_node *n);
 const struct sieve_verb *sieve_verb_find(struct slice name, bool test);
@@ -219,7 +267,7 @@ static inline bool sieve_tagged(const struct sieve_node *n, enum sieve_tag tag)
 
 /* ---- match.c, unicode.c ---- */
 
-#define SIEVE_CAPTURES 10 /* ${0} to ${9}, RFC 5229 3.2 */
+#define SIEVE_CAPTURES 33 /* ${0} to ${32}; RFC 5229 3.2 asks for 9 */
 struct sieve_captures {
 	struct slice text[SIEVE_CAPTURES];
 	size_t count;
@@ -234,7 +282,35 @@ struct slice sieve_decimal(uint64_t n, char digits[static 24]);
 
 /* ---- run.c ---- */
 
-struct sieve_fields;
+/* A script that runs: the main one, or an included one in it. */
+struct sieve_frame {
+	const struct sieve_script *script;
+	struct slice *values; /* of script->names */
+	struct sieve_captures captures;
+	struct sieve_frame *up;
+};
+struct sieve_global {
+	struct sieve_global *next;
+	struct slice name, value;
+};
+
+struct sieve_flags {
+	struct slice *list; /* room for LIMIT_KEYWORDS */
+	size_t count;
+};
+struct sieve_part_texts {
+	struct sieve_part_texts *next;
+	const Sekisho__Part *part;
+	bool as_read;
+	struct slice text;
+};
+/* An included script that ran. */
+struct sieve_ran {
+	struct sieve_ran *next;
+	struct slice name;
+	bool global;
+};
+
 struct sieve_runner {
 	const struct sieve_message *message;
 	const struct sieve_env *env;
@@ -244,16 +320,30 @@ struct sieve_runner {
 	struct sieve_action **action_end;
 	struct sieve_trace **trace_end;
 	bool keep_cancelled; /* no implicit keep */
-	size_t redirects;
-	struct sieve_captures captures; /* match variables */
-	struct sieve_fields *fields;    /* of the header, once read */
+	size_t redirects, notifications;
+	struct sieve_frame *frame;
+	struct sieve_global *globals;
+	struct sieve_fields *fields; /* of the header, with the edits so far */
+	struct sieve_part_fields *part_fields;
+	struct sieve_part_texts *texts;
+	struct sieve_flags flags; /* the variable of imap4flags */
+	bool flags_given;
+	const Sekisho__Part *part;        /* of the innermost foreverypart; NULL: outside */
+	const struct sieve_node *leaving; /* by break */
+	struct sieve_included *included;  /* compiled by the run */
+	struct sieve_ran *ran;
 	void *ext_ctx;
 };
+/* Forgets what was read of the message, and flags. */
+void sieve_runner_reset(struct sieve_runner *r);
+void sieve_run_with(const struct sieve_script *s, const struct sieve_message *m, const struct sieve_env *env,
+    struct arena *a, struct sieve_result *out, void *ext_ctx);
 
 /* Counts work; false (and the error said) when the run has used up its steps. */
 bool sieve_step(struct sieve_runner *r, const struct sieve_node *n, size_t work);
 enum sieve_flow sieve_fail(struct sieve_runner *r, const struct sieve_node *n, const char *fmt, ...)
     PRINTF(3, 4);
+enum sieve_flow sieve_frame_run(struct sieve_runner *r, const struct sieve_script *s);
 enum sieve_flow sieve_block(struct sieve_runner *r, const struct sieve_node *first);
 enum sieve_flow sieve_eval(struct sieve_runner *r, const struct sieve_node *test, bool *yes);
 /* The string's value now. */
@@ -262,6 +352,8 @@ static inline struct slice sieve_arg_value(struct sieve_runner *r, const struct 
 {
 	return sieve_value(r, arg->texts);
 }
+/* Where a variable's value is; NULL: a match variable without a value, or no memory. */
+struct slice *sieve_variable(struct sieve_runner *r, const struct sieve_piece *p);
 /* Asks the world. SIEVE_GO with *yes, or ASKED. */
 enum sieve_flow sieve_ask_world(
     struct sieve_runner *r, const struct sieve_question *q, bool *yes, struct slice *value);
@@ -281,6 +373,7 @@ struct sieve_match {
 	size_t count;
 	bool yes;
 	enum sieve_flow flow;
+	bool quiet; /* leaves match variables alone */
 };
 void sieve_match_start(
     struct sieve_match *m, struct sieve_runner *r, const struct sieve_node *n, const struct sieve_arg *keys);
@@ -301,10 +394,43 @@ struct sieve_fields {
 	struct sieve_field *list;
 	size_t count, room;
 };
+struct sieve_part_fields {
+	struct sieve_part_fields *next;
+	const Sekisho__Part *part;
+	struct sieve_fields fields;
+};
 bool sieve_fields_load(struct sieve_runner *r);
 struct slice sieve_field_text(struct sieve_runner *r, struct sieve_field *f);
 const struct mail_entries *sieve_field_entries(struct sieve_runner *r, struct sieve_field *f);
 bool sieve_field_name_valid(struct slice name);
+/*
+ * The fields of the name where the test looks, by :index, :last, :mime and :anychild; until f says true, which is
+ * returned.
+ */
+typedef bool sieve_field_fn(void *ctx, struct sieve_field *f);
+bool sieve_fields_each(
+    struct sieve_runner *r, const struct sieve_node *n, struct slice name, sieve_field_fn *f, void *ctx);
+/* Are :index, :last and the options of :mime used together as they must be? */
+bool sieve_check_scope(struct sieve_compiler *c, const struct sieve_node *n);
+bool sieve_mime_match(struct sieve_match *m, struct sieve_field *f);
+/* Decoded: as people read it (HTML as text), or with its charset only. */
+struct slice sieve_part_text(struct sieve_runner *r, const Sekisho__Part *p, bool as_read);
+
+/* ---- small things ---- */
+
+bool sieve_mailbox_valid(struct slice name);
+enum sieve_flow sieve_act_mailbox(struct sieve_runner *r, const struct sieve_node *n, struct sieve_action *x);
+void sieve_flags_start(struct sieve_runner *r);
+bool sieve_act_flags(struct sieve_runner *r, const struct sieve_node *n, struct sieve_action *x);
+/* Assigns to the variable of n->own, with the modifiers of n. */
+enum sieve_flow sieve_assign(struct sieve_runner *r, const struct sieve_node *n, struct slice value);
+struct slice sieve_key(struct sieve_runner *r, const char *kind, const struct slice *parts, size_t n);
+enum sieve_flow sieve_list_ask(struct sieve_runner *r, struct slice list, struct slice value, bool *yes);
+enum sieve_known sieve_certain(const struct sieve_node *n);
+/* NULL, or what is wrong with the URI. */
+const char *sieve_mailto_parse(struct slice uri, struct arena *a, struct sieve_mailto *out);
+/* Auto-Submitted says so, RFC 3834. */
+bool sieve_automatic(struct sieve_runner *r);
 
 /* A part of an address: false when it has no such part (no detail). */
 bool sieve_address_part(struct sieve_runner *r, const struct sieve_node *n, struct slice local,

@@ -1,9 +1,10 @@
 /* match: comparators (RFC 4790, 5051) and match types (RFC 5228 2.7.1, RFC 5231). */
 #include "mail/utf8.h"
 #include "sieve/inside.h"
+#include "sieve/regex.h"
 #include <unicode/uchar.h>
 
-bool sieve_bind_match(struct sieve_compiler *c, struct sieve_node *n)
+static bool bind_comparator(struct sieve_compiler *c, struct sieve_node *n, const struct sieve_arg *arg)
 {
 	static const struct {
 		const char *name;
@@ -11,39 +12,79 @@ bool sieve_bind_match(struct sieve_compiler *c, struct sieve_node *n)
 	} comparators[] = {{"i;ascii-casemap", SIEVE_CAP_COMPARATOR_CASEMAP},
 	    {"i;octet", SIEVE_CAP_COMPARATOR_OCTET}, {"i;ascii-numeric", SIEVE_CAP_COMPARATOR_NUMERIC},
 	    {"i;unicode-casemap", SIEVE_CAP_COMPARATOR_UNICODE}};
-	static const char *const relations[] = {"gt", "ge", "lt", "le", "eq", "ne"};
-	const struct sieve_arg *arg = sieve_tag_value(n, SIEVE_TAG_COMPARATOR);
-	if (arg) {
-		size_t i = 0;
-		while (i < COUNT(comparators) &&
-		       (arg->texts->pieces || !slice_eq(arg->texts->text, slice_str(comparators[i].name))))
-			i++;
-		if (i == COUNT(comparators) || !sieve_has(c->script, comparators[i].cap)) {
-			sieve_say(c, arg->line, arg->column,
-			    i == COUNT(comparators) ? "unknown comparator '" SLICE_FMT "'"
-						    : "the comparator '" SLICE_FMT "' needs a require",
-			    SLICE_ARG(arg->texts->text));
-			return false;
-		}
-		n->comparator = (enum sieve_comparator)i;
+	const struct sieve_text *t = arg->texts;
+	size_t i = 0;
+	while (i < COUNT(comparators) && (t->pieces || !slice_eq(t->text, slice_str(comparators[i].name))))
+		i++;
+	if (i == COUNT(comparators)) {
+		sieve_say(c, arg->line, arg->column, "unknown comparator '" SLICE_FMT "'",
+		    SLICE_ARG(slice_sub(t->text, 0, 80)));
+		return false;
 	}
-	if (n->comparator == SIEVE_I_NUMERIC && (n->tags & (SIEVE_BIT(CONTAINS) | SIEVE_BIT(MATCHES)))) {
+	if (!sieve_has(c->script, comparators[i].cap)) {
+		sieve_say(c, arg->line, arg->column, "the comparator '%s' needs require \"%s\"",
+		    comparators[i].name, sieve_cap_name(comparators[i].cap));
+		return false;
+	}
+	n->comparator = (enum sieve_comparator)i;
+	if (n->comparator == SIEVE_I_NUMERIC &&
+	    (n->tags & (SIEVE_BIT(CONTAINS) | SIEVE_BIT(MATCHES) | SIEVE_BIT(REGEX)))) {
 		sieve_say(c, arg->line, arg->column,
 		    "the comparator 'i;ascii-numeric' cannot look for parts of a string");
 		return false;
 	}
-	arg = sieve_tag_value(n, sieve_tagged(n, SIEVE_TAG_VALUE) ? SIEVE_TAG_VALUE : SIEVE_TAG_COUNT);
-	if (!arg)
+	return true;
+}
+
+static bool bind_relation(struct sieve_compiler *c, struct sieve_node *n, const struct sieve_arg *arg)
+{
+	static const char *const relations[] = {"gt", "ge", "lt", "le", "eq", "ne"};
+	for (size_t i = 0; i < COUNT(relations); i++) {
+		if (arg->texts->pieces || !slice_ieq(arg->texts->text, slice_str(relations[i])))
+			continue;
+		n->relation = (enum sieve_relation)i;
 		return true;
-	for (size_t i = 0; i < COUNT(relations); i++)
-		if (slice_ieq(arg->texts->text, slice_str(relations[i]))) {
-			n->relation = (enum sieve_relation)i;
-			return true;
-		}
+	}
 	sieve_say(c, arg->line, arg->column,
 	    "unknown relation '" SLICE_FMT "': gt, ge, lt, le, eq and ne are known",
-	    SLICE_ARG(arg->texts->text));
+	    SLICE_ARG(slice_sub(arg->texts->text, 0, 80)));
 	return false;
+}
+
+static enum sieve_fold fold_of(enum sieve_comparator c)
+{
+	return c == SIEVE_I_OCTET     ? SIEVE_FOLD_NONE
+	       : c == SIEVE_I_UNICODE ? SIEVE_FOLD_UNICODE
+				      : SIEVE_FOLD_ASCII;
+}
+
+/* The keys are the last argument; constant ones are compiled once. */
+static bool bind_regex(struct sieve_compiler *c, struct sieve_node *n)
+{
+	struct sieve_arg *keys = NULL;
+	for (size_t i = 0; i < COUNT(n->pos); i++)
+		keys = n->pos[i] ? n->pos[i] : keys;
+	for (struct sieve_text *t = keys ? keys->texts : NULL; t; t = t->next) {
+		const char *why =
+		    t->pieces ? NULL : sieve_regex_compile(t->text, fold_of(n->comparator), c->a, &t->regex);
+		if (!why)
+			continue;
+		sieve_say(c, t->line, t->column, "invalid regular expression '" SLICE_FMT "': %s",
+		    SLICE_ARG(slice_sub(t->text, 0, 80)), why);
+		return false;
+	}
+	return true;
+}
+
+bool sieve_bind_match(struct sieve_compiler *c, struct sieve_node *n)
+{
+	const struct sieve_arg *arg = sieve_tag_value(n, SIEVE_TAG_COMPARATOR);
+	if (arg && !bind_comparator(c, n, arg))
+		return false;
+	arg = sieve_tag_value(n, sieve_tagged(n, SIEVE_TAG_VALUE) ? SIEVE_TAG_VALUE : SIEVE_TAG_COUNT);
+	if (arg && !bind_relation(c, n, arg))
+		return false;
+	return !sieve_tagged(n, SIEVE_TAG_REGEX) || bind_regex(c, n);
 }
 
 /* ---- comparators ---- */
@@ -156,18 +197,6 @@ static bool contains(enum sieve_comparator c, struct slice value, struct slice k
 
 /* ---- :matches ---- */
 
-/* The octets of one character; one octet for i;octet and for what is not UTF-8. */
-static size_t character(enum sieve_comparator c, struct slice s, uint32_t *out)
-{
-	struct slice rest = s;
-	bool ok = true;
-	*out = c == SIEVE_I_OCTET || (unsigned char)s.p[0] < 0x80 ? (unsigned char)s.p[0]
-								  : mail_utf8_take(&rest, &ok);
-	if (!ok)
-		*out = 0x110000 + (unsigned char)s.p[0];
-	return ok && s.n > rest.n ? s.n - rest.n : 1;
-}
-
 static bool same_character(enum sieve_comparator c, uint32_t a, uint32_t b)
 {
 	if (a == b)
@@ -203,7 +232,8 @@ bool sieve_glob(
 	size_t k = 0, v = 0, star_k = SIZE_MAX, star_v = 0, star_from = 0, star_wild = 0;
 	while (v < value.n || k < key.n) {
 		uint32_t x, y;
-		size_t used = v < value.n ? character(c, slice_sub(value, v, value.n), &x) : 0;
+		size_t used =
+		    v < value.n ? sieve_character(c == SIEVE_I_OCTET, slice_sub(value, v, value.n), &x) : 0;
 		if (k < key.n && key.p[k] == '*') {
 			star_k = ++k;
 			star_from = star_v = v;
@@ -218,7 +248,8 @@ bool sieve_glob(
 			continue;
 		}
 		size_t at = k < key.n && key.p[k] == '\\' && k + 1 < key.n ? k + 1 : k;
-		size_t took = at < key.n ? character(c, slice_sub(key, at, key.n), &y) : 0;
+		size_t took =
+		    at < key.n ? sieve_character(c == SIEVE_I_OCTET, slice_sub(key, at, key.n), &y) : 0;
 		if (took && used && same_character(c, x, y)) {
 			k = at + took;
 			v += used;
@@ -226,7 +257,7 @@ bool sieve_glob(
 		}
 		if (star_k == SIZE_MAX || star_v >= value.n)
 			return false;
-		star_v += character(c, slice_sub(value, star_v, value.n), &x);
+		star_v += sieve_character(c == SIEVE_I_OCTET, slice_sub(value, star_v, value.n), &x);
 		g.wild = star_wild;
 		capture(&g, star_from, star_v);
 		k = star_k;
@@ -239,7 +270,12 @@ bool sieve_glob(
 
 void sieve_captures_keep(struct sieve_runner *r, const struct sieve_captures *captures)
 {
-	r->captures = *captures;
+	struct sieve_captures *to = &r->frame->captures;
+	if (!sieve_has(r->frame->script, SIEVE_CAP_VARIABLES))
+		return;
+	*to = *captures;
+	for (size_t i = 0; i < to->count; i++)
+		to->text[i] = mail_utf8_cut(to->text[i], r->env->limits.variable);
 }
 
 /* ---- a test's values against its keys ---- */
@@ -248,6 +284,28 @@ void sieve_match_start(
     struct sieve_match *m, struct sieve_runner *r, const struct sieve_node *n, const struct sieve_arg *keys)
 {
 	*m = (struct sieve_match){.r = r, .n = n, .keys = keys};
+}
+
+static bool match_regex(
+    struct sieve_match *m, struct slice value, const struct sieve_text *t, struct slice key)
+{
+	struct sieve_runner *r = m->r;
+	struct sieve_regex *re = t->regex;
+	const char *why = re ? NULL : sieve_regex_compile(key, fold_of(m->n->comparator), r->a, &re);
+	if (why) {
+		m->flow = sieve_fail(r, m->n, "invalid regular expression '" SLICE_FMT "': %s",
+		    SLICE_ARG(slice_sub(key, 0, 80)), why);
+		return false;
+	}
+	struct sieve_captures captures = {.count = SIEVE_CAPTURES};
+	uint64_t left = r->env->limits.steps - MIN(r->env->limits.steps, r->steps), budget = left;
+	enum sieve_regex_result found = sieve_regex_match(re, value, captures.text, &captures.count, &budget);
+	bool lasts = sieve_step(r, m->n, found == SIEVE_REGEX_TOO_MUCH ? left + 1 : left - budget);
+	if (!lasts)
+		m->flow = SIEVE_FAIL;
+	if (lasts && found == SIEVE_REGEX_YES && !m->quiet)
+		sieve_captures_keep(r, &captures);
+	return lasts && found == SIEVE_REGEX_YES;
 }
 
 static bool match_key(struct sieve_match *m, struct slice value, const struct sieve_text *t)
@@ -265,9 +323,19 @@ static bool match_key(struct sieve_match *m, struct slice value, const struct si
 		struct sieve_captures captures;
 		if (!sieve_glob(n->comparator, key, value, &captures))
 			return false;
-		sieve_captures_keep(m->r, &captures);
+		if (!m->quiet)
+			sieve_captures_keep(m->r, &captures);
 		return true;
 	}
+	if (sieve_tagged(n, SIEVE_TAG_LIST)) {
+		bool in = false;
+		m->flow = sieve_list_ask(m->r, key, value, &in);
+		if (in && m->flow == SIEVE_GO && !m->quiet)
+			sieve_captures_keep(m->r, &(struct sieve_captures){.text = {value}, .count = 1});
+		return in && m->flow == SIEVE_GO;
+	}
+	if (sieve_tagged(n, SIEVE_TAG_REGEX))
+		return match_regex(m, value, t, key);
 	if (sieve_tagged(n, SIEVE_TAG_VALUE))
 		return relate(n->relation, compare(n->comparator, value, key));
 	return sieve_equal(n->comparator, value, key);

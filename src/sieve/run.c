@@ -168,14 +168,47 @@ enum sieve_flow sieve_test_anyof(struct sieve_runner *r, const struct sieve_node
 	return until(r, n, true, yes);
 }
 
+/* Runs a script in a frame of its own. */
+enum sieve_flow sieve_frame_run(struct sieve_runner *r, const struct sieve_script *s)
+{
+	struct sieve_frame frame = {.script = s, .up = r->frame};
+	frame.values = arena_array(r->a, s->name_count + 1, sizeof *frame.values);
+	if (!frame.values)
+		return SIEVE_FAIL;
+	r->frame = &frame;
+	enum sieve_flow flow = sieve_block(r, s->commands);
+	r->frame = frame.up;
+	return flow;
+}
+
+void sieve_runner_reset(struct sieve_runner *r)
+{
+	r->fields = NULL;
+	r->part_fields = NULL;
+	r->texts = NULL;
+	r->part = NULL;
+	r->ran = NULL;
+	r->notifications = 0;
+	sieve_flags_start(r);
+	if (!sieve_fields_load(r))
+		r->fields = NULL;
+}
+
 void sieve_run(const struct sieve_script *s, const struct sieve_message *m, const struct sieve_env *env,
     struct arena *a, struct sieve_result *out)
 {
+	sieve_run_with(s, m, env, a, out, NULL);
+}
+
+void sieve_run_with(const struct sieve_script *s, const struct sieve_message *m, const struct sieve_env *env,
+    struct arena *a, struct sieve_result *out, void *ext_ctx)
+{
 	*out = (struct sieve_result){0};
-	struct sieve_runner r = {.message = m, .env = env, .a = a, .out = out};
+	struct sieve_runner r = {.message = m, .env = env, .a = a, .out = out, .ext_ctx = ext_ctx};
 	r.action_end = &out->actions;
 	r.trace_end = &out->trace;
-	enum sieve_flow flow = sieve_fields_load(&r) ? sieve_block(&r, s->commands) : SIEVE_FAIL;
+	sieve_flags_start(&r);
+	enum sieve_flow flow = sieve_fields_load(&r) ? sieve_frame_run(&r, s) : SIEVE_FAIL;
 	if (arena_full(a) && flow != SIEVE_ASKED) {
 		sieve_fail(&r, NULL, "the script needs too much memory");
 		flow = SIEVE_FAIL;

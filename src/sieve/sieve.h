@@ -81,7 +81,7 @@ struct sieve_options {
 	 */
 	sieve_asker *ask;
 	void *ask_ctx;
-	struct slice user_domain;     /* unused names are empty */
+	size_t header_most; /* octets of a value that addheader adds; 0: no limit of its own */
 	const struct sieve_ext *more; /* NULL */
 };
 
@@ -110,8 +110,7 @@ struct sieve_env {
 	struct slice from, to; /* RFC 5321 paths without <>; from is empty for the null path */
 	struct slice orig_to;  /* the recipient before aliases */
 	struct slice auth;     /* the submitter */
-	struct slice notify, ret, envid, orcpt, by_time,
-	    by_mode;             /* RFC 3461 and 2852, for envelope-dsn, -deliverby */
+	struct slice notify, ret, envid, orcpt; /* RFC 3461, for envelope-dsn */
 	const struct slice *own; /* addresses of the user, the first one is used for sending */
 	size_t own_count;
 	struct slice user_name; /* display name */
@@ -133,6 +132,12 @@ struct sieve_env {
 	    *protected; /* fields that editheader may not delete, besides Received and Auto-Submitted */
 	size_t protected_count;
 	size_t header_most; /* octets a value added by addheader; 0: LIMIT_SIEVE_VALUE */
+	struct slice vacation_subject;  /* of replies to messages without one */
+	struct slice vacation_template; /* with "%$" for the subject; "Auto: %$" when empty */
+	bool vacation_unnamed;   /* reply though no recipient field names the user */
+	bool vacation_to_header; /* reply to the header's sender, not the envelope's */
+	const struct slice *flags; /* what the message has already: a script that runs on stored mail */
+	size_t flag_count;
 	struct sieve_limits limits;
 	sieve_asker *ask;
 	void *ask_ctx;
@@ -170,6 +175,8 @@ struct sieve_action {
 	size_t list_count;
 	uint64_t seconds;
 	unsigned importance; /* 1-3 */
+	const struct sieve_mailto *mailto; /* NOTIFY: the URI taken apart */
+	struct slice suppressed; /* VACATION, NOTIFY, REJECT: why nothing is to be sent; empty: send it */
 	size_t edits;        /* the message as it was after so many edits: sieve_message_put() */
 };
 
@@ -207,6 +214,33 @@ struct sieve_result {
 
 void sieve_run(const struct sieve_script *s, const struct sieve_message *m, const struct sieve_env *env,
     struct arena *a, struct sieve_result *out);
+
+/* The message with the first `edits` edits of the result. */
+void sieve_message_put(
+    const struct sieve_message *m, const struct sieve_result *result, size_t edits, struct buf *out);
+
+/* A message that an action sends. */
+struct sieve_mail {
+	struct slice from; /* of the envelope; empty: the null path */
+	struct slice *to;
+	size_t to_count;
+	struct slice octets; /* in `text` */
+};
+/*
+ * For REDIRECT, VACATION, NOTIFY, REJECT and EREJECT: writes the message into text. DENY: nothing is to be sent (other
+ * actions, suppressed ones). A redirect keeps the sender; SRS and loops are the caller's.
+ */
+NODISCARD enum result sieve_mail_make(const struct sieve_message *m, const struct sieve_env *env,
+    const struct sieve_result *result, const struct sieve_action *x, struct arena *a, struct buf *text,
+    struct sieve_mail *out);
+
+/* mailto:, RFC 6068. */
+struct sieve_mailto {
+	struct slice *to, *cc; /* canonical */
+	size_t to_count, cc_count;
+	struct slice subject, body, headers[16][2];
+	size_t header_count;
+};
 
 const char *sieve_act_name(enum sieve_act act);
 

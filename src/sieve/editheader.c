@@ -1,0 +1,225 @@
+/* editheader: addheader and deleteheader, RFC 5293. */
+#include "sieve/inside.h"
+
+static bool name_good(struct sieve_compiler *c, const struct sieve_text *t)
+{
+	if (t->pieces || sieve_field_name_valid(t->text))
+		return true;
+	sieve_say(c, t->line, t->column, "field name '" SLICE_FMT "' is invalid", SLICE_ARG(slice_sub(t->text, 0, 80)));
+	return false;
+}
+
+static bool value_valid(struct slice s)
+{
+	return slice_find(s, 0) < 0;
+}
+
+bool sieve_check_addheader(struct sieve_compiler *c, struct sieve_node *n)
+{
+	const struct sieve_text *value = n->pos[1]->texts;
+	if (!name_good(c, n->pos[0]->texts))
+		return false;
+	if (!value->pieces && !value_valid(value->text)) {
+		sieve_say(c, value->line, value->column, "the value of the field '" SLICE_FMT "' is invalid",
+		    SLICE_ARG(slice_sub(n->pos[0]->texts->text, 0, 80)));
+		return false;
+	}
+	if (!value->pieces && c->how->header_most && value->text.n > c->how->header_most) {
+		sieve_say(c, value->line, value->column, "the value of the field is too long (more than %zu octets)",
+		    c->how->header_most);
+		return false;
+	}
+	return true;
+}
+
+bool sieve_check_deleteheader(struct sieve_compiler *c, struct sieve_node *n)
+{
+	return sieve_check_scope(c, n) && name_good(c, n->pos[0]->texts);
+}
+
+static bool is_protected(const struct sieve_env *env, struct slice name, bool add)
+{
+	if (!add && (slice_ieq(name, SLICE("received")) || slice_ieq(name, SLICE("auto-submitted"))))
+		return true;
+	if (slice_ieq(name, SLICE("subject")))
+		return false;
+	for (size_t i = 0; i < env->protected_count; i++)
+		if (slice_ieq(name, env->protected[i]))
+			return true;
+	return false;
+}
+
+static struct sieve_edit *edit_new(struct sieve_runner *r)
+{
+	struct sieve_edit *e = r->out->edit_count < LIMIT_SIEVE_EDITS ? arena_new(r->a, struct sieve_edit) : NULL;
+	struct sieve_edit **end = &r->out->edits;
+	if (!e)
+		return NULL;
+	while (*end)
+		end = &(*end)->next;
+	*end = e;
+	r->out->edit_count++;
+	return e;
+}
+
+/* Line ends become folds; a fold needs a blank behind it. */
+static struct slice one_field(struct sieve_runner *r, struct slice value)
+{
+	BUF_LOCAL(out, value.n * 2 + 8);
+	value = slice_trim(value);
+	for (size_t i = 0; i < value.n; i++) {
+		char c = value.p[i];
+		if (c == '\r' || c == '\n') {
+			while (i + 1 < value.n && (value.p[i + 1] == '\r' || value.p[i + 1] == '\n'))
+				i++;
+			buf_puts(&out, "\r\n");
+			if (i + 1 < value.n && value.p[i + 1] != ' ' && value.p[i + 1] != '\t')
+				buf_putc(&out, '\t');
+		} else {
+			buf_putc(&out, c);
+		}
+	}
+	return arena_dup(r->a, buf_slice(&out));
+}
+
+static bool insert(struct sieve_runner *r, bool last, struct sieve_field field)
+{
+	struct sieve_fields *f = r->fields;
+	if (f->count == f->room) {
+		struct sieve_field *list = arena_array(r->a, f->room * 2, sizeof *list);
+		if (!list)
+			return false;
+		memcpy(list, f->list, f->count * sizeof *list);
+		f->list = list;
+		f->room *= 2;
+	}
+	if (!last)
+		memmove(f->list + 1, f->list, f->count * sizeof *f->list);
+	f->list[last ? f->count : 0] = field;
+	f->count++;
+	return true;
+}
+
+enum sieve_flow sieve_run_addheader(struct sieve_runner *r, const struct sieve_node *n)
+{
+	struct slice name = sieve_arg_value(r, n->pos[0]), value = sieve_arg_value(r, n->pos[1]);
+	bool last = sieve_tagged(n, SIEVE_TAG_LAST);
+	size_t most = r->env->header_most ? r->env->header_most : LIMIT_SIEVE_VALUE;
+	if (!sieve_field_name_valid(name))
+		return sieve_fail(r, n, "field name '" SLICE_FMT "' is invalid", SLICE_ARG(slice_sub(name, 0, 80)));
+	if (!value_valid(value))
+		return sieve_fail(r, n, "the value of the field '" SLICE_FMT "' is invalid", SLICE_ARG(slice_sub(name, 0, 80)));
+	if (value.n > most)
+		return sieve_fail(r, n, "the value of the field is too long (more than %zu octets)", most);
+	if (is_protected(r->env, name, true))
+		return SIEVE_GO;
+	struct sieve_edit *e = edit_new(r);
+	if (!e)
+		return sieve_fail(r, n, "there are more than %d changes of the header", LIMIT_SIEVE_EDITS);
+	BUF_LOCAL(encoded, value.n * 8 + 256);
+	value = one_field(r, value);
+	e->what = last ? SIEVE_EDIT_ADD_LAST : SIEVE_EDIT_ADD_FIRST;
+	e->name = name;
+	if (slice_is_ascii(value)) {
+		e->value = value;
+	} else { /* RFC 5293 4: UTF-8 becomes encoded words */
+		mail_words_put(&encoded, mail_unfold(value, r->a), name.n + 2);
+		e->value = arena_dup(r->a, buf_slice(&encoded));
+	}
+	return insert(r, last, (struct sieve_field){.name = name, .raw = e->value}) ? SIEVE_GO : SIEVE_FAIL;
+}
+
+static bool value_fits(struct sieve_runner *r, const struct sieve_node *n, struct sieve_field *f, enum sieve_flow *flow)
+{
+	struct sieve_match m;
+	bool yes = true;
+	if (!n->pos[1])
+		return true;
+	sieve_match_start(&m, r, n, n->pos[1]);
+	sieve_match_value(&m, sieve_field_text(r, f));
+	*flow = sieve_match_end(&m, &yes);
+	return *flow == SIEVE_GO && yes;
+}
+
+static bool delete_at(struct sieve_runner *r, size_t at)
+{
+	struct sieve_edit *e = edit_new(r);
+	if (!e)
+		return false;
+	e->what = SIEVE_EDIT_DELETE;
+	e->field = at;
+	r->fields->count--;
+	memmove(r->fields->list + at, r->fields->list + at + 1, (r->fields->count - at) * sizeof *r->fields->list);
+	return true;
+}
+
+enum sieve_flow sieve_run_deleteheader(struct sieve_runner *r, const struct sieve_node *n)
+{
+	struct slice name = sieve_arg_value(r, n->pos[0]);
+	const struct sieve_arg *index = sieve_tag_value(n, SIEVE_TAG_INDEX);
+	bool last = sieve_tagged(n, SIEVE_TAG_LAST);
+	enum sieve_flow flow = SIEVE_GO;
+	uint64_t nth = 0;
+	if (!sieve_field_name_valid(name))
+		return sieve_fail(r, n, "field name '" SLICE_FMT "' is invalid", SLICE_ARG(slice_sub(name, 0, 80)));
+	if (is_protected(r->env, name, false))
+		return SIEVE_GO;
+	/* From the end on, so that what was deleted does not move what comes next; :index counts from its side. */
+	size_t total = 0;
+	for (size_t i = 0; i < r->fields->count; i++)
+		total += slice_ieq(r->fields->list[i].name, name);
+	for (size_t i = r->fields->count; i-- > 0 && flow == SIEVE_GO;) {
+		struct sieve_field *f = &r->fields->list[i];
+		if (!slice_ieq(f->name, name))
+			continue;
+		nth++;
+		if (index && (last ? nth : total + 1 - nth) != index->number)
+			continue;
+		if (value_fits(r, n, f, &flow) && !delete_at(r, i))
+			return sieve_fail(r, n, "there are more than %d changes of the header", LIMIT_SIEVE_EDITS);
+	}
+	return flow;
+}
+
+/* ---- the message with its edits ---- */
+
+struct line {
+	struct slice name, value, all; /* all: as it stood in the message */
+};
+
+void sieve_message_put(const struct sieve_message *m, const struct sieve_result *result, size_t edits, struct buf *out)
+{
+	const Sekisho__Part *root = m->facts->root;
+	if (!edits || !root) {
+		buf_put(out, m->octets);
+		return;
+	}
+	ARENA_LOCAL(a, (size_t)64 << 20);
+	size_t n = root->n_fields;
+	struct line *lines = arena_array(&a, n + edits, sizeof *lines);
+	if (!lines)
+		return;
+	for (size_t i = 0; i < n; i++)
+		lines[i].all = slice_sub(m->octets, root->fields[i]->offset, root->fields[i]->length);
+	for (const struct sieve_edit *e = result->edits; e && edits; e = e->next, edits--) {
+		if (e->what == SIEVE_EDIT_DELETE) {
+			memmove(lines + e->field, lines + e->field + 1, (--n - e->field) * sizeof *lines);
+			continue;
+		}
+		bool first = e->what == SIEVE_EDIT_ADD_FIRST;
+		if (first)
+			memmove(lines + 1, lines, n * sizeof *lines);
+		lines[first ? 0 : n] = (struct line){.name = e->name, .value = e->value};
+		n++;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (lines[i].all.n)
+			buf_put(out, lines[i].all);
+		else if (slice_is_ascii(lines[i].value) && slice_find(lines[i].value, '\r') < 0)
+			mail_put_raw(out, lines[i].name, lines[i].value);
+		else
+			buf_printf(out, SLICE_FMT ": " SLICE_FMT "\r\n", SLICE_ARG(lines[i].name), SLICE_ARG(lines[i].value));
+	}
+	buf_puts(out, "\r\n");
+	buf_put(out, slice_sub(m->octets, root->body_offset, m->octets.n));
+}
