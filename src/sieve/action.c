@@ -52,9 +52,9 @@ bool sieve_act_allowed(struct sieve_runner *r, const struct sieve_node *n, enum 
 	bool rejects = act == SIEVE_REJECT || act == SIEVE_EREJECT;
 	for (const struct sieve_action *x = r->out->actions; x; x = x->next) {
 		bool rejected = x->act == SIEVE_REJECT || x->act == SIEVE_EREJECT;
-		if (x->act == SIEVE_DISCARD || x->act == SIEVE_NOTIFY || x->act == SIEVE_DUPLICATE ||
-		    act == SIEVE_DISCARD || act == SIEVE_NOTIFY || act == SIEVE_DUPLICATE ||
-		    (!rejects && !rejected))
+		if (x->done || x->act == SIEVE_DISCARD || x->act == SIEVE_NOTIFY ||
+		    x->act == SIEVE_DUPLICATE || act == SIEVE_DISCARD || act == SIEVE_NOTIFY ||
+		    act == SIEVE_DUPLICATE || (!rejects && !rejected))
 			continue;
 		if (rejects && rejected)
 			sieve_fail(r, n, "the message is rejected twice (first in line %u)", x->line);
@@ -72,10 +72,15 @@ static struct sieve_action *store_into(
 {
 	if (!sieve_act_allowed(r, n, act))
 		return NULL;
-	for (struct sieve_action *x = r->out->actions; x; x = x->next)
+	struct sieve_action *x = r->out->actions;
+	for (; x; x = x->next)
 		if ((x->act == SIEVE_KEEP || x->act == SIEVE_FILEINTO) && slice_eq(x->mailbox, mailbox))
-			return x;
-	struct sieve_action *x = sieve_act_new(r, n, act);
+			break;
+	if (x && act == SIEVE_KEEP)
+		x->act = SIEVE_KEEP;
+	if (x)
+		return x;
+	x = sieve_act_new(r, n, act);
 	if (x)
 		x->mailbox = mailbox;
 	return x;
@@ -149,19 +154,33 @@ bool sieve_address_parse(struct slice text, struct arena *a, struct slice *out)
 	struct mail_entries entries;
 	mail_entries_parse(text, a, &entries);
 	const struct mail_entry *e = entries.first;
+	if (slice_find(text, '<') < 0 &&
+	    slice_find(text, '"') < 0) { /* "more words @ example.com" is no address */
+		struct slice local = slice_trim(slice_sub(text, 0, (size_t)MAX(slice_find(text, '@'), 0)));
+		if (slice_find(local, ' ') >= 0)
+			return false;
+	}
 	if (entries.count != 1 || e->kind != MAIL_ENTRY_MAILBOX || e->broken || !e->local.n || !e->domain.n)
 		return false;
 	BUF_LOCAL(flat, LIMIT_ADDRESS * 2);
 	mail_addr_put(&flat, (struct mail_addr){e->local, e->domain});
 	struct mail_addr addr;
 	*out = arena_dup(a, buf_slice(&flat));
-	return slice_is_ascii(text) && mail_addr_parse(*out, a, &addr) == OK;
+	return slice_is_ascii(*out) && mail_addr_parse(*out, a, &addr) == OK;
 }
 
 bool sieve_check_redirect(struct sieve_compiler *c, struct sieve_node *n)
 {
 	const struct sieve_text *t = n->pos[0]->texts;
 	struct slice address;
+	if (sieve_tagged(n, SIEVE_TAG_LIST) && !t->pieces && c->how->ask) {
+		struct sieve_question q = {.what = SIEVE_ASK_LIST_NAME, .a = t->text};
+		if (c->how->ask(c->how->ask_ctx, &q, &address) == SIEVE_NO) {
+			sieve_say(c, t->line, t->column, "there is no external list '" SLICE_FMT "'",
+			    SLICE_ARG(slice_sub(t->text, 0, 80)));
+			return false;
+		}
+	}
 	if (t->pieces || sieve_tagged(n, SIEVE_TAG_LIST) || sieve_address_parse(t->text, c->a, &address))
 		return true;
 	sieve_say(c, t->line, t->column, "'" SLICE_FMT "' is not a mail address",
@@ -177,6 +196,23 @@ static bool redirected(const struct sieve_runner *r, struct slice address)
 	return false;
 }
 
+/* Our mark is in the header, with an address of this user. */
+static bool redirected_before(struct sieve_runner *r)
+{
+	for (size_t i = 0; i < r->fields->count; i++) {
+		struct sieve_field *f = &r->fields->list[i];
+		if (!slice_ieq(f->name, SLICE("x-sieve-redirected-from")))
+			continue;
+		struct slice who = sieve_field_text(r, f);
+		if (slice_ieq(who, r->env->to))
+			return true;
+		for (size_t k = 0; k < r->env->own_count; k++)
+			if (slice_ieq(who, r->env->own[k]))
+				return true;
+	}
+	return false;
+}
+
 enum sieve_flow sieve_run_redirect(struct sieve_runner *r, const struct sieve_node *n)
 {
 	struct slice text = sieve_arg_value(r, n->pos[0]), address;
@@ -188,6 +224,10 @@ enum sieve_flow sieve_run_redirect(struct sieve_runner *r, const struct sieve_no
 		    r, n, "'" SLICE_FMT "' is not a mail address", SLICE_ARG(slice_sub(text, 0, 80)));
 	if (!sieve_act_allowed(r, n, SIEVE_REDIRECT))
 		return SIEVE_FAIL;
+	if (redirected_before(r)) { /* it comes round: whatever else happens, it is not lost */
+		sieve_complain(r, n, "the message was redirected by this user before: it is kept");
+		return SIEVE_GO;
+	}
 	r->keep_cancelled |= !sieve_tagged(n, SIEVE_TAG_COPY);
 	if (redirected(r, address))
 		return SIEVE_GO;

@@ -98,9 +98,10 @@ static bool take_tag(struct sieve_compiler *c, struct sieve_node *n, struct siev
 {
 	enum sieve_tag tag = tag_find(c, n->verb, (*arg)->tag);
 	if (tag == SIEVE_TAGS_MOST) {
+		c->lost = true;
 		sieve_say(c, (*arg)->line, (*arg)->column,
-		    "unknown tagged argument ':" SLICE_FMT "' for the %s %s", SLICE_ARG((*arg)->tag),
-		    n->verb->name, kind_of(n));
+		    "unknown tagged argument ':" SLICE_FMT "' for the %s %s (or not required)",
+		    SLICE_ARG((*arg)->tag), n->verb->name, kind_of(n));
 		return false;
 	}
 	if (n->pos_count > 0) {
@@ -147,8 +148,8 @@ static bool check_count(
 	size_t least = 0;
 	for (size_t i = 0; i < most; i++)
 		least += !w[i].optional;
-	if (n->pos_count >= least)
-		return true;
+	if (n->pos_count >= least || (n->verb->run && n->verb->tests == SIEVE_NO_TEST && n->tests))
+		return true; /* or a test in its place, of which more is said */
 	sieve_say(c, n->line, n->column, "the %s %s requires %zu positional argument%s, but %zu %s specified",
 	    n->verb->name, kind_of(n), least, least == 1 ? "" : "s", n->pos_count,
 	    n->pos_count == 1 ? "is" : "are");
@@ -233,10 +234,11 @@ static bool say_spurious_test(struct sieve_compiler *c, const struct sieve_node 
 	return false;
 }
 
-static bool check_tests(struct sieve_compiler *c, struct sieve_node *n)
+/* False when it is no use to look at the block; *good is false after any error. */
+static bool check_tests(struct sieve_compiler *c, struct sieve_node *n, bool *good)
 {
 	enum sieve_tests want = n->verb->tests;
-	bool good = true;
+	*good = false;
 	if (want == SIEVE_NO_TEST && n->tests)
 		return say_spurious_test(c, n);
 	if (want == SIEVE_ONE_TEST && (n->test_list || n->test_count != 1)) {
@@ -249,9 +251,12 @@ static bool check_tests(struct sieve_compiler *c, struct sieve_node *n)
 		    n->verb->name, kind_of(n));
 		return false;
 	}
+	*good = true;
 	for (struct sieve_node *t = n->tests; t; t = t->next)
-		good &= check_one(c, t, true);
-	return good;
+		*good &= check_one(c, t, true);
+	bool lost = c->lost;
+	c->lost = false;
+	return !lost;
 }
 
 static bool check_block(struct sieve_compiler *c, struct sieve_node *n)
@@ -313,12 +318,12 @@ static bool check_one(struct sieve_compiler *c, struct sieve_node *n, bool test)
 	if (!n->verb)
 		return say_unknown(c, n, test);
 	bool good = check_strings(c, n) && check_args(c, n) && sieve_bind_match(c, n);
-	bool tests = check_tests(c, n);
-	if (good && tests && n->verb->check)
-		good = n->verb->check(c, n);
-	if (tests && !test && !check_block(c, n))
+	bool lost = c->lost, tests, go_on = check_tests(c, n, &tests);
+	c->lost = lost && test;
+	good = good && tests && (!n->verb->check || n->verb->check(c, n));
+	if (go_on && !test && !check_block(c, n))
 		good = false;
-	return good && tests;
+	return good;
 }
 
 /* if, elsif and else stand in a row, RFC 5228 3.1. */

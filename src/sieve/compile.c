@@ -73,7 +73,7 @@ enum result sieve_compile_one(struct sieve_compiler *c, struct slice text)
 	s->name = c->how->name;
 	s->text = text;
 	s->caps = (uint64_t)1 << SIEVE_CAP_CORE | (uint64_t)1 << SIEVE_CAP_COMPARATOR_OCTET |
-		  (uint64_t)1 << SIEVE_CAP_COMPARATOR_CASEMAP;
+		  (uint64_t)1 << SIEVE_CAP_COMPARATOR_CASEMAP | (uint64_t)1 << SIEVE_CAP_COMPARATOR_UNICODE;
 	c->script = s;
 	if (text.n > LIMIT_SIEVE_SCRIPT) {
 		sieve_say(c, 0, 0, "the script is larger than %d octets", LIMIT_SIEVE_SCRIPT);
@@ -85,6 +85,8 @@ enum result sieve_compile_one(struct sieve_compiler *c, struct slice text)
 	sieve_parse(c);
 	if (c->errors->count == before && !arena_full(c->a))
 		sieve_check(c);
+	if (sieve_has(s, SIEVE_CAP_EXTRACTTEXT) && !sieve_has(s, SIEVE_CAP_FOREVERYPART)) /* RFC 5703 7 */
+		sieve_say(c, 1, 1, "extracttext needs require \"foreverypart\"");
 	if (arena_full(c->a))
 		return FULL;
 	return c->errors->count > before || c->errors->cut ? BAD : OK;

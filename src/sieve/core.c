@@ -1,4 +1,5 @@
 /* core: require and the tests on header, envelope and size, RFC 5228 3.2 and 5; subaddress, RFC 5233. */
+#include "mail/class.h"
 #include "sieve/inside.h"
 
 void sieve_require(struct sieve_script *s, enum sieve_cap cap)
@@ -18,7 +19,7 @@ bool sieve_check_require(struct sieve_compiler *c, struct sieve_node *n)
 		const struct sieve_ext *more = c->how->more;
 		if (cap < SIEVE_CAPS) {
 			sieve_require(c->script, cap);
-		} else if (!more || !slice_eq(t->text, slice_str(more->name))) {
+		} else if (!more || !slice_starts(t->text, slice_str(more->name))) {
 			sieve_say(c, t->line, t->column, "unknown capability '" SLICE_FMT "'",
 			    SLICE_ARG(slice_sub(t->text, 0, 80)));
 			good = false;
@@ -34,17 +35,14 @@ bool sieve_check_if(struct sieve_compiler *c, struct sieve_node *n)
 	return c != NULL;
 }
 
+/* A field of a name that no field can have is never there. */
 bool sieve_check_headers(struct sieve_compiler *c, struct sieve_node *n)
 {
-	bool good = true;
-	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next) {
-		if (t->pieces || sieve_field_name_valid(t->text))
-			continue;
-		sieve_say(c, t->line, t->column, "'" SLICE_FMT "' is not the name of a header field",
-		    SLICE_ARG(slice_sub(t->text, 0, 80)));
-		good = false;
-	}
-	return good;
+	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next)
+		if (!t->pieces && !sieve_field_name_valid(t->text))
+			sieve_warn(c, t->line, t->column, "'" SLICE_FMT "' is not the name of a header field",
+			    SLICE_ARG(slice_sub(t->text, 0, 80)));
+	return true;
 }
 
 bool sieve_check_header(struct sieve_compiler *c, struct sieve_node *n)
@@ -85,7 +83,7 @@ enum sieve_flow sieve_test_exists(struct sieve_runner *r, const struct sieve_nod
 
 enum sieve_flow sieve_test_size(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
-	uint64_t limit = n->pos[0]->number, size = r->message->octets.n;
+	uint64_t limit = n->pos[0]->number, size = sieve_message_size(r);
 	*yes = sieve_tagged(n, SIEVE_TAG_OVER) ? size > limit : size < limit;
 	return SIEVE_GO;
 }
@@ -103,7 +101,7 @@ bool sieve_check_address(struct sieve_compiler *c, struct sieve_node *n)
 		size_t i = 0;
 		while (i < COUNT(fields) && !slice_ieq(t->text, slice_str(fields[i])))
 			i++;
-		if (t->pieces || i < COUNT(fields))
+		if (t->pieces || i < COUNT(fields) || slice_istarts(t->text, SLICE("x-")))
 			continue;
 		sieve_say(c, t->line, t->column, "header '" SLICE_FMT "' is not allowed for the address test",
 		    SLICE_ARG(slice_sub(t->text, 0, 80)));
@@ -179,7 +177,8 @@ enum { PART_FROM, PART_TO, PART_ORIG_TO, PART_AUTH, PART_NOTIFY, PART_RET, PART_
 /* RFC 5228 5.4, RFC 6009 2.1; orig_to and auth are ours. */
 static unsigned part_find(struct slice name)
 {
-	static const char *const names[PARTS] = {"from", "to", "orig_to", "auth", "notify", "ret", "envid", "orcpt"};
+	static const char *const names[PARTS] = {
+	    "from", "to", "orig_to", "auth", "notify", "ret", "envid", "orcpt"};
 	unsigned i = 0;
 	while (i < PARTS && !slice_ieq(name, slice_str(names[i])))
 		i++;
@@ -190,7 +189,8 @@ bool sieve_check_envelope(struct sieve_compiler *c, struct sieve_node *n)
 {
 	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next) {
 		unsigned part = part_find(t->text);
-		if (t->pieces || part < PART_NOTIFY || (part < PARTS && sieve_has(c->script, SIEVE_CAP_ENVELOPE_DSN)))
+		if (t->pieces || part < PART_NOTIFY ||
+		    (part < PARTS && sieve_has(c->script, SIEVE_CAP_ENVELOPE_DSN)))
 			continue;
 		sieve_say(c, t->line, t->column, "unknown envelope part '" SLICE_FMT "'",
 		    SLICE_ARG(slice_sub(t->text, 0, 80)));
@@ -199,12 +199,44 @@ bool sieve_check_envelope(struct sieve_compiler *c, struct sieve_node *n)
 	return true;
 }
 
+static bool all_of(struct slice s, const char *more)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!mail_is(s.p[i], MAIL_ATEXT) && !(s.p[i] && strchr(more, s.p[i])))
+			return false;
+	return s.n > 0;
+}
+
+static bool host_like(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!ascii_alpha(s.p[i]) && !ascii_digit(s.p[i]) && !strchr("-_.", s.p[i] ? s.p[i] : '?'))
+			return false;
+	return s.n > 0 && s.p[0] != '.' && s.p[s.n - 1] != '.' && slice_search(s, SLICE("..")) < 0;
+}
+
+/* As SMTP has it, with a source route passed over; and what SMTP would not have let in but people use. */
+static bool path_parse(struct sieve_runner *r, struct slice path, struct mail_addr *out)
+{
+	struct cursor c = cursor_of(slice_str(arena_printf(r->a, "<" SLICE_FMT ">", SLICE_ARG(path))));
+	if (mail_path_parse(&c, r->a, out) == OK && cursor_done(&c) == OK)
+		return true;
+	ptrdiff_t at = slice_rfind(path, '@');
+	*out = (struct mail_addr){slice_sub(path, 0, at < 0 ? path.n : (size_t)at),
+	    slice_sub(path, (size_t)(at + 1), at < 0 ? 0 : path.n)};
+	return all_of(out->local, ".") && (at < 0 || host_like(out->domain));
+}
+
+/* A path that is none has no parts, and as a whole no value. */
 static bool match_path(struct sieve_match *m, struct slice path)
 {
 	struct mail_addr addr;
-	struct slice part = path;
-	if (path.n && mail_addr_parse(path, m->r->a, &addr) == OK &&
-	    !sieve_address_part(m->r, m->n, addr.local, addr.domain, &part))
+	struct slice part = SLICE_NONE;
+	if (path.n && !path_parse(m->r, path, &addr))
+		return false;
+	if (path.n && !addr.domain.n && !(m->n->tags & (SIEVE_PARTS & ~SIEVE_BIT(ALL))))
+		part = addr.local;
+	else if (path.n && !sieve_address_part(m->r, m->n, addr.local, addr.domain, &part))
 		return false;
 	return sieve_match_value(m, part);
 }
@@ -216,10 +248,11 @@ enum sieve_flow sieve_test_envelope(struct sieve_runner *r, const struct sieve_n
 	sieve_match_start(&m, r, n, n->pos[1]);
 	for (const struct sieve_text *t = n->pos[0]->texts; t && env->has_envelope; t = t->next) {
 		unsigned part = part_find(sieve_value(r, t));
-		const struct slice values[PARTS] = {
-		    env->from, env->to, env->orig_to, env->auth, env->notify, env->ret, env->envid, env->orcpt};
+		const struct slice values[PARTS] = {env->from, env->to, env->orig_to, env->auth, env->notify,
+		    env->ret, env->envid, env->orcpt};
 		bool given = part == PART_FROM || (part < PARTS && values[part].n);
-		if (given && (part < PART_AUTH ? match_path(&m, values[part]) : sieve_match_value(&m, values[part])))
+		if (given &&
+		    (part < PART_AUTH ? match_path(&m, values[part]) : sieve_match_value(&m, values[part])))
 			break;
 	}
 	return sieve_match_end(&m, yes);

@@ -2,12 +2,27 @@
 #include "sieve/inside.h"
 #include <stdio.h>
 
-enum part { YEAR, MONTH, DAY, DATE, JULIAN, HOUR, MINUTE, SECOND, TIME, ISO8601, STD11, ZONE, WEEKDAY, PARTS };
+enum part {
+	YEAR,
+	MONTH,
+	DAY,
+	DATE,
+	JULIAN,
+	HOUR,
+	MINUTE,
+	SECOND,
+	TIME,
+	ISO8601,
+	STD11,
+	ZONE,
+	WEEKDAY,
+	PARTS
+};
 
 static enum part part_find(struct slice name)
 {
-	static const char *const names[PARTS] = {"year", "month", "day", "date", "julian", "hour", "minute", "second",
-	    "time", "iso8601", "std11", "zone", "weekday"};
+	static const char *const names[PARTS] = {"year", "month", "day", "date", "julian", "hour", "minute",
+	    "second", "time", "iso8601", "std11", "zone", "weekday"};
 	unsigned i = 0;
 	while (i < PARTS && !slice_ieq(name, slice_str(names[i])))
 		i++;
@@ -18,7 +33,8 @@ static enum part part_find(struct slice name)
 static bool zone_parse(struct slice s, int *out)
 {
 	uint32_t n;
-	if (s.n != 5 || (s.p[0] != '+' && s.p[0] != '-') || num_u32(slice_sub(s, 1, 4), 2359, &n) != OK || n % 100 > 59)
+	if (s.n != 5 || (s.p[0] != '+' && s.p[0] != '-') || num_u32(slice_sub(s, 1, 4), 2359, &n) != OK ||
+	    n % 100 > 59)
 		return false;
 	int minutes = (int)(n / 100 * 60 + n % 100);
 	*out = s.p[0] == '-' ? -minutes : minutes;
@@ -77,8 +93,8 @@ static void part_put(enum part part, const struct clock *c, int64_t ms, struct b
 		buf_printf(b, "%02d:%02d:%02d", c->hour, c->minute, c->second);
 		break;
 	case ISO8601:
-		buf_printf(b, "%04lld-%02d-%02dT%02d:%02d:%02d%c%02d:%02d", (long long)c->year, c->month, c->day, c->hour,
-		    c->minute, c->second, sign, minutes / 60, minutes % 60);
+		buf_printf(b, "%04lld-%02d-%02dT%02d:%02d:%02d%c%02d:%02d", (long long)c->year, c->month,
+		    c->day, c->hour, c->minute, c->second, sign, minutes / 60, minutes % 60);
 		break;
 	case STD11:
 		mail_date_put(b, (struct mail_date){ms, c->zone});
@@ -144,7 +160,8 @@ static bool match_field(void *ctx, struct sieve_field *f)
 
 enum sieve_flow sieve_test_date(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
-	struct dating d = {.part = part_find(sieve_arg_value(r, n->pos[1])), .zone = sieve_tag_value(n, SIEVE_TAG_ZONE)};
+	struct dating d = {
+	    .part = part_find(sieve_arg_value(r, n->pos[1])), .zone = sieve_tag_value(n, SIEVE_TAG_ZONE)};
 	sieve_match_start(&d.match, r, n, n->pos[2]);
 	if (d.part < PARTS)
 		sieve_fields_each(r, n, sieve_arg_value(r, n->pos[0]), match_field, &d);
@@ -153,7 +170,8 @@ enum sieve_flow sieve_test_date(struct sieve_runner *r, const struct sieve_node 
 
 enum sieve_flow sieve_test_currentdate(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
-	struct dating d = {.part = part_find(sieve_arg_value(r, n->pos[0])), .zone = sieve_tag_value(n, SIEVE_TAG_ZONE)};
+	struct dating d = {
+	    .part = part_find(sieve_arg_value(r, n->pos[0])), .zone = sieve_tag_value(n, SIEVE_TAG_ZONE)};
 	sieve_match_start(&d.match, r, n, n->pos[1]);
 	if (d.part < PARTS)
 		match_date(&d, (struct mail_date){r->env->now_ms, r->env->zone});

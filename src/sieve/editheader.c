@@ -5,13 +5,17 @@ static bool name_good(struct sieve_compiler *c, const struct sieve_text *t)
 {
 	if (t->pieces || sieve_field_name_valid(t->text))
 		return true;
-	sieve_say(c, t->line, t->column, "field name '" SLICE_FMT "' is invalid", SLICE_ARG(slice_sub(t->text, 0, 80)));
+	sieve_say(c, t->line, t->column, "field name '" SLICE_FMT "' is invalid",
+	    SLICE_ARG(slice_sub(t->text, 0, 80)));
 	return false;
 }
 
 static bool value_valid(struct slice s)
 {
-	return slice_find(s, 0) < 0;
+	for (size_t i = 0; i < s.n; i++)
+		if (((unsigned char)s.p[i] < 32 && !strchr("\t\r\n", s.p[i] ? s.p[i] : 1)) || s.p[i] == 127)
+			return false;
+	return true;
 }
 
 bool sieve_check_addheader(struct sieve_compiler *c, struct sieve_node *n)
@@ -20,13 +24,13 @@ bool sieve_check_addheader(struct sieve_compiler *c, struct sieve_node *n)
 	if (!name_good(c, n->pos[0]->texts))
 		return false;
 	if (!value->pieces && !value_valid(value->text)) {
-		sieve_say(c, value->line, value->column, "the value of the field '" SLICE_FMT "' is invalid",
-		    SLICE_ARG(slice_sub(n->pos[0]->texts->text, 0, 80)));
+		sieve_say(c, value->line, value->column, "the value '" SLICE_FMT "' of a field is invalid",
+		    SLICE_ARG(slice_sub(value->text, 0, 80)));
 		return false;
 	}
 	if (!value->pieces && c->how->header_most && value->text.n > c->how->header_most) {
-		sieve_say(c, value->line, value->column, "the value of the field is too long (more than %zu octets)",
-		    c->how->header_most);
+		sieve_say(c, value->line, value->column,
+		    "the value of the field is too long (more than %zu octets)", c->how->header_most);
 		return false;
 	}
 	return true;
@@ -51,7 +55,8 @@ static bool is_protected(const struct sieve_env *env, struct slice name, bool ad
 
 static struct sieve_edit *edit_new(struct sieve_runner *r)
 {
-	struct sieve_edit *e = r->out->edit_count < LIMIT_SIEVE_EDITS ? arena_new(r->a, struct sieve_edit) : NULL;
+	struct sieve_edit *e =
+	    r->out->edit_count < LIMIT_SIEVE_EDITS ? arena_new(r->a, struct sieve_edit) : NULL;
 	struct sieve_edit **end = &r->out->edits;
 	if (!e)
 		return NULL;
@@ -106,9 +111,11 @@ enum sieve_flow sieve_run_addheader(struct sieve_runner *r, const struct sieve_n
 	bool last = sieve_tagged(n, SIEVE_TAG_LAST);
 	size_t most = r->env->header_most ? r->env->header_most : LIMIT_SIEVE_VALUE;
 	if (!sieve_field_name_valid(name))
-		return sieve_fail(r, n, "field name '" SLICE_FMT "' is invalid", SLICE_ARG(slice_sub(name, 0, 80)));
+		return sieve_fail(
+		    r, n, "field name '" SLICE_FMT "' is invalid", SLICE_ARG(slice_sub(name, 0, 80)));
 	if (!value_valid(value))
-		return sieve_fail(r, n, "the value of the field '" SLICE_FMT "' is invalid", SLICE_ARG(slice_sub(name, 0, 80)));
+		return sieve_fail(r, n, "the value '" SLICE_FMT "' of a field is invalid",
+		    SLICE_ARG(slice_sub(value, 0, 80)));
 	if (value.n > most)
 		return sieve_fail(r, n, "the value of the field is too long (more than %zu octets)", most);
 	if (is_protected(r->env, name, true))
@@ -129,7 +136,8 @@ enum sieve_flow sieve_run_addheader(struct sieve_runner *r, const struct sieve_n
 	return insert(r, last, (struct sieve_field){.name = name, .raw = e->value}) ? SIEVE_GO : SIEVE_FAIL;
 }
 
-static bool value_fits(struct sieve_runner *r, const struct sieve_node *n, struct sieve_field *f, enum sieve_flow *flow)
+static bool value_fits(
+    struct sieve_runner *r, const struct sieve_node *n, struct sieve_field *f, enum sieve_flow *flow)
 {
 	struct sieve_match m;
 	bool yes = true;
@@ -149,7 +157,8 @@ static bool delete_at(struct sieve_runner *r, size_t at)
 	e->what = SIEVE_EDIT_DELETE;
 	e->field = at;
 	r->fields->count--;
-	memmove(r->fields->list + at, r->fields->list + at + 1, (r->fields->count - at) * sizeof *r->fields->list);
+	memmove(r->fields->list + at, r->fields->list + at + 1,
+	    (r->fields->count - at) * sizeof *r->fields->list);
 	return true;
 }
 
@@ -161,7 +170,8 @@ enum sieve_flow sieve_run_deleteheader(struct sieve_runner *r, const struct siev
 	enum sieve_flow flow = SIEVE_GO;
 	uint64_t nth = 0;
 	if (!sieve_field_name_valid(name))
-		return sieve_fail(r, n, "field name '" SLICE_FMT "' is invalid", SLICE_ARG(slice_sub(name, 0, 80)));
+		return sieve_fail(
+		    r, n, "field name '" SLICE_FMT "' is invalid", SLICE_ARG(slice_sub(name, 0, 80)));
 	if (is_protected(r->env, name, false))
 		return SIEVE_GO;
 	/* From the end on, so that what was deleted does not move what comes next; :index counts from its side. */
@@ -176,7 +186,8 @@ enum sieve_flow sieve_run_deleteheader(struct sieve_runner *r, const struct siev
 		if (index && (last ? nth : total + 1 - nth) != index->number)
 			continue;
 		if (value_fits(r, n, f, &flow) && !delete_at(r, i))
-			return sieve_fail(r, n, "there are more than %d changes of the header", LIMIT_SIEVE_EDITS);
+			return sieve_fail(
+			    r, n, "there are more than %d changes of the header", LIMIT_SIEVE_EDITS);
 	}
 	return flow;
 }
@@ -187,13 +198,10 @@ struct line {
 	struct slice name, value, all; /* all: as it stood in the message */
 };
 
-void sieve_message_put(const struct sieve_message *m, const struct sieve_result *result, size_t edits, struct buf *out)
+static void header_put(
+    const struct sieve_message *m, const struct sieve_result *result, size_t edits, struct buf *out)
 {
 	const Sekisho__Part *root = m->facts->root;
-	if (!edits || !root) {
-		buf_put(out, m->octets);
-		return;
-	}
 	ARENA_LOCAL(a, (size_t)64 << 20);
 	size_t n = root->n_fields;
 	struct line *lines = arena_array(&a, n + edits, sizeof *lines);
@@ -218,8 +226,31 @@ void sieve_message_put(const struct sieve_message *m, const struct sieve_result 
 		else if (slice_is_ascii(lines[i].value) && slice_find(lines[i].value, '\r') < 0)
 			mail_put_raw(out, lines[i].name, lines[i].value);
 		else
-			buf_printf(out, SLICE_FMT ": " SLICE_FMT "\r\n", SLICE_ARG(lines[i].name), SLICE_ARG(lines[i].value));
+			buf_printf(out, SLICE_FMT ": " SLICE_FMT "\r\n", SLICE_ARG(lines[i].name),
+			    SLICE_ARG(lines[i].value));
 	}
 	buf_puts(out, "\r\n");
+}
+
+void sieve_message_put(
+    const struct sieve_message *m, const struct sieve_result *result, size_t edits, struct buf *out)
+{
+	const Sekisho__Part *root = m->facts->root;
+	if (!edits || !root) {
+		buf_put(out, m->octets);
+		return;
+	}
+	header_put(m, result, edits, out);
 	buf_put(out, slice_sub(m->octets, root->body_offset, m->octets.n));
+}
+
+size_t sieve_message_size(const struct sieve_runner *r)
+{
+	const struct sieve_message *m = r->message;
+	const Sekisho__Part *root = m->facts->root;
+	if (!r->out->edit_count || !root)
+		return m->octets.n;
+	BUF_LOCAL(header, (size_t)LIMIT_HEADER_BYTES * 4);
+	header_put(m, r->out, r->out->edit_count, &header);
+	return header.n + (m->octets.n - root->body_offset);
 }

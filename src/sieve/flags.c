@@ -12,7 +12,8 @@ static bool flag_valid(struct slice s)
 		return false;
 	}
 	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= 32 || (unsigned char)s.p[i] >= 127 || strchr("(){%*\"\\]", s.p[i]))
+		if ((unsigned char)s.p[i] <= 32 || (unsigned char)s.p[i] >= 127 ||
+		    strchr("(){%*\"\\]", s.p[i]))
 			return false;
 	return s.n > 0 && s.n <= LIMIT_KEYWORD;
 }
@@ -99,13 +100,15 @@ bool sieve_check_flags(struct sieve_compiler *c, struct sieve_node *n)
 		struct slice rest = t->text, one;
 		while (!t->pieces && next_flag(&rest, &one))
 			if (!flag_valid(one))
-				sieve_warn(c, t->line, t->column, "'" SLICE_FMT "' is no flag a message can be given",
+				sieve_warn(c, t->line, t->column,
+				    "'" SLICE_FMT "' is no flag a message can be given",
 				    SLICE_ARG(slice_sub(one, 0, 80)));
 	}
 	if (!n->pos[0])
 		return true;
 	if (!sieve_has(c->script, SIEVE_CAP_VARIABLES)) {
-		sieve_say(c, n->pos[0]->line, n->pos[0]->column, "a variable of flags needs require \"variables\"");
+		sieve_say(
+		    c, n->pos[0]->line, n->pos[0]->column, "a variable of flags needs require \"variables\"");
 		return false;
 	}
 	struct sieve_piece *target = arena_new(c->a, struct sieve_piece);
@@ -140,7 +143,7 @@ enum sieve_flow sieve_run_flags(struct sieve_runner *r, const struct sieve_node 
 bool sieve_act_flags(struct sieve_runner *r, const struct sieve_node *n, struct sieve_action *x)
 {
 	const struct sieve_arg *arg = n ? sieve_tag_value(n, SIEVE_TAG_FLAGS) : NULL;
-	struct sieve_flags set = {.list = x->flags, .count = x->flag_count};
+	struct sieve_flags set = {0}; /* of several actions for one mailbox the last one says */
 	if (!arg && !r->flags_given)
 		return true;
 	if (arg ? !flags_add_all(r, &set, arg) : !flags_add(r, &set, joined(r, &r->flags)))
@@ -177,7 +180,8 @@ bool sieve_check_hasflag(struct sieve_compiler *c, struct sieve_node *n)
 	if (!n->pos[0])
 		return true;
 	if (!sieve_has(c->script, SIEVE_CAP_VARIABLES)) {
-		sieve_say(c, n->pos[0]->line, n->pos[0]->column, "a variable of flags needs require \"variables\"");
+		sieve_say(
+		    c, n->pos[0]->line, n->pos[0]->column, "a variable of flags needs require \"variables\"");
 		return false;
 	}
 	struct sieve_piece *targets = arena_array(c->a, n->pos[0]->count, sizeof *targets);

@@ -14,7 +14,8 @@ static bool name_valid(struct slice name)
 	bool ok = slice_is_utf8(name) && name.n > 0 && name.n <= LIMIT_SIEVE_SCRIPT_NAME;
 	while (ok && rest.n) {
 		uint32_t c = mail_utf8_take(&rest, &ok);
-		ok = ok && c >= 0x20 && !(c >= 0x7f && c <= 0x9f) && c != 0x2028 && c != 0x2029 && c != '/' && c != '\\';
+		ok = ok && c >= 0x20 && !(c >= 0x7f && c <= 0x9f) && c != 0x2028 && c != 0x2029 && c != '/' &&
+		     c != '\\';
 	}
 	return ok;
 }
@@ -51,17 +52,15 @@ static struct sieve_script *compile(struct sieve_compiler *c, const struct sieve
 	    .include_depth = c->include_depth + 1,
 	    .includes = c->includes,
 	    .up = c,
-	    .global = is_global(n),
-	    .loop_depth = c->loop_depth};
-	for (const struct sieve_node *p = n->parent; p; p = p->parent)
-		inner.loop_depth += p->verb->run == sieve_run_foreverypart;
+	    .global = is_global(n)};
 	how.name = n->pos[0]->texts->text;
 	if (sieve_compile_one(&inner, text) != OK)
 		return NULL;
 	struct sieve_included *known = arena_new(c->a, struct sieve_included);
 	if (!known)
 		return NULL;
-	*known = (struct sieve_included){.next = *c->includes, .script = inner.script, .global = is_global(n)};
+	*known =
+	    (struct sieve_included){.next = *c->includes, .script = inner.script, .global = is_global(n)};
 	*c->includes = known;
 	return inner.script;
 }
@@ -76,7 +75,8 @@ static size_t count(const struct sieve_included *list)
 
 static bool say(struct sieve_compiler *c, const struct sieve_node *n, const char *why)
 {
-	sieve_say(c, n->line, n->column, "included script '" SLICE_FMT "': %s", SLICE_ARG(slice_sub(n->pos[0]->texts->text, 0, 80)), why);
+	sieve_say(c, n->line, n->column, "included script '" SLICE_FMT "': %s",
+	    SLICE_ARG(slice_sub(n->pos[0]->texts->text, 0, 80)), why);
 	return false;
 }
 
@@ -115,7 +115,8 @@ bool sieve_check_include(struct sieve_compiler *c, struct sieve_node *n)
 /* Asks for the script now. Its errors become errors of the run. */
 static enum sieve_flow fetch(struct sieve_runner *r, const struct sieve_node *n, struct sieve_script **out)
 {
-	struct sieve_question q = {.what = SIEVE_ASK_INCLUDE, .a = n->pos[0]->texts->text, .global = is_global(n)};
+	struct sieve_question q = {
+	    .what = SIEVE_ASK_INCLUDE, .a = n->pos[0]->texts->text, .global = is_global(n)};
 	struct slice text = SLICE_NONE;
 	bool yes;
 	*out = find(r->included, q.a, q.global);
@@ -127,16 +128,20 @@ static enum sieve_flow fetch(struct sieve_runner *r, const struct sieve_node *n,
 	if (!yes) {
 		if (sieve_tagged(n, SIEVE_TAG_OPTIONAL))
 			return SIEVE_GO;
-		return sieve_fail(r, n, "included script '" SLICE_FMT "': there is no such script", SLICE_ARG(slice_sub(q.a, 0, 80)));
+		return sieve_fail(r, n, "included script '" SLICE_FMT "': there is no such script",
+		    SLICE_ARG(slice_sub(q.a, 0, 80)));
 	}
 	if (count(r->included) >= r->env->limits.includes)
 		return sieve_fail(r, n, "too many scripts are included");
 	struct sieve_options how = {.limits = r->env->limits, .header_most = r->env->header_most};
-	struct sieve_compiler c = {.a = r->a, .how = &how, .errors = &r->out->errors, .includes = &r->included, .script = NULL};
+	struct sieve_compiler c = {
+	    .a = r->a, .how = &how, .errors = &r->out->errors, .includes = &r->included, .script = NULL};
 	struct sieve_compiler outer = c;
 	outer.script = &(struct sieve_script){0};
 	*out = compile(&outer, n, text);
-	return *out ? SIEVE_GO : sieve_fail(r, n, "included script '" SLICE_FMT "': it has errors", SLICE_ARG(slice_sub(q.a, 0, 80)));
+	return *out ? SIEVE_GO
+		    : sieve_fail(r, n, "included script '" SLICE_FMT "': it has errors",
+			  SLICE_ARG(slice_sub(q.a, 0, 80)));
 }
 
 static bool ran_before(const struct sieve_runner *r, struct slice name, bool global)
@@ -160,7 +165,8 @@ enum sieve_flow sieve_run_include(struct sieve_runner *r, const struct sieve_nod
 		return flow;
 	for (const struct sieve_frame *f = r->frame; f; f = f->up, depth++)
 		if (f->script == s)
-			return sieve_fail(r, n, "included script '" SLICE_FMT "': it includes itself", SLICE_ARG(s->name));
+			return sieve_fail(
+			    r, n, "included script '" SLICE_FMT "': it includes itself", SLICE_ARG(s->name));
 	if (depth > r->env->limits.include_depth)
 		return sieve_fail(r, n, "scripts are included in too many levels");
 	struct sieve_ran *ran = arena_new(r->a, struct sieve_ran);
@@ -188,8 +194,10 @@ bool sieve_check_global(struct sieve_compiler *c, struct sieve_node *n)
 		struct sieve_piece target;
 		if (!sieve_variable_target(c, t, &target))
 			return false;
-		if (target.kind != SIEVE_NAME || (c->script->name_count == before && !c->script->names[target.index].global)) {
-			sieve_say(c, t->line, t->column, "'" SLICE_FMT "' was used before as a variable of this script alone",
+		if (target.kind != SIEVE_NAME ||
+		    (c->script->name_count == before && !c->script->names[target.index].global)) {
+			sieve_say(c, t->line, t->column,
+			    "'" SLICE_FMT "' was used before as a variable of this script alone",
 			    SLICE_ARG(t->text));
 			return false;
 		}

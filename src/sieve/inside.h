@@ -165,25 +165,25 @@ struct sieve_ext {
 	size_t tag_count;
 };
 
-sieve_check_fn sieve_check_require, sieve_check_if, sieve_check_redirect, sieve_check_fileinto, sieve_check_headers,
-    sieve_check_address, sieve_check_envelope, sieve_check_set, sieve_check_flags, sieve_check_hasflag,
-    sieve_check_date, sieve_check_metadata, sieve_check_specialuse, sieve_check_addheader,
-    sieve_check_deleteheader, sieve_check_include, sieve_check_global, sieve_check_foreverypart,
-    sieve_check_break, sieve_check_extracttext, sieve_check_duplicate, sieve_check_ihave,
-    sieve_check_vacation, sieve_check_notify, sieve_check_header, sieve_check_mailboxes, sieve_check_exists, sieve_check_body;
-sieve_do_fn sieve_run_require, sieve_run_if, sieve_run_else, sieve_run_stop, sieve_run_keep, sieve_run_discard,
-    sieve_run_redirect, sieve_run_fileinto, sieve_run_set, sieve_run_flags, sieve_run_addheader,
-    sieve_run_deleteheader, sieve_run_include, sieve_run_return, sieve_run_global,
+sieve_check_fn sieve_check_require, sieve_check_if, sieve_check_redirect, sieve_check_fileinto,
+    sieve_check_headers, sieve_check_address, sieve_check_envelope, sieve_check_set, sieve_check_flags,
+    sieve_check_hasflag, sieve_check_date, sieve_check_metadata, sieve_check_specialuse,
+    sieve_check_addheader, sieve_check_deleteheader, sieve_check_include, sieve_check_global,
+    sieve_check_foreverypart, sieve_check_break, sieve_check_extracttext, sieve_check_duplicate,
+    sieve_check_ihave, sieve_check_vacation, sieve_check_notify, sieve_check_header, sieve_check_mailboxes,
+    sieve_check_exists, sieve_check_body;
+sieve_do_fn sieve_run_require, sieve_run_if, sieve_run_else, sieve_run_stop, sieve_run_keep,
+    sieve_run_discard, sieve_run_redirect, sieve_run_fileinto, sieve_run_set, sieve_run_flags,
+    sieve_run_addheader, sieve_run_deleteheader, sieve_run_include, sieve_run_return, sieve_run_global,
     sieve_run_foreverypart, sieve_run_break, sieve_run_extracttext, sieve_run_error, sieve_run_vacation,
     sieve_run_reject, sieve_run_ereject, sieve_run_notify;
 sieve_test_fn sieve_test_true, sieve_test_false, sieve_test_not, sieve_test_allof, sieve_test_anyof,
     sieve_test_header, sieve_test_address, sieve_test_envelope, sieve_test_exists, sieve_test_size,
     sieve_test_string, sieve_test_hasflag, sieve_test_body, sieve_test_date, sieve_test_currentdate,
-    sieve_test_mailboxexists, sieve_test_mailboxidexists, sieve_test_metadata,
-    sieve_test_servermetadata, sieve_test_metadataexists, sieve_test_servermetadataexists,
-    sieve_test_specialuse_exists, sieve_test_duplicate, sieve_test_environment, sieve_test_ihave,
-    sieve_test_spamtest, sieve_test_virustest, sieve_test_valid_ext_list,
-    sieve_test_valid_notify_method, sieve_test_notify_method_capability;
+    sieve_test_mailboxexists, sieve_test_mailboxidexists, sieve_test_metadata, sieve_test_servermetadata,
+    sieve_test_metadataexists, sieve_test_servermetadataexists, sieve_test_specialuse_exists,
+    sieve_test_duplicate, sieve_test_environment, sieve_test_ihave, sieve_test_spamtest, sieve_test_virustest,
+    sieve_test_valid_ext_list, sieve_test_valid_notify_method, sieve_test_notify_method_capability;
 
 /* ---- lex.c ---- */
 
@@ -231,9 +231,9 @@ struct sieve_compiler {
 	struct sieve_included **includes; /* of all scripts together */
 	const struct sieve_compiler *up;  /* of the script that includes this one */
 	bool global;
-	size_t loop_depth; /* foreverypart around the include */
 	bool requires_over;
 	bool too_many_said;
+	bool lost; /* a tag of this test is unknown: what follows may be misread */
 };
 /* Compiles a script, which becomes c->script: the main one or an included one. */
 NODISCARD enum result sieve_compile_one(struct sieve_compiler *c, struct slice text);
@@ -328,6 +328,7 @@ struct sieve_runner {
 	struct sieve_part_texts *texts;
 	struct sieve_flags flags; /* the variable of imap4flags */
 	bool flags_given;
+	size_t loops;                     /* foreverypart inside each other */
 	const Sekisho__Part *part;        /* of the innermost foreverypart; NULL: outside */
 	const struct sieve_node *leaving; /* by break */
 	struct sieve_included *included;  /* compiled by the run */
@@ -344,6 +345,8 @@ bool sieve_step(struct sieve_runner *r, const struct sieve_node *n, size_t work)
 enum sieve_flow sieve_fail(struct sieve_runner *r, const struct sieve_node *n, const char *fmt, ...)
     PRINTF(3, 4);
 enum sieve_flow sieve_frame_run(struct sieve_runner *r, const struct sieve_script *s);
+/* An error that is reported, and does not end the run. */
+void sieve_complain(struct sieve_runner *r, const struct sieve_node *n, const char *fmt, ...) PRINTF(3, 4);
 enum sieve_flow sieve_block(struct sieve_runner *r, const struct sieve_node *first);
 enum sieve_flow sieve_eval(struct sieve_runner *r, const struct sieve_node *test, bool *yes);
 /* The string's value now. */
@@ -417,6 +420,9 @@ bool sieve_mime_match(struct sieve_match *m, struct sieve_field *f);
 struct slice sieve_part_text(struct sieve_runner *r, const Sekisho__Part *p, bool as_read);
 
 /* ---- small things ---- */
+
+/* With the edits so far. */
+size_t sieve_message_size(const struct sieve_runner *r);
 
 bool sieve_mailbox_valid(struct slice name);
 enum sieve_flow sieve_act_mailbox(struct sieve_runner *r, const struct sieve_node *n, struct sieve_action *x);

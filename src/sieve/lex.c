@@ -97,7 +97,9 @@ static void quoted(struct sieve_lexer *l)
 	step(l);
 	size_t from = l->at;
 	bool escapes = false;
+	size_t bare = 0; /* line ends that lack their CR */
 	while (peek(l, 0) >= 0 && peek(l, 0) != '"') {
+		bare += peek(l, 0) == '\n';
 		if (peek(l, 0) == '\\' && peek(l, 1) >= 0) {
 			escapes = true;
 			step(l);
@@ -112,13 +114,15 @@ static void quoted(struct sieve_lexer *l)
 		return;
 	}
 	step(l);
-	char *p = escapes ? arena_alloc(l->c->a, l->string.n) : NULL;
-	if (!p)
+	if (!escapes && !bare)
 		return;
+	char *p = arena_alloc(l->c->a, l->string.n + bare);
 	size_t n = 0;
-	for (size_t i = 0; i < l->string.n; i++) {
+	for (size_t i = 0; p && i < l->string.n; i++) {
 		if (l->string.p[i] == '\\' && i + 1 < l->string.n)
 			i++;
+		else if (l->string.p[i] == '\n' && (i == 0 || l->string.p[i - 1] != '\r'))
+			p[n++] = '\r';
 		p[n++] = l->string.p[i];
 	}
 	l->string = slice_of(p, n);
@@ -166,7 +170,7 @@ static void multiline(struct sieve_lexer *l)
 			l->string = slice_of(p, at);
 			return;
 		}
-		if (line.n && line.p[0] == '.')
+		if (slice_starts(line, SLICE("..")))
 			line = slice_sub(line, 1, line.n);
 		if (line.n)
 			memcpy(p + at, line.p, line.n);

@@ -1,35 +1,43 @@
 /* mailbox: mailboxes and their properties: RFC 5490, 8579 and 9042. */
 #include "sieve/inside.h"
 
+static bool askable(const struct sieve_question *q);
+
 /* YES only when it is so for all of the names. */
-static enum sieve_flow all_exist(struct sieve_runner *r, const struct sieve_arg *names, struct sieve_question q, bool b, bool *yes)
+static enum sieve_flow all_exist(
+    struct sieve_runner *r, const struct sieve_arg *names, struct sieve_question q, bool b, bool *yes)
 {
 	*yes = true;
 	for (const struct sieve_text *t = names->texts; t && *yes; t = t->next) {
 		*(b ? &q.b : &q.a) = sieve_value(r, t);
-		enum sieve_flow flow = sieve_ask_world(r, &q, yes, NULL);
+		bool metadata = q.what == SIEVE_ASK_METADATA || q.what == SIEVE_ASK_SERVER_METADATA;
+		*yes = !metadata || askable(&q);
+		enum sieve_flow flow = *yes ? sieve_ask_world(r, &q, yes, NULL) : SIEVE_GO;
 		if (flow != SIEVE_GO)
 			return flow;
 	}
 	return SIEVE_GO;
 }
 
+/* A mailbox with an impossible name does not exist. */
+static void warn_mailboxes(struct sieve_compiler *c, const struct sieve_arg *arg)
+{
+	for (const struct sieve_text *t = arg ? arg->texts : NULL; t; t = t->next)
+		if (!t->pieces && !sieve_mailbox_valid(t->text))
+			sieve_warn(c, t->line, t->column, "invalid mailbox name");
+}
+
 bool sieve_check_mailboxes(struct sieve_compiler *c, struct sieve_node *n)
 {
-	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next) {
-		if (t->pieces || slice_is_utf8(t->text))
-			continue;
-		sieve_say(c, t->line, t->column, "invalid mailbox name");
-		return false;
-	}
+	warn_mailboxes(c, n->pos[0]);
 	return true;
 }
 
 enum sieve_flow sieve_test_mailboxexists(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
 	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next)
-		if (!slice_is_utf8(sieve_value(r, t)))
-			return sieve_fail(r, n, "invalid mailbox name");
+		if (!sieve_mailbox_valid(sieve_value(r, t)))
+			return SIEVE_GO;
 	return all_exist(r, n->pos[0], (struct sieve_question){.what = SIEVE_ASK_MAILBOX}, false, yes);
 }
 
@@ -43,10 +51,12 @@ enum sieve_flow sieve_test_mailboxidexists(struct sieve_runner *r, const struct 
 /* RFC 5464 3: a path that begins with /private or /shared. */
 static bool annotation_valid(struct slice name)
 {
-	if (name.n < 2 || name.p[0] != '/' || name.p[name.n - 1] == '/' || slice_search(name, SLICE("//")) >= 0)
+	if (name.n < 2 || name.p[0] != '/' || name.p[name.n - 1] == '/' ||
+	    slice_search(name, SLICE("//")) >= 0)
 		return false;
 	for (size_t i = 0; i < name.n; i++)
-		if ((unsigned char)name.p[i] < 32 || (unsigned char)name.p[i] > 126 || name.p[i] == '*' || name.p[i] == '%')
+		if ((unsigned char)name.p[i] < 32 || (unsigned char)name.p[i] > 126 || name.p[i] == '*' ||
+		    name.p[i] == '%')
 			return false;
 	return slice_istarts(name, SLICE("/private/")) || slice_istarts(name, SLICE("/shared/"));
 }
@@ -59,22 +69,29 @@ static const struct sieve_arg *annotations(const struct sieve_node *n)
 
 bool sieve_check_metadata(struct sieve_compiler *c, struct sieve_node *n)
 {
-	for (const struct sieve_text *t = annotations(n)->texts; t; t = t->next) {
-		if (t->pieces || annotation_valid(t->text))
-			continue;
-		sieve_say(c, t->line, t->column, "'" SLICE_FMT "' is no name of an annotation", SLICE_ARG(slice_sub(t->text, 0, 80)));
-		return false;
-	}
+	if (n->verb->cap == SIEVE_CAP_MBOXMETADATA)
+		warn_mailboxes(c, n->pos[0]);
+	for (const struct sieve_text *t = annotations(n)->texts; t; t = t->next)
+		if (!t->pieces && !annotation_valid(t->text))
+			sieve_warn(c, t->line, t->column, "'" SLICE_FMT "' is no name of an annotation",
+			    SLICE_ARG(slice_sub(t->text, 0, 80)));
 	return true;
 }
 
-static enum sieve_flow match_annotation(struct sieve_runner *r, const struct sieve_node *n, struct sieve_question q,
-    const struct sieve_arg *keys, bool *yes)
+/* Whether the question makes sense; what cannot be there is not asked for. */
+static bool askable(const struct sieve_question *q)
+{
+	bool mailbox = q->what == SIEVE_ASK_METADATA;
+	return annotation_valid(mailbox ? q->b : q->a) && (!mailbox || sieve_mailbox_valid(q->a));
+}
+
+static enum sieve_flow match_annotation(struct sieve_runner *r, const struct sieve_node *n,
+    struct sieve_question q, const struct sieve_arg *keys, bool *yes)
 {
 	struct slice value = SLICE_NONE;
 	struct sieve_match m;
 	bool known = false;
-	enum sieve_flow flow = annotation_valid(slice_eq(q.b, SLICE_NONE) ? q.a : q.b) ? sieve_ask_world(r, &q, &known, &value) : SIEVE_GO;
+	enum sieve_flow flow = askable(&q) ? sieve_ask_world(r, &q, &known, &value) : SIEVE_GO;
 	if (flow != SIEVE_GO)
 		return flow;
 	sieve_match_start(&m, r, n, keys);
@@ -86,14 +103,17 @@ static enum sieve_flow match_annotation(struct sieve_runner *r, const struct sie
 enum sieve_flow sieve_test_metadata(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
 	return match_annotation(r, n,
-	    (struct sieve_question){.what = SIEVE_ASK_METADATA, .a = sieve_arg_value(r, n->pos[0]), .b = sieve_arg_value(r, n->pos[1])},
+	    (struct sieve_question){.what = SIEVE_ASK_METADATA,
+		.a = sieve_arg_value(r, n->pos[0]),
+		.b = sieve_arg_value(r, n->pos[1])},
 	    n->pos[2], yes);
 }
 
 enum sieve_flow sieve_test_servermetadata(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
 	return match_annotation(r, n,
-	    (struct sieve_question){.what = SIEVE_ASK_SERVER_METADATA, .a = sieve_arg_value(r, n->pos[0])}, n->pos[1], yes);
+	    (struct sieve_question){.what = SIEVE_ASK_SERVER_METADATA, .a = sieve_arg_value(r, n->pos[0])},
+	    n->pos[1], yes);
 }
 
 enum sieve_flow sieve_test_metadataexists(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
@@ -104,7 +124,8 @@ enum sieve_flow sieve_test_metadataexists(struct sieve_runner *r, const struct s
 
 enum sieve_flow sieve_test_servermetadataexists(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
-	return all_exist(r, n->pos[0], (struct sieve_question){.what = SIEVE_ASK_SERVER_METADATA}, false, yes);
+	return all_exist(
+	    r, n->pos[0], (struct sieve_question){.what = SIEVE_ASK_SERVER_METADATA}, false, yes);
 }
 
 /* ---- special use ---- */
@@ -114,7 +135,8 @@ static bool use_valid(struct slice s)
 	if (s.n < 2 || s.n > LIMIT_KEYWORD || s.p[0] != '\\')
 		return false;
 	for (size_t i = 1; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= 32 || (unsigned char)s.p[i] >= 127 || strchr("(){%*\"\\]", s.p[i]))
+		if ((unsigned char)s.p[i] <= 32 || (unsigned char)s.p[i] >= 127 ||
+		    strchr("(){%*\"\\]", s.p[i]))
 			return false;
 	return true;
 }
@@ -124,7 +146,8 @@ static bool check_uses(struct sieve_compiler *c, const struct sieve_arg *arg)
 	for (const struct sieve_text *t = arg->texts; t; t = t->next) {
 		if (t->pieces || use_valid(t->text))
 			continue;
-		sieve_say(c, t->line, t->column, "'" SLICE_FMT "' is no special-use flag", SLICE_ARG(slice_sub(t->text, 0, 80)));
+		sieve_say(c, t->line, t->column, "'" SLICE_FMT "' is no special-use flag",
+		    SLICE_ARG(slice_sub(t->text, 0, 80)));
 		return false;
 	}
 	return true;
@@ -133,11 +156,7 @@ static bool check_uses(struct sieve_compiler *c, const struct sieve_arg *arg)
 bool sieve_check_specialuse(struct sieve_compiler *c, struct sieve_node *n)
 {
 	const struct sieve_arg *uses = n->pos[1] ? n->pos[1] : sieve_tag_value(n, SIEVE_TAG_SPECIALUSE);
-	const struct sieve_text *mailbox = n->pos[0] ? n->pos[0]->texts : NULL;
-	if (mailbox && !mailbox->pieces && !sieve_mailbox_valid(mailbox->text)) {
-		sieve_say(c, mailbox->line, mailbox->column, "invalid mailbox name");
-		return false;
-	}
+	warn_mailboxes(c, n->pos[0]);
 	return !uses || check_uses(c, uses);
 }
 
@@ -151,8 +170,10 @@ enum sieve_flow sieve_test_specialuse_exists(struct sieve_runner *r, const struc
 			return sieve_fail(r, n, "invalid special-use flag");
 		if (n->pos[0])
 			q.b = sieve_arg_value(r, n->pos[0]);
-		if (q.b.n && !sieve_mailbox_valid(q.b))
-			return sieve_fail(r, n, "invalid mailbox name");
+		if (n->pos[0] && !sieve_mailbox_valid(q.b)) {
+			*yes = false;
+			return SIEVE_GO;
+		}
 		enum sieve_flow flow = sieve_ask_world(r, &q, yes, &found);
 		if (flow != SIEVE_GO)
 			return flow;
@@ -165,13 +186,15 @@ enum sieve_flow sieve_test_specialuse_exists(struct sieve_runner *r, const struc
  */
 enum sieve_flow sieve_act_mailbox(struct sieve_runner *r, const struct sieve_node *n, struct sieve_action *x)
 {
-	const struct sieve_arg *id = sieve_tag_value(n, SIEVE_TAG_MAILBOXID), *use = sieve_tag_value(n, SIEVE_TAG_SPECIALUSE);
+	const struct sieve_arg *id = sieve_tag_value(n, SIEVE_TAG_MAILBOXID),
+			       *use = sieve_tag_value(n, SIEVE_TAG_SPECIALUSE);
 	struct slice found = SLICE_NONE;
 	bool yes = false;
 	enum sieve_flow flow = SIEVE_GO;
 	if (id) {
 		x->mailbox_id = sieve_arg_value(r, id);
-		flow = sieve_ask_world(r, &(struct sieve_question){.what = SIEVE_ASK_MAILBOX_ID, .a = x->mailbox_id}, &yes, &found);
+		flow = sieve_ask_world(r,
+		    &(struct sieve_question){.what = SIEVE_ASK_MAILBOX_ID, .a = x->mailbox_id}, &yes, &found);
 		if (flow != SIEVE_GO)
 			return flow;
 		if (!yes)
@@ -180,8 +203,11 @@ enum sieve_flow sieve_act_mailbox(struct sieve_runner *r, const struct sieve_nod
 	if (use && !yes) {
 		x->special_use = sieve_arg_value(r, use);
 		if (!use_valid(x->special_use))
-			return sieve_fail(r, n, "invalid special-use flag '" SLICE_FMT "'", SLICE_ARG(slice_sub(x->special_use, 0, 80)));
-		flow = sieve_ask_world(r, &(struct sieve_question){.what = SIEVE_ASK_SPECIAL_USE, .a = x->special_use}, &yes, &found);
+			return sieve_fail(r, n, "invalid special-use flag '" SLICE_FMT "'",
+			    SLICE_ARG(slice_sub(x->special_use, 0, 80)));
+		flow = sieve_ask_world(r,
+		    &(struct sieve_question){.what = SIEVE_ASK_SPECIAL_USE, .a = x->special_use}, &yes,
+		    &found);
 	}
 	if (flow == SIEVE_GO && yes && found.n)
 		x->mailbox = found;

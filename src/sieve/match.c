@@ -79,6 +79,10 @@ static bool bind_regex(struct sieve_compiler *c, struct sieve_node *n)
 bool sieve_bind_match(struct sieve_compiler *c, struct sieve_node *n)
 {
 	const struct sieve_arg *arg = sieve_tag_value(n, SIEVE_TAG_COMPARATOR);
+	if (arg && sieve_tagged(n, SIEVE_TAG_LIST)) { /* RFC 6134 2.1: the list has its own idea of it */
+		sieve_say(c, arg->line, arg->column, "the tag :list excludes :comparator");
+		return false;
+	}
 	if (arg && !bind_comparator(c, n, arg))
 		return false;
 	arg = sieve_tag_value(n, sieve_tagged(n, SIEVE_TAG_VALUE) ? SIEVE_TAG_VALUE : SIEVE_TAG_COUNT);
@@ -293,7 +297,7 @@ static bool match_regex(
 	struct sieve_regex *re = t->regex;
 	const char *why = re ? NULL : sieve_regex_compile(key, fold_of(m->n->comparator), r->a, &re);
 	if (why) {
-		m->flow = sieve_fail(r, m->n, "invalid regular expression '" SLICE_FMT "': %s",
+		sieve_complain(r, m->n, "invalid regular expression '" SLICE_FMT "': %s",
 		    SLICE_ARG(slice_sub(key, 0, 80)), why);
 		return false;
 	}

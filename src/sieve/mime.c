@@ -26,7 +26,8 @@ static struct sieve_fields *part_fields(struct sieve_runner *r, const Sekisho__P
 	f->fields.list = arena_array(r->a, f->fields.room, sizeof *f->fields.list);
 	walk = mail_fields_of(header);
 	while (f->fields.list && mail_fields_next(&walk, &field))
-		f->fields.list[f->fields.count++] = (struct sieve_field){.name = field.name, .raw = field.value};
+		f->fields.list[f->fields.count++] =
+		    (struct sieve_field){.name = field.name, .raw = field.value};
 	return &f->fields;
 }
 
@@ -53,8 +54,8 @@ static bool each_in(
 	return false;
 }
 
-static bool each_below(struct sieve_runner *r, const struct sieve_node *n, const Sekisho__Part *p, struct slice name,
-    sieve_field_fn *f, void *ctx)
+static bool each_below(struct sieve_runner *r, const struct sieve_node *n, const Sekisho__Part *p,
+    struct slice name, sieve_field_fn *f, void *ctx)
 {
 	struct sieve_fields *fields = part_fields(r, p);
 	if (fields && each_in(n, fields, name, f, ctx))
@@ -65,7 +66,8 @@ static bool each_below(struct sieve_runner *r, const struct sieve_node *n, const
 	return false;
 }
 
-bool sieve_fields_each(struct sieve_runner *r, const struct sieve_node *n, struct slice name, sieve_field_fn *f, void *ctx)
+bool sieve_fields_each(
+    struct sieve_runner *r, const struct sieve_node *n, struct slice name, sieve_field_fn *f, void *ctx)
 {
 	if (!sieve_tagged(n, SIEVE_TAG_MIME))
 		return each_in(n, r->fields, name, f, ctx);
@@ -78,20 +80,22 @@ bool sieve_check_scope(struct sieve_compiler *c, const struct sieve_node *n)
 	bool mime = sieve_tagged(n, SIEVE_TAG_MIME);
 	const struct sieve_arg *index = sieve_tag_value(n, SIEVE_TAG_INDEX);
 	if (index && !(n->verb->run == sieve_run_deleteheader) && !sieve_has(c->script, SIEVE_CAP_INDEX)) {
-		sieve_say(c, index->line, index->column, "the tag :index of the %s test needs require \"index\"",
-		    n->verb->name);
+		sieve_say(c, index->line, index->column,
+		    "the tag :index of the %s test needs require \"index\"", n->verb->name);
 		return false;
 	}
 	if (mime && !sieve_has(c->script, SIEVE_CAP_MIME)) {
-		sieve_say(c, n->line, n->column, "the tag :mime of the %s test needs require \"mime\"", n->verb->name);
+		sieve_say(c, n->line, n->column, "the tag :mime of the %s test needs require \"mime\"",
+		    n->verb->name);
 		return false;
 	}
 	if ((n->tags & needs_mime) && !mime) {
-		sieve_say(c, n->line, n->column, "the %s command or test has an option of :mime without it", n->verb->name);
+		sieve_say(c, n->line, n->column, "the %s command or test has an option of :mime without it",
+		    n->verb->name);
 		return false;
 	}
 	if (sieve_tagged(n, SIEVE_TAG_LAST) && !index && (n->verb->tags & SIEVE_BIT(INDEX))) {
-		sieve_say(c, n->line, n->column, ":last needs :index");
+		sieve_say(c, n->line, n->column, "the :last tag cannot be specified without the :index tag");
 		return false;
 	}
 	if (index && index->number == 0) {
@@ -108,7 +112,8 @@ bool sieve_mime_match(struct sieve_match *m, struct sieve_field *f)
 	const struct sieve_arg *params = sieve_tag_value(n, SIEVE_TAG_PARAM);
 	if (!(n->tags & SIEVE_PIECES))
 		return sieve_match_value(m, sieve_field_text(m->r, f));
-	bool type = slice_ieq(f->name, SLICE("content-type")), disposition = slice_ieq(f->name, SLICE("content-disposition"));
+	bool type = slice_ieq(f->name, SLICE("content-type")),
+	     disposition = slice_ieq(f->name, SLICE("content-disposition"));
 	struct mail_value v = {0};
 	if (type || disposition)
 		mail_value_parse(f->raw, type, m->r->a, &v);
@@ -119,7 +124,8 @@ bool sieve_mime_match(struct sieve_match *m, struct sieve_field *f)
 	if (sieve_tagged(n, SIEVE_TAG_CONTENTTYPE)) {
 		struct slice whole = v.type;
 		if (v.subtype.n)
-			whole = slice_str(arena_printf(m->r->a, SLICE_FMT "/" SLICE_FMT, SLICE_ARG(v.type), SLICE_ARG(v.subtype)));
+			whole = slice_str(arena_printf(
+			    m->r->a, SLICE_FMT "/" SLICE_FMT, SLICE_ARG(v.type), SLICE_ARG(v.subtype)));
 		return sieve_match_value(m, whole);
 	}
 	for (const struct sieve_text *t = params->texts; t; t = t->next) {
@@ -135,7 +141,7 @@ bool sieve_mime_match(struct sieve_match *m, struct sieve_field *f)
 
 bool sieve_check_foreverypart(struct sieve_compiler *c, struct sieve_node *n)
 {
-	size_t depth = c->loop_depth;
+	size_t depth = 0;
 	for (const struct sieve_node *p = n->parent; p; p = p->parent)
 		depth += p->verb && p->verb->run == sieve_run_foreverypart;
 	if (depth < LIMIT_SIEVE_LOOPS)
@@ -162,7 +168,8 @@ bool sieve_check_break(struct sieve_compiler *c, struct sieve_node *n)
 		n->own = p;
 		return true;
 	}
-	sieve_say(c, n->line, n->column, loop ? "break names no loop around it" : "break stands outside of foreverypart");
+	sieve_say(c, n->line, n->column,
+	    loop ? "break names no loop around it" : "break stands outside of foreverypart");
 	return false;
 }
 
@@ -181,12 +188,20 @@ static enum sieve_flow each_part(struct sieve_runner *r, const struct sieve_node
 	return flow;
 }
 
-/* The part in hand and all below it, in order; at the top, all of the message. */
+/* All parts in order; inside another loop, those below the part in hand. */
 enum sieve_flow sieve_run_foreverypart(struct sieve_runner *r, const struct sieve_node *n)
 {
 	const Sekisho__Part *outer = r->part;
-	enum sieve_flow flow = each_part(r, n, outer ? outer : r->message->facts->root);
+	enum sieve_flow flow = SIEVE_GO;
+	if (r->loops == LIMIT_SIEVE_LOOPS)
+		return sieve_fail(r, n, "foreverypart is nested deeper than %d levels", LIMIT_SIEVE_LOOPS);
+	r->loops++;
+	if (!outer)
+		flow = each_part(r, n, r->message->facts->root);
+	for (size_t i = 0; outer && i < outer->n_parts && flow == SIEVE_GO; i++)
+		flow = each_part(r, n, outer->parts[i]);
 	r->part = outer;
+	r->loops--;
 	if (flow == SIEVE_BREAK && r->leaving == n)
 		return SIEVE_GO;
 	return flow;
@@ -196,7 +211,7 @@ enum sieve_flow sieve_run_foreverypart(struct sieve_runner *r, const struct siev
 
 bool sieve_check_extracttext(struct sieve_compiler *c, struct sieve_node *n)
 {
-	bool loop = c->loop_depth > 0;
+	bool loop = false;
 	for (const struct sieve_node *p = n->parent; p && !loop; p = p->parent)
 		loop = p->verb->run == sieve_run_foreverypart;
 	if (!loop) {

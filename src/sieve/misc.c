@@ -38,7 +38,8 @@ static bool first_field(void *ctx, struct sieve_field *f)
 /* What makes the message unique: false when it has no such thing. */
 static bool unique_id(struct sieve_runner *r, const struct sieve_node *n, struct slice *out)
 {
-	const struct sieve_arg *header = sieve_tag_value(n, SIEVE_TAG_HEADER), *id = sieve_tag_value(n, SIEVE_TAG_UNIQUEID);
+	const struct sieve_arg *header = sieve_tag_value(n, SIEVE_TAG_HEADER),
+			       *id = sieve_tag_value(n, SIEVE_TAG_UNIQUEID);
 	struct slice name = header ? sieve_arg_value(r, header) : SLICE("message-id");
 	struct sieve_field *f = NULL;
 	if (id) {
@@ -52,7 +53,8 @@ static bool unique_id(struct sieve_runner *r, const struct sieve_node *n, struct
 
 enum sieve_flow sieve_test_duplicate(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
-	const struct sieve_arg *handle = sieve_tag_value(n, SIEVE_TAG_HANDLE), *seconds = sieve_tag_value(n, SIEVE_TAG_SECONDS);
+	const struct sieve_arg *handle = sieve_tag_value(n, SIEVE_TAG_HANDLE),
+			       *seconds = sieve_tag_value(n, SIEVE_TAG_SECONDS);
 	struct slice id, name = handle ? sieve_arg_value(r, handle) : SLICE_NONE;
 	if (!unique_id(r, n, &id))
 		return SIEVE_GO;
@@ -69,7 +71,8 @@ enum sieve_flow sieve_test_duplicate(struct sieve_runner *r, const struct sieve_
 	if (!x)
 		return SIEVE_FAIL;
 	x->key = q.a;
-	x->seconds = MIN(seconds ? seconds->number : LIMIT_SIEVE_DUPLICATE_SECONDS, (uint64_t)LIMIT_SIEVE_DUPLICATE_SECONDS);
+	x->seconds = MIN(seconds ? seconds->number : LIMIT_SIEVE_DUPLICATE_SECONDS,
+	    (uint64_t)LIMIT_SIEVE_DUPLICATE_SECONDS);
 	return SIEVE_GO;
 }
 
@@ -80,18 +83,18 @@ static bool environment(const struct sieve_env *env, struct slice name, struct s
 	const struct {
 		const char *name;
 		struct slice value;
-	} items[] = {{"domain", env->domain}, {"host", env->host}, {"location", env->location}, {"phase", env->phase},
-	    {"name", SLICE("Sekisho")}, {"version", env->version}, {"remote-host", env->remote_host},
-	    {"remote-ip", env->remote_ip}};
-	for (size_t i = 0; i < COUNT(items); i++) {
-		*out = items[i].value;
-		if (slice_ieq(name, slice_str(items[i].name)))
-			return out->n > 0;
-	}
+	} items[] = {{"domain", env->domain}, {"host", env->host}, {"location", env->location},
+	    {"phase", env->phase}, {"name", SLICE("Sekisho")}, {"version", env->version},
+	    {"remote-host", env->remote_host}, {"remote-ip", env->remote_ip}};
 	for (size_t i = 0; i < env->environment_count; i++) {
 		*out = env->environment[i][1];
 		if (slice_ieq(name, env->environment[i][0]))
 			return true;
+	}
+	for (size_t i = 0; i < COUNT(items); i++) {
+		*out = items[i].value;
+		if (slice_ieq(name, slice_str(items[i].name)))
+			return out->n > 0;
 	}
 	return false;
 }
@@ -101,8 +104,10 @@ enum sieve_flow sieve_test_environment(struct sieve_runner *r, const struct siev
 	struct sieve_match m;
 	struct slice value;
 	sieve_match_start(&m, r, n, n->pos[1]);
-	if (environment(r->env, sieve_arg_value(r, n->pos[0]), &value))
-		sieve_match_value(&m, value);
+	if (!environment(
+		r->env, sieve_arg_value(r, n->pos[0]), &value)) /* RFC 5183 4: then nothing matches */
+		return SIEVE_GO;
+	sieve_match_value(&m, value);
 	return sieve_match_end(&m, yes);
 }
 
@@ -111,8 +116,14 @@ enum sieve_flow sieve_test_environment(struct sieve_runner *r, const struct siev
 static bool have(const struct sieve_arg *names)
 {
 	for (const struct sieve_text *t = names->texts; t; t = t->next)
-		if (sieve_cap_find(t->text) == SIEVE_CAPS)
+		switch (sieve_cap_find(t->text)) {
+		case SIEVE_CAPS:
+		case SIEVE_CAP_VARIABLES: /* these change how strings are read: too late for them, RFC 5463 4 */
+		case SIEVE_CAP_ENCODED_CHARACTER:
 			return false;
+		default:
+			break;
+		}
 	return true;
 }
 
@@ -158,19 +169,25 @@ enum sieve_known sieve_certain(const struct sieve_node *n)
 	for (const struct sieve_node *t = n->tests; t; t = t->next) {
 		enum sieve_known one = sieve_certain(t);
 		all = one == SIEVE_NO || all == SIEVE_NO ? SIEVE_NO : one == SIEVE_YES ? all : SIEVE_UNKNOWN;
-		any = one == SIEVE_YES || any == SIEVE_YES ? SIEVE_YES : one == SIEVE_NO ? any : SIEVE_UNKNOWN;
+		any = one == SIEVE_YES || any == SIEVE_YES ? SIEVE_YES
+		      : one == SIEVE_NO                    ? any
+							   : SIEVE_UNKNOWN;
 	}
-	return n->verb->test == sieve_test_allof ? all : n->verb->test == sieve_test_anyof ? any : SIEVE_UNKNOWN;
+	return n->verb->test == sieve_test_allof   ? all
+	       : n->verb->test == sieve_test_anyof ? any
+						   : SIEVE_UNKNOWN;
 }
 
 enum sieve_flow sieve_run_error(struct sieve_runner *r, const struct sieve_node *n)
 {
-	return sieve_fail(r, n, "the script says: " SLICE_FMT, SLICE_ARG(slice_sub(sieve_arg_value(r, n->pos[0]), 0, 1000)));
+	return sieve_fail(r, n, "the script says: " SLICE_FMT,
+	    SLICE_ARG(slice_sub(sieve_arg_value(r, n->pos[0]), 0, 1000)));
 }
 
 /* ---- spamtest, virustest ---- */
 
-static enum sieve_flow match_number(struct sieve_runner *r, const struct sieve_node *n, uint64_t value, bool *yes)
+static enum sieve_flow match_number(
+    struct sieve_runner *r, const struct sieve_node *n, uint64_t value, bool *yes)
 {
 	char digits[24];
 	struct sieve_match m;
@@ -188,7 +205,7 @@ enum sieve_flow sieve_test_spamtest(struct sieve_runner *r, const struct sieve_n
 	uint64_t percent = env->has_spam ? (uint64_t)MAX(0, MIN(100, env->spam_percent)) : 0;
 	if (sieve_tagged(n, SIEVE_TAG_PERCENT))
 		return match_number(r, n, percent, yes);
-	return match_number(r, n, env->has_spam ? 1 + (percent * 9 + 50) / 100 : 0, yes);
+	return match_number(r, n, env->has_spam ? 1 + percent * 9 / 100 : 0, yes);
 }
 
 enum sieve_flow sieve_test_virustest(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
@@ -208,7 +225,8 @@ static struct slice list_name(struct sieve_runner *r, struct slice name)
 
 enum sieve_flow sieve_list_ask(struct sieve_runner *r, struct slice list, struct slice value, bool *yes)
 {
-	return sieve_ask_world(r, &(struct sieve_question){.what = SIEVE_ASK_LIST, .a = list_name(r, list), .b = value}, yes, NULL);
+	return sieve_ask_world(r,
+	    &(struct sieve_question){.what = SIEVE_ASK_LIST, .a = list_name(r, list), .b = value}, yes, NULL);
 }
 
 enum sieve_flow sieve_test_valid_ext_list(struct sieve_runner *r, const struct sieve_node *n, bool *yes)

@@ -15,7 +15,8 @@ static bool decode(struct slice s, struct arena *a, struct slice *out)
 	char *p = arena_alloc(a, s.n + 1);
 	size_t n = 0;
 	for (size_t i = 0; p && i < s.n; i++) {
-		bool hex = s.p[i] == '%' && i + 2 < s.n && mail_hex_value(s.p[i + 1]) >= 0 && mail_hex_value(s.p[i + 2]) >= 0;
+		bool hex = s.p[i] == '%' && i + 2 < s.n && mail_hex_value(s.p[i + 1]) >= 0 &&
+			   mail_hex_value(s.p[i + 2]) >= 0;
 		if (!hex && !uri_char(s.p[i]))
 			return false;
 		p[n++] = hex ? (char)(mail_hex_value(s.p[i + 1]) << 4 | mail_hex_value(s.p[i + 2])) : s.p[i];
@@ -28,10 +29,10 @@ static bool decode(struct slice s, struct arena *a, struct slice *out)
 static bool known(const struct sieve_mailto *m, struct slice address)
 {
 	for (size_t i = 0; i < m->to_count; i++)
-		if (slice_ieq(m->to[i], address))
+		if (slice_ieq(m->to[i].address, address))
 			return true;
 	for (size_t i = 0; i < m->cc_count; i++)
-		if (slice_ieq(m->cc[i], address))
+		if (slice_ieq(m->cc[i].address, address))
 			return true;
 	return false;
 }
@@ -47,13 +48,13 @@ static const char *addresses(struct slice list, struct arena *a, struct sieve_ma
 			continue;
 		if (m->to_count + m->cc_count == LIMIT_SIEVE_MAILTO)
 			return "it has too many recipients";
-		struct slice **list_of = cc ? &m->cc : &m->to;
+		struct sieve_recipient **list_of = cc ? &m->cc : &m->to;
 		size_t *count = cc ? &m->cc_count : &m->to_count;
 		if (!*list_of)
 			*list_of = arena_array(a, LIMIT_SIEVE_MAILTO, sizeof **list_of);
 		if (!*list_of)
 			return "there is no memory for it";
-		(*list_of)[(*count)++] = address;
+		(*list_of)[(*count)++] = (struct sieve_recipient){address, slice_trim(one)};
 	}
 	return NULL;
 }
@@ -61,9 +62,10 @@ static const char *addresses(struct slice list, struct arena *a, struct sieve_ma
 /* Fields that a URI may not set, RFC 5436 2.4 and common sense. */
 static bool forbidden(struct slice name)
 {
-	const struct slice names[] = {SLICE("from"), SLICE("sender"), SLICE("date"), SLICE("message-id"), SLICE("received"),
-	    SLICE("return-path"), SLICE("bcc"), SLICE("auto-submitted"), SLICE("mime-version"), SLICE("x-sieve"),
-	    SLICE("reply-to"), SLICE("importance"), SLICE("x-priority"), SLICE("delivered-to"), SLICE("dkim-signature")};
+	const struct slice names[] = {SLICE("from"), SLICE("sender"), SLICE("date"), SLICE("message-id"),
+	    SLICE("received"), SLICE("return-path"), SLICE("bcc"), SLICE("auto-submitted"),
+	    SLICE("mime-version"), SLICE("x-sieve"), SLICE("reply-to"), SLICE("importance"),
+	    SLICE("x-priority"), SLICE("delivered-to"), SLICE("dkim-signature")};
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (slice_ieq(name, names[i]))
 			return true;
@@ -135,18 +137,23 @@ static bool option_valid(struct slice s)
 
 static bool say(struct sieve_compiler *c, const struct sieve_text *t, const char *what, const char *why)
 {
-	sieve_say(c, t->line, t->column, "%s '" SLICE_FMT "'%s%s", what, SLICE_ARG(slice_sub(t->text, 0, 80)), why ? ": " : "",
-	    why ? why : "");
+	sieve_say(c, t->line, t->column, "%s '" SLICE_FMT "'%s%s", what, SLICE_ARG(slice_sub(t->text, 0, 80)),
+	    why ? ": " : "", why ? why : "");
 	return false;
 }
 
 bool sieve_check_notify(struct sieve_compiler *c, struct sieve_node *n)
 {
-	const struct sieve_arg *from = sieve_tag_value(n, SIEVE_TAG_FROM), *options = sieve_tag_value(n, SIEVE_TAG_OPTIONS);
+	const struct sieve_arg *from = sieve_tag_value(n, SIEVE_TAG_FROM),
+			       *options = sieve_tag_value(n, SIEVE_TAG_OPTIONS);
 	const struct sieve_arg *importance = sieve_tag_value(n, SIEVE_TAG_IMPORTANCE);
 	const struct sieve_text *method = n->pos[0]->texts;
 	struct sieve_mailto *mailto = arena_new(c->a, struct sieve_mailto);
 	struct slice address;
+	if (!c->how->limits.notifications) {
+		sieve_say(c, n->line, n->column, "local policy prohibits the use of a notify action");
+		return false;
+	}
 	if (from && !from->texts->pieces && !sieve_address_parse(from->texts->text, c->a, &address))
 		return say(c, from->texts, "invalid :from address", NULL);
 	if (importance && !importance->texts->pieces && !importance_of(importance->texts->text))
@@ -167,10 +174,10 @@ static void leave_known(const struct sieve_runner *r, struct sieve_mailto *m)
 			continue;
 		size_t to = 0, cc = 0;
 		for (size_t i = 0; i < m->to_count; i++)
-			if (!known(x->mailto, m->to[i]))
+			if (!known(x->mailto, m->to[i].address))
 				m->to[to++] = m->to[i];
 		for (size_t i = 0; i < m->cc_count; i++)
-			if (!known(x->mailto, m->cc[i]))
+			if (!known(x->mailto, m->cc[i].address))
 				m->cc[cc++] = m->cc[i];
 		m->to_count = to;
 		m->cc_count = cc;
@@ -202,11 +209,15 @@ enum sieve_flow sieve_run_notify(struct sieve_runner *r, const struct sieve_node
 		return SIEVE_FAIL;
 	const char *why = sieve_mailto_parse(method, r->a, mailto);
 	if (why)
-		return sieve_fail(r, n, "invalid notification method '" SLICE_FMT "': %s", SLICE_ARG(slice_sub(method, 0, 80)), why);
+		return sieve_fail(r, n, "invalid notification method '" SLICE_FMT "': %s",
+		    SLICE_ARG(slice_sub(method, 0, 80)), why);
 	if (from.n && !sieve_address_parse(from, r->a, &address))
 		from = SLICE_NONE; /* RFC 5435 3.3: an invalid one is ignored */
+	if (!r->env->limits.notifications)
+		return sieve_fail(r, n, "local policy prohibits the use of a notify action");
 	if (r->notifications++ >= r->env->limits.notifications)
-		return sieve_fail(r, n, "number of notify actions exceeds policy limit (more than %zu)", r->env->limits.notifications);
+		return sieve_fail(r, n, "number of notify actions exceeds policy limit (more than %zu)",
+		    r->env->limits.notifications);
 	leave_known(r, mailto);
 	struct sieve_action *x = sieve_act_new(r, n, SIEVE_NOTIFY);
 	if (!x || !options_take(r, n, x))
@@ -235,7 +246,8 @@ enum sieve_flow sieve_test_valid_notify_method(struct sieve_runner *r, const str
 }
 
 /* "online": whether somebody is there to read it; mail cannot tell, RFC 5436 2.2. */
-enum sieve_flow sieve_test_notify_method_capability(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
+enum sieve_flow sieve_test_notify_method_capability(
+    struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
 	struct sieve_mailto *mailto = arena_new(r->a, struct sieve_mailto);
 	struct sieve_match m;

@@ -17,11 +17,33 @@ static void put_bare(struct buf *b, const char *name, struct mail_addr addr)
 	mail_put_raw(b, slice_str(name), buf_slice(&text));
 }
 
-static void put_list(struct buf *b, const char *name, const struct slice *list, size_t n)
+/* An ASCII name is quoted, whatever it is: nothing in it can be taken for a comment or a word. */
+static void put_named(struct buf *b, const char *name, const struct mail_named *who)
 {
-	BUF_LOCAL(text, (size_t)LIMIT_SIEVE_MAILTO * (LIMIT_ADDRESS + 2));
+	BUF_LOCAL(text, LIMIT_SIEVE_VALUE);
+	bool ascii = slice_is_ascii(who->name);
+	if (ascii && who->name.n)
+		buf_putc(&text, '"');
+	for (size_t i = 0; ascii && i < who->name.n; i++) {
+		if (who->name.p[i] == '"' || who->name.p[i] == '\\')
+			buf_putc(&text, '\\');
+		buf_putc(&text, who->name.p[i]);
+	}
+	if (ascii && who->name.n)
+		buf_puts(&text, "\" ");
+	if (!ascii) {
+		mail_words_put(&text, who->name, 4);
+		buf_putc(&text, ' ');
+	}
+	mail_path_put(&text, who->addr);
+	mail_put_raw(b, slice_str(name), buf_slice(&text));
+}
+
+static void put_list(struct buf *b, const char *name, const struct sieve_recipient *list, size_t n)
+{
+	BUF_LOCAL(text, LIMIT_SIEVE_VALUE);
 	for (size_t i = 0; i < n; i++)
-		buf_printf(&text, "%s" SLICE_FMT, i ? ", " : "", SLICE_ARG(list[i]));
+		buf_printf(&text, "%s" SLICE_FMT, i ? ", " : "", SLICE_ARG(list[i].written));
 	if (n)
 		mail_put_raw(b, slice_str(name), buf_slice(&text));
 }
@@ -73,17 +95,18 @@ static void put_to(const struct making *k)
 		if (field(k, fields[i], &value))
 			mail_entries_parse(value, k->a, &entries);
 		for (const struct mail_entry *e = entries.first; e && !found; e = e->next)
-			if (k->env->vacation_to_header || (slice_ieq(e->local, plain->addr.local) && slice_ieq(e->domain, plain->addr.domain))) {
+			if (k->env->vacation_to_header || (slice_ieq(e->local, plain->addr.local) &&
+							      slice_ieq(e->domain, plain->addr.domain))) {
 				struct mail_named *n = arena_new(k->a, struct mail_named);
 				if (n)
 					*n = (struct mail_named){decoded(k, e->name), {e->local, e->domain}};
 				found = n;
 			}
 	}
-	if (found && found->name.n)
-		mail_put_addresses(k->out, SLICE("To"), found, 1);
-	else if (found || plain)
-		put_bare(k->out, "To", found ? found->addr : plain->addr);
+	if (found)
+		put_named(k->out, "To", found);
+	else if (plain)
+		put_bare(k->out, "To", plain->addr);
 }
 
 static void put_common(const struct making *k)
@@ -135,7 +158,8 @@ static struct slice shortened(const struct making *k, struct slice s)
 		mail_utf8_take(&rest, &ok);
 	if (!rest.n)
 		return s;
-	return slice_str(arena_printf(k->a, SLICE_FMT "\xe2\x80\xa6", SLICE_ARG(slice_sub(s, 0, s.n - rest.n))));
+	return slice_str(
+	    arena_printf(k->a, SLICE_FMT "\xe2\x80\xa6", SLICE_ARG(slice_sub(s, 0, s.n - rest.n))));
 }
 
 static struct slice reply_subject(const struct making *k)
@@ -143,18 +167,18 @@ static struct slice reply_subject(const struct making *k)
 	struct slice raw, subject = SLICE_NONE;
 	const struct sieve_env *env = k->env;
 	if (k->x->subject.n)
-		return k->x->subject;
+		return decoded(k, k->x->subject); /* scripts that write encoded words mean the text */
 	if (field(k, "subject", &raw))
 		subject = decoded(k, raw);
 	if (!subject.n)
 		return env->vacation_subject.n ? env->vacation_subject : SLICE("Automated reply");
-	struct slice rest = env->vacation_template.n ? env->vacation_template : SLICE("Auto: %$");
+	struct slice rest = env->vacation_template.n ? env->vacation_template : SLICE("Auto: %{subject}");
 	BUF_LOCAL(out, LIMIT_SIEVE_VALUE);
-	ptrdiff_t at = slice_search(rest, SLICE("%$"));
+	ptrdiff_t at = slice_search(rest, SLICE("%{subject}"));
 	buf_put(&out, slice_sub(rest, 0, at < 0 ? rest.n : (size_t)at));
 	if (at >= 0) {
 		buf_put(&out, mail_utf8_cut(subject, LIMIT_SIEVE_VALUE / 2));
-		buf_put(&out, slice_sub(rest, (size_t)at + 2, rest.n));
+		buf_put(&out, slice_sub(rest, (size_t)at + 10, rest.n));
 	}
 	return shortened(k, arena_dup(k->a, buf_slice(&out)));
 }
@@ -188,29 +212,38 @@ static void make_reject(const struct making *k)
 {
 	char boundary[MAIL_BOUNDARY + 1];
 	const struct sieve_env *env = k->env;
-	struct slice postmaster = env->postmaster.n ? env->postmaster : slice_str(arena_printf(k->a, "postmaster@" SLICE_FMT, SLICE_ARG(env->domain.n ? env->domain : SLICE("localhost"))));
+	struct slice postmaster = env->postmaster.n
+				      ? env->postmaster
+				      : slice_str(arena_printf(k->a, "postmaster@" SLICE_FMT,
+					    SLICE_ARG(env->domain.n ? env->domain : SLICE("localhost"))));
 	struct slice id;
 	const struct mail_named *daemon = named(k, postmaster), *to = named(k, env->from);
 	mail_boundary_make(boundary);
 	put_common(k);
 	if (daemon)
-		mail_put_addresses(k->out, SLICE("From"), &(struct mail_named){SLICE("Mail Delivery Subsystem"), daemon->addr}, 1);
+		mail_put_addresses(k->out, SLICE("From"),
+		    &(struct mail_named){SLICE("Mail Delivery Subsystem"), daemon->addr}, 1);
 	if (to)
 		put_bare(k->out, "To", to->addr);
-	mail_put_text(k->out, SLICE("Subject"), SLICE("Rejected: the recipient does not accept this message"));
+	mail_put_text(
+	    k->out, SLICE("Subject"), SLICE("Rejected: the recipient does not accept this message"));
 	put_references(k);
 	mail_put_raw(k->out, SLICE("Auto-Submitted"), SLICE("auto-replied (rejected)"));
 	mail_put_raw(k->out, SLICE("Precedence"), SLICE("bulk"));
 	mail_put_raw(k->out, SLICE("MIME-Version"), SLICE("1.0"));
-	buf_printf(k->out, "Content-Type: multipart/report; report-type=disposition-notification;\r\n\tboundary=\"%s\"\r\n", boundary);
+	buf_printf(k->out,
+	    "Content-Type: multipart/report; report-type=disposition-notification;\r\n\tboundary=\"%s\"\r\n",
+	    boundary);
 	mail_put_boundary(k->out, boundary, false);
 	BUF_LOCAL(text, k->x->reason.n + 1000);
-	buf_printf(&text, "Your message to <" SLICE_FMT "> was automatically rejected:\r\n\r\n", SLICE_ARG(env->to));
+	buf_printf(
+	    &text, "Your message to <" SLICE_FMT "> was automatically rejected:\r\n\r\n", SLICE_ARG(env->to));
 	buf_put(&text, k->x->reason);
 	mail_put_text_part(k->out, SLICE("plain"), buf_slice(&text));
 	mail_put_boundary(k->out, boundary, false);
 	buf_puts(k->out, "Content-Type: message/disposition-notification\r\n\r\n");
-	buf_printf(k->out, "Reporting-UA: " SLICE_FMT "; Sekisho\r\n", SLICE_ARG(env->host.n ? env->host : SLICE("localhost")));
+	buf_printf(k->out, "Reporting-UA: " SLICE_FMT "; Sekisho\r\n",
+	    SLICE_ARG(env->host.n ? env->host : SLICE("localhost")));
 	if (env->orig_to.n)
 		buf_printf(k->out, "Original-Recipient: rfc822; " SLICE_FMT "\r\n", SLICE_ARG(env->orig_to));
 	buf_printf(k->out, "Final-Recipient: rfc822; " SLICE_FMT "\r\n", SLICE_ARG(env->to));
@@ -227,12 +260,15 @@ static void make_reject(const struct making *k)
 
 static void make_notify(const struct making *k)
 {
-	static const char *const priorities[] = {"1 (High)", "3 (Normal)", "5 (Low)"}, *const words[] = {"high", "normal", "low"};
+	static const char *const priorities[] = {"1 (High)", "3 (Normal)", "5 (Low)"}, *const words[] = {
+											   "high", "normal",
+											   "low"};
 	const struct sieve_mailto *to = k->x->mailto;
 	struct slice raw, subject = k->x->reason.n ? k->x->reason : to->subject;
 	struct slice me = k->x->from.n ? k->x->from : k->env->postmaster;
 	if (!me.n)
-		me = slice_str(arena_printf(k->a, "postmaster@" SLICE_FMT, SLICE_ARG(k->env->domain.n ? k->env->domain : SLICE("localhost"))));
+		me = slice_str(arena_printf(k->a, "postmaster@" SLICE_FMT,
+		    SLICE_ARG(k->env->domain.n ? k->env->domain : SLICE("localhost"))));
 	const struct mail_named *from = named(k, me);
 	put_common(k);
 	mail_put_raw(k->out, SLICE("X-Priority"), slice_str(priorities[k->x->importance - 1]));
@@ -242,7 +278,9 @@ static void make_notify(const struct making *k)
 	put_list(k->out, "To", to->to, to->to_count);
 	put_list(k->out, "Cc", to->cc, to->cc_count);
 	if (!subject.n)
-		subject = field(k, "subject", &raw) ? slice_str(arena_printf(k->a, "Notification: " SLICE_FMT, SLICE_ARG(decoded(k, raw)))) : SLICE("Notification: (no subject)");
+		subject = field(k, "subject", &raw) ? slice_str(arena_printf(k->a, "Notification: " SLICE_FMT,
+							  SLICE_ARG(decoded(k, raw))))
+						    : SLICE("Notification: (no subject)");
 	mail_put_text(k->out, SLICE("Subject"), shortened(k, subject));
 	BUF_LOCAL(marker, 2 * LIMIT_ADDRESS);
 	buf_puts(&marker, "auto-notified");
@@ -276,7 +314,7 @@ static bool recipients(const struct making *k, struct sieve_mail *out)
 		return true;
 	}
 	for (size_t i = 0; i < n; i++)
-		out->to[i] = i < m->to_count ? m->to[i] : m->cc[i - m->to_count];
+		out->to[i] = i < m->to_count ? m->to[i].address : m->cc[i - m->to_count].address;
 	return true;
 }
 
@@ -293,11 +331,13 @@ static struct slice sender(const struct making *k)
 	return k->env->postmaster;
 }
 
-enum result sieve_mail_make(const struct sieve_message *m, const struct sieve_env *env, const struct sieve_result *result,
-    const struct sieve_action *x, struct arena *a, struct buf *text, struct sieve_mail *out)
+enum result sieve_mail_make(const struct sieve_message *m, const struct sieve_env *env,
+    const struct sieve_result *result, const struct sieve_action *x, struct arena *a, struct buf *text,
+    struct sieve_mail *out)
 {
 	struct making k = {.m = m, .env = env, .x = x, .a = a, .out = text};
-	bool makes = x->act == SIEVE_VACATION || x->act == SIEVE_REJECT || x->act == SIEVE_EREJECT || x->act == SIEVE_NOTIFY || x->act == SIEVE_REDIRECT;
+	bool makes = x->act == SIEVE_VACATION || x->act == SIEVE_REJECT || x->act == SIEVE_EREJECT ||
+		     x->act == SIEVE_NOTIFY || x->act == SIEVE_REDIRECT;
 	*out = (struct sieve_mail){0};
 	if (!makes || x->suppressed.n)
 		return DENY;
@@ -306,8 +346,9 @@ enum result sieve_mail_make(const struct sieve_message *m, const struct sieve_en
 	out->from = sender(&k);
 	if (x->act == SIEVE_REDIRECT) {
 		mail_put_raw(text, SLICE("X-Sieve"), SLICE("Sekisho"));
-		if (env->to.n)
-			mail_put_raw(text, SLICE("X-Sieve-Redirected-From"), env->to);
+		if (env->to.n || env->own_count)
+			mail_put_raw(
+			    text, SLICE("X-Sieve-Redirected-From"), env->own_count ? env->own[0] : env->to);
 		sieve_message_put(m, result, x->edits, text);
 	} else if (x->act == SIEVE_VACATION) {
 		make_vacation(&k);

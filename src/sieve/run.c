@@ -8,18 +8,31 @@ struct slice sieve_decimal(uint64_t n, char digits[static 24])
 	return slice_of(digits, (size_t)length);
 }
 
-enum sieve_flow sieve_fail(struct sieve_runner *r, const struct sieve_node *n, const char *fmt, ...)
+static void say(struct sieve_runner *r, const struct sieve_node *n, const char *fmt, va_list ap)
 {
 	BUF_LOCAL(text, 4096);
-	va_list ap;
-	va_start(ap, fmt);
 	buf_vprintf(&text, fmt, ap);
-	va_end(ap);
 	sieve_errors_add(&r->out->errors, r->a,
 	    &(struct sieve_error){.script = n ? n->script->name : SLICE_NONE,
 		.line = n ? n->line : 0,
 		.column = n ? n->column : 0,
 		.text = arena_dup(r->a, buf_slice(&text))});
+}
+
+void sieve_complain(struct sieve_runner *r, const struct sieve_node *n, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	say(r, n, fmt, ap);
+	va_end(ap);
+}
+
+enum sieve_flow sieve_fail(struct sieve_runner *r, const struct sieve_node *n, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	say(r, n, fmt, ap);
+	va_end(ap);
 	return SIEVE_FAIL;
 }
 

@@ -14,7 +14,8 @@
  * is the same run, so this ends; the caller bounds the rounds by LIMIT_SIEVE_ROUNDS.
  *
  * A script that does not compile does not run. An error at run time ends the run: `actions` then holds the implicit keep
- * only, `errors` says why, and the message is never lost (RFC 5228 2.10.6). All memory comes from the caller's arena, texts
+ * only, `errors` says why, and the message is never lost (RFC 5228 2.10.6). Errors of a run that was DONE are complaints: a test
+ * that could not be made was false. All memory comes from the caller's arena, texts
  * of the result point into it, into the script and into the message. Everything counted has its limit in base/limits.def.
  */
 #ifndef SIEVE_H
@@ -81,7 +82,7 @@ struct sieve_options {
 	 */
 	sieve_asker *ask;
 	void *ask_ctx;
-	size_t header_most; /* octets of a value that addheader adds; 0: no limit of its own */
+	size_t header_most;           /* octets of a value that addheader adds; 0: no limit of its own */
 	const struct sieve_ext *more; /* NULL */
 };
 
@@ -111,7 +112,7 @@ struct sieve_env {
 	struct slice orig_to;  /* the recipient before aliases */
 	struct slice auth;     /* the submitter */
 	struct slice notify, ret, envid, orcpt; /* RFC 3461, for envelope-dsn */
-	const struct slice *own; /* addresses of the user, the first one is used for sending */
+	const struct slice *own;                /* addresses of the user, the first one is used for sending */
 	size_t own_count;
 	struct slice user_name; /* display name */
 	int64_t now_ms;
@@ -131,12 +132,12 @@ struct sieve_env {
 	const struct slice
 	    *protected; /* fields that editheader may not delete, besides Received and Auto-Submitted */
 	size_t protected_count;
-	size_t header_most; /* octets a value added by addheader; 0: LIMIT_SIEVE_VALUE */
+	size_t header_most;             /* octets a value added by addheader; 0: LIMIT_SIEVE_VALUE */
 	struct slice vacation_subject;  /* of replies to messages without one */
-	struct slice vacation_template; /* with "%$" for the subject; "Auto: %$" when empty */
-	bool vacation_unnamed;   /* reply though no recipient field names the user */
-	bool vacation_to_header; /* reply to the header's sender, not the envelope's */
-	const struct slice *flags; /* what the message has already: a script that runs on stored mail */
+	struct slice vacation_template; /* with "%{subject}"; "Auto: %{subject}" when empty */
+	bool vacation_unnamed;          /* reply though no recipient field names the user */
+	bool vacation_to_header;        /* reply to the header's sender, not the envelope's */
+	const struct slice *flags;      /* what the message has already: a script that runs on stored mail */
 	size_t flag_count;
 	struct sieve_limits limits;
 	sieve_asker *ask;
@@ -162,6 +163,7 @@ struct sieve_action {
 	struct slice script;
 	uint32_t line; /* 0: the implicit keep */
 	bool implicit;
+	bool done; /* by a script before this one: set by the caller when he runs several in a row */
 	bool copy, create, mime, list, fcc;
 	bool flags_set;       /* flags are given; else the message gets none (but \Recent) */
 	struct slice mailbox; /* UTF-8 */
@@ -174,10 +176,10 @@ struct sieve_action {
 	struct slice *list_items; /* VACATION: addresses; NOTIFY: options */
 	size_t list_count;
 	uint64_t seconds;
-	unsigned importance; /* 1-3 */
+	unsigned importance;               /* 1-3 */
 	const struct sieve_mailto *mailto; /* NOTIFY: the URI taken apart */
 	struct slice suppressed; /* VACATION, NOTIFY, REJECT: why nothing is to be sent; empty: send it */
-	size_t edits;        /* the message as it was after so many edits: sieve_message_put() */
+	size_t edits;            /* the message as it was after so many edits: sieve_message_put() */
 };
 
 /* A change of the header, RFC 5293; and of the body, RFC 5703. Apply them in order. */
@@ -235,8 +237,11 @@ NODISCARD enum result sieve_mail_make(const struct sieve_message *m, const struc
     struct sieve_mail *out);
 
 /* mailto:, RFC 6068. */
+struct sieve_recipient {
+	struct slice address, written; /* canonical; and as written, with a name */
+};
 struct sieve_mailto {
-	struct slice *to, *cc; /* canonical */
+	struct sieve_recipient *to, *cc;
 	size_t to_count, cc_count;
 	struct slice subject, body, headers[16][2];
 	size_t header_count;

@@ -6,14 +6,16 @@ static bool address_good(struct sieve_compiler *c, const struct sieve_arg *arg)
 	struct slice ignored;
 	if (!arg || arg->texts->pieces || sieve_address_parse(arg->texts->text, c->a, &ignored))
 		return true;
-	sieve_say(c, arg->line, arg->column, "'" SLICE_FMT "' is not a mail address", SLICE_ARG(slice_sub(arg->texts->text, 0, 80)));
+	sieve_say(c, arg->line, arg->column, "'" SLICE_FMT "' is not a mail address",
+	    SLICE_ARG(slice_sub(arg->texts->text, 0, 80)));
 	return false;
 }
 
 bool sieve_check_vacation(struct sieve_compiler *c, struct sieve_node *n)
 {
 	if (sieve_tagged(n, SIEVE_TAG_SECONDS) && !sieve_has(c->script, SIEVE_CAP_VACATION_SECONDS)) {
-		sieve_say(c, n->line, n->column, "the tag :seconds of vacation needs require \"vacation-seconds\"");
+		sieve_say(
+		    c, n->line, n->column, "the tag :seconds of vacation needs require \"vacation-seconds\"");
 		return false;
 	}
 	return address_good(c, sieve_tag_value(n, SIEVE_TAG_FROM));
@@ -73,8 +75,8 @@ static bool any_field(void *ctx, struct sieve_field *f)
 
 static bool from_list(struct sieve_runner *r)
 {
-	static const char *const fields[] = {"list-id", "list-owner", "list-subscribe", "list-post", "list-unsubscribe",
-	    "list-archive", "list-help", "mailing-list", "x-mailing-list"};
+	static const char *const fields[] = {"list-id", "list-owner", "list-subscribe", "list-post",
+	    "list-unsubscribe", "list-archive", "list-help", "mailing-list", "x-mailing-list"};
 	const struct slice bulk[] = {SLICE("bulk"), SLICE("junk"), SLICE("list"), SLICE("auto_reply")};
 	const struct slice suppress[] = {SLICE("all"), SLICE("oof"), SLICE("autoreply")};
 	struct seeking s = {.r = r, .words = bulk, .count = COUNT(bulk)};
@@ -92,8 +94,9 @@ static bool from_list(struct sieve_runner *r)
 static bool system_address(struct slice address)
 {
 	struct slice local = slice_sub(address, 0, (size_t)MAX(slice_rfind(address, '@'), 0));
-	const struct slice names[] = {SLICE("mailer-daemon"), SLICE("listserv"), SLICE("majordomo"), SLICE("noreply"),
-	    SLICE("no-reply"), SLICE("donotreply"), SLICE("bounce"), SLICE("bounces"), SLICE("postmaster")};
+	const struct slice names[] = {SLICE("mailer-daemon"), SLICE("listserv"), SLICE("majordomo"),
+	    SLICE("noreply"), SLICE("no-reply"), SLICE("donotreply"), SLICE("bounce"), SLICE("bounces"),
+	    SLICE("postmaster")};
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (slice_ieq(local, names[i]))
 			return true;
@@ -146,7 +149,8 @@ static bool contains(const struct slice *list, size_t n, struct slice s)
 }
 
 /* Why no reply is to be sent, or NULL. */
-static const char *unwanted(struct sieve_runner *r, const struct slice *mine, size_t n, struct sieve_action *x)
+static const char *unwanted(
+    struct sieve_runner *r, const struct slice *mine, size_t n, struct sieve_action *x)
 {
 	const struct sieve_env *env = r->env;
 	struct mail_addr addr;
@@ -177,7 +181,8 @@ static const char *unwanted(struct sieve_runner *r, const struct slice *mine, si
 
 static uint64_t seconds_of(const struct sieve_env *env, const struct sieve_node *n)
 {
-	const struct sieve_arg *days = sieve_tag_value(n, SIEVE_TAG_DAYS), *seconds = sieve_tag_value(n, SIEVE_TAG_SECONDS);
+	const struct sieve_arg *days = sieve_tag_value(n, SIEVE_TAG_DAYS),
+			       *seconds = sieve_tag_value(n, SIEVE_TAG_SECONDS);
 	uint64_t least = env->vacation_least ? env->vacation_least : seconds ? 60 : 86400;
 	uint64_t most = env->vacation_most ? env->vacation_most : LIMIT_SIEVE_VACATION_SECONDS;
 	uint64_t wanted = env->vacation_default ? env->vacation_default : (uint64_t)7 * 86400;
@@ -195,7 +200,8 @@ static struct slice tag_text(struct sieve_runner *r, const struct sieve_node *n,
 }
 
 /* The user's addresses: as the server knows them, as the message was sent to, and :addresses. */
-static struct slice *addresses(struct sieve_runner *r, const struct sieve_node *n, struct sieve_action *x, size_t *count)
+static struct slice *addresses(
+    struct sieve_runner *r, const struct sieve_node *n, struct sieve_action *x, size_t *count)
 {
 	const struct sieve_arg *more = sieve_tag_value(n, SIEVE_TAG_ADDRESSES);
 	size_t room = r->env->own_count + 1 + (more ? more->count : 0);
@@ -230,7 +236,8 @@ enum sieve_flow sieve_run_vacation(struct sieve_runner *r, const struct sieve_no
 	size_t count;
 	struct slice *mine = addresses(r, n, x, &count), from = tag_text(r, n, SIEVE_TAG_FROM), ignored;
 	if (from.n && !sieve_address_parse(from, r->a, &ignored))
-		return sieve_fail(r, n, "'" SLICE_FMT "' is not a mail address", SLICE_ARG(slice_sub(from, 0, 80)));
+		return sieve_fail(
+		    r, n, "'" SLICE_FMT "' is not a mail address", SLICE_ARG(slice_sub(from, 0, 80)));
 	x->reason = sieve_arg_value(r, n->pos[0]);
 	x->subject = tag_text(r, n, SIEVE_TAG_SUBJECT);
 	x->from = from;
@@ -241,13 +248,17 @@ enum sieve_flow sieve_run_vacation(struct sieve_runner *r, const struct sieve_no
 	if (handle.n)
 		x->key = sieve_key(r, "handle", &handle, 1);
 	else
-		x->key = sieve_key(r, "vacation", (struct slice[]){x->reason, x->subject, from, x->mime ? SLICE("m") : SLICE("t")}, 4);
+		x->key = sieve_key(r, "vacation",
+		    (struct slice[]){x->reason, x->subject, from, x->mime ? SLICE("m") : SLICE("t")}, 4);
 	x->suppressed = slice_str(unwanted(r, mine, count, x));
 	return mine ? SIEVE_GO : SIEVE_FAIL;
 }
 
 static enum sieve_flow refuse(struct sieve_runner *r, const struct sieve_node *n, enum sieve_act act)
 {
+	for (const struct sieve_action *x = r->out->actions; x; x = x->next)
+		if (x->done && (x->act == SIEVE_REJECT || x->act == SIEVE_EREJECT))
+			return SIEVE_GO; /* an earlier script did */
 	if (!sieve_act_allowed(r, n, act))
 		return SIEVE_FAIL;
 	struct sieve_action *x = sieve_act_new(r, n, act);

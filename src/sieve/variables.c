@@ -31,7 +31,7 @@ bool sieve_check_set(struct sieve_compiler *c, struct sieve_node *n)
 	return target && sieve_variable_target(c, n->pos[0]->texts, target);
 }
 
-typedef void modifier(struct slice in, struct buf *out);
+typedef void modifier(struct slice in, struct buf *out); /* out's maximum is that of a variable */
 
 static void to_lower(struct slice in, struct buf *out)
 {
@@ -57,12 +57,25 @@ static void upper_first(struct slice in, struct buf *out)
 	buf_put(out, slice_sub(in, 1, in.n));
 }
 
+/* Adds what stands for one character whole or not at all; false when there is no room. */
+static bool unit(struct buf *out, const struct buf *one)
+{
+	if (out->n + one->n > out->max)
+		return false;
+	buf_put(out, buf_slice(one));
+	return true;
+}
+
 static void quote(struct slice in, const char *special, struct buf *out)
 {
+	BUF_LOCAL(one, 2);
 	for (size_t i = 0; i < in.n; i++) {
+		buf_clear(&one);
 		if (in.p[i] && strchr(special, in.p[i]))
-			buf_putc(out, '\\');
-		buf_putc(out, in.p[i]);
+			buf_putc(&one, '\\');
+		buf_putc(&one, in.p[i]);
+		if (!unit(out, &one))
+			return;
 	}
 }
 
@@ -78,12 +91,21 @@ static void quote_regex(struct slice in, struct buf *out)
 
 static void encode_url(struct slice in, struct buf *out)
 {
-	for (size_t i = 0; i < in.n; i++) {
-		char c = in.p[i];
-		if (ascii_alpha(c) || ascii_digit(c) || (c && strchr("-._~", c)))
-			buf_putc(out, c);
-		else
-			buf_printf(out, "%%%02X", (unsigned char)c);
+	BUF_LOCAL(one, 12);
+	while (in.n) {
+		struct slice rest = in;
+		bool ok;
+		mail_utf8_take(&rest, &ok);
+		buf_clear(&one);
+		for (; in.n > rest.n; in = slice_sub(in, 1, in.n)) {
+			char c = in.p[0];
+			if (ascii_alpha(c) || ascii_digit(c) || (c && strchr("-._~", c)))
+				buf_putc(&one, c);
+			else
+				buf_printf(&one, "%%%02X", (unsigned char)c);
+		}
+		if (!unit(out, &one))
+			return;
 	}
 }
 
@@ -107,7 +129,8 @@ enum sieve_flow sieve_assign(struct sieve_runner *r, const struct sieve_node *n,
 	for (size_t i = 0; i < COUNT(modifiers); i++) { /* in the order of their precedence */
 		if (!sieve_tagged(n, modifiers[i].tag))
 			continue;
-		BUF_LOCAL(out, value.n * 3 + 24);
+		BUF_LOCAL(out, MAX(r->env->limits.variable, (size_t)24));
+		value = mail_utf8_cut(value, r->env->limits.variable);
 		modifiers[i].f(value, &out);
 		value = arena_dup(r->a, buf_slice(&out));
 	}

@@ -12,8 +12,12 @@
 enum { SUITE_MAILBOX = SIEVE_TAGS, SUITE_APPEND_RESULT, SUITE_EXTENSION, SUITE_SMTP, SUITE_FOLDER };
 #define BIT(tag) SIEVE_BIT_OF(SUITE_##tag)
 static const struct sieve_tag_def tags[] = {{"mailbox", SIEVE_CAP_CORE, SIEVE_ALONE, 's', "mailbox"},
-    {"append_result", SIEVE_CAP_CORE, SIEVE_ALONE, 0, ""}, {"extension", SIEVE_CAP_CORE, SIEVE_ALONE, 's', "capability"},
-    {"smtp", SIEVE_CAP_CORE, SIEVE_GROUP_A, 0, ""}, {"folder", SIEVE_CAP_CORE, SIEVE_GROUP_A, 's', "mailbox"}};
+    {"append_result", SIEVE_CAP_CORE, SIEVE_ALONE, 0, ""},
+    {"extension", SIEVE_CAP_CORE, SIEVE_ALONE, 's', "capability"},
+    {"smtp", SIEVE_CAP_CORE, SIEVE_GROUP_A, 0, ""},
+    {"folder", SIEVE_CAP_CORE, SIEVE_GROUP_A, 's', "mailbox"}};
+
+static const struct sieve_ext suite;
 
 static struct world *world_of(struct sieve_runner *r)
 {
@@ -51,9 +55,11 @@ static enum sieve_flow run_fail(struct sieve_runner *r, const struct sieve_node 
 	struct world *w = world_of(r);
 	struct slice why = sieve_arg_value(r, n->pos[0]);
 	w->test_failed = true;
-	printf("    %s:%u: " SLICE_FMT ": " SLICE_FMT "\n", w->folder, n->line, SLICE_ARG(w->test), SLICE_ARG(why));
+	printf("    %s:%u: " SLICE_FMT ": " SLICE_FMT "\n", w->folder, n->line, SLICE_ARG(w->test),
+	    SLICE_ARG(why));
 	for (const struct sieve_error *e = w->errors.first; e; e = e->next)
-		printf("        %s%u: " SLICE_FMT "\n", e->warning ? "warning " : "", e->line, SLICE_ARG(e->text));
+		printf("        %s%u: " SLICE_FMT "\n", e->warning ? "warning " : "", e->line,
+		    SLICE_ARG(e->text));
 	return SIEVE_STOP;
 }
 
@@ -67,7 +73,12 @@ static struct slice without_brackets(struct slice s)
 /* The fields are read again, because there is another message now. */
 static void message_changed(struct sieve_runner *r)
 {
+	world_spam(world_of(r));
 	r->fields = NULL;
+	r->part_fields = NULL;
+	r->texts = NULL;
+	r->out->edits = NULL;
+	r->out->edit_count = 0;
 	result_ignore(sieve_fields_load(r) ? OK : FULL);
 }
 
@@ -79,6 +90,7 @@ static enum sieve_flow run_set(struct sieve_runner *r, const struct sieve_node *
 	if (slice_eq(name, SLICE("message"))) {
 		world_message(w, value);
 		message_changed(r);
+		sieve_flags_start(r);
 	} else if (slice_eq(name, SLICE("envelope.from"))) {
 		w->env.from = path;
 	} else if (slice_eq(name, SLICE("envelope.to"))) {
@@ -96,7 +108,8 @@ static enum sieve_flow run_set(struct sieve_runner *r, const struct sieve_node *
 static enum sieve_flow run_config_set(struct sieve_runner *r, const struct sieve_node *n)
 {
 	struct world *w = world_of(r);
-	struct slice key = keep(w, sieve_arg_value(r, n->pos[0])), value = keep(w, sieve_arg_value(r, n->pos[1]));
+	struct slice key = keep(w, sieve_arg_value(r, n->pos[0])),
+		     value = keep(w, sieve_arg_value(r, n->pos[1]));
 	size_t i = 0;
 	while (i < w->setting_count && !slice_eq(w->settings[i].key, key))
 		i++;
@@ -122,6 +135,7 @@ static enum sieve_flow run_config_unset(struct sieve_runner *r, const struct sie
 static enum sieve_flow run_nothing(struct sieve_runner *r, const struct sieve_node *n)
 {
 	world_settings(world_of(r));
+	world_spam(world_of(r));
 	return n ? SIEVE_GO : SIEVE_FAIL;
 }
 
@@ -138,9 +152,10 @@ static enum sieve_flow run_metadata(struct sieve_runner *r, const struct sieve_n
 	const struct sieve_arg *box = sieve_tag_value(n, (enum sieve_tag)SUITE_MAILBOX);
 	if (w->note_count == COUNT(w->notes))
 		return sieve_fail(r, n, "too many annotations");
-	w->notes[w->note_count++] = (struct note){.mailbox = box ? keep(w, sieve_arg_value(r, box)) : SLICE_NONE,
-	    .name = keep(w, sieve_arg_value(r, n->pos[0])),
-	    .value = keep(w, sieve_arg_value(r, n->pos[1]))};
+	w->notes[w->note_count++] =
+	    (struct note){.mailbox = box ? keep(w, sieve_arg_value(r, box)) : SLICE_NONE,
+		.name = keep(w, sieve_arg_value(r, n->pos[0])),
+		.value = keep(w, sieve_arg_value(r, n->pos[1]))};
 	return SIEVE_GO;
 }
 
@@ -151,8 +166,11 @@ static bool compile(struct world *w, struct slice path, struct sieve_script **ou
 	const char *file = arena_printf(&w->a, "%s/" SLICE_FMT "%s", w->folder, SLICE_ARG(path),
 	    slice_iends(path, SLICE(".sieve")) ? "" : ".sieve");
 	struct slice text;
-	struct sieve_options how = {
-	    .limits = w->env.limits, .ask = world_ask, .ask_ctx = w, .header_most = w->env.header_most};
+	struct sieve_options how = {.limits = w->env.limits,
+	    .ask = world_ask,
+	    .ask_ctx = w,
+	    .header_most = w->env.header_most,
+	    .more = &suite};
 	w->errors = (struct sieve_errors){0};
 	if (!world_read(w, file, &text)) {
 		world_error(w, "%s cannot be read", file);
@@ -160,7 +178,8 @@ static bool compile(struct world *w, struct slice path, struct sieve_script **ou
 	}
 	enum result r = sieve_compile(text, &how, &w->a, &w->errors, out);
 	if (r != OK)
-		world_error(w, "the script does not compile"); /* Pigeonhole says so in a line of its own, which is counted */
+		world_error(w,
+		    "the script does not compile"); /* Pigeonhole says so in a line of its own, which is counted */
 	return r == OK;
 }
 
@@ -185,14 +204,20 @@ static bool run_nested(struct sieve_runner *r, const struct sieve_script *s)
 {
 	struct world *w = world_of(r);
 	struct sieve_frame *up = r->frame;
+	struct sieve_global *globals = r->globals;
+	const Sekisho__Part *part = r->part;
 	uint64_t steps = r->steps;
 	w->errors = (struct sieve_errors){0};
 	r->frame = NULL;
+	r->globals = NULL;
+	r->part = NULL;
+	r->ran = NULL;
 	r->steps = 0;
 	r->out->errors = (struct sieve_errors){0};
-	sieve_runner_reset(r);
 	enum sieve_flow flow = sieve_frame_run(r, s);
 	r->frame = up;
+	r->globals = globals;
+	r->part = part;
 	r->steps = steps;
 	w->errors = r->out->errors;
 	r->out->errors = (struct sieve_errors){0};
@@ -211,6 +236,36 @@ static enum sieve_flow test_run(struct sieve_runner *r, const struct sieve_node 
 	return SIEVE_GO;
 }
 
+static bool kept(const struct sieve_runner *r)
+{
+	for (const struct sieve_action *x = r->out->actions; x; x = x->next)
+		if (x->act == SIEVE_KEEP)
+			return true;
+	return false;
+}
+
+/* Carries out the result, with the implicit keep when nothing cancelled it. What was done is not done again. */
+static bool execute(struct sieve_runner *r)
+{
+	struct world *w = world_of(r);
+	struct sieve_result with_keep = *r->out;
+	struct sieve_action **end = &with_keep.actions, *first = r->out->actions;
+	while (*end)
+		end = &(*end)->next;
+	w->errors = (struct sieve_errors){0};
+	with_keep.keep = (struct sieve_action){
+	    .act = SIEVE_KEEP, .implicit = true, .mailbox = SLICE("INBOX"), .edits = r->out->edit_count};
+	if (!sieve_act_flags(r, NULL, &with_keep.keep))
+		return false;
+	if (!r->keep_cancelled)
+		*end = &with_keep.keep;
+	bool good = world_execute(w, &with_keep);
+	*end = NULL;
+	for (struct sieve_action *x = first; x; x = x->next)
+		x->done = true;
+	return good;
+}
+
 static enum sieve_flow test_multiscript(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
 	struct world *w = world_of(r);
@@ -221,10 +276,12 @@ static enum sieve_flow test_multiscript(struct sieve_runner *r, const struct sie
 		bool cancelled = r->keep_cancelled;
 		r->keep_cancelled = false;
 		*yes = compile(w, sieve_value(r, t), &s) && run_nested(r, s);
-		if (r->keep_cancelled) /* the next script runs only when this one keeps the message */
-			return SIEVE_GO;
+		if (r->keep_cancelled &&
+		    !kept(r)) /* the next script runs only when this one keeps the message */
+			break;
 		r->keep_cancelled = cancelled;
 	}
+	*yes = execute(r) && *yes;
 	return SIEVE_GO;
 }
 
@@ -240,23 +297,7 @@ static enum sieve_flow run_reset(struct sieve_runner *r, const struct sieve_node
 
 static enum sieve_flow test_execute(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
-	struct world *w = world_of(r);
-	struct sieve_result with_keep = *r->out;
-	struct sieve_action **end = &with_keep.actions;
-	while (*end)
-		end = &(*end)->next;
-	w->errors = (struct sieve_errors){0};
-	with_keep.keep = (struct sieve_action){
-	    .act = SIEVE_KEEP, .implicit = true, .mailbox = SLICE("INBOX"), .edits = r->out->edit_count};
-	if (!sieve_act_flags(r, NULL, &with_keep.keep))
-		return SIEVE_FAIL;
-	struct sieve_action **undo = end;
-	if (!r->keep_cancelled)
-		*end = &with_keep.keep;
-	*yes = world_execute(w, &with_keep);
-	*undo = NULL;
-	if (undo == &with_keep.actions)
-		r->out->actions = NULL;
+	*yes = execute(r);
 	return n ? SIEVE_GO : SIEVE_FAIL;
 }
 
@@ -348,8 +389,14 @@ static enum sieve_flow test_message(struct sieve_runner *r, const struct sieve_n
 
 #define MATCHING (SIEVE_MATCHING | SIEVE_BIT(INDEX))
 #define WHERE (BIT(SMTP) | BIT(FOLDER))
-#define COMMAND(name, block, args, tags, needs, run) {name, SIEVE_CAP_CORE, SIEVE_NO_TEST, block, args, tags, needs, NULL, run, NULL}
-#define TEST(name, args, tags, needs, test) {name, SIEVE_CAP_CORE, SIEVE_NO_TEST, false, args, tags, needs, NULL, NULL, test}
+#define COMMAND(name, block, args, tags, needs, run)                                                         \
+	{                                                                                                    \
+		name, SIEVE_CAP_CORE, SIEVE_NO_TEST, block, args, tags, needs, NULL, run, NULL               \
+	}
+#define TEST(name, args, tags, needs, test)                                                                  \
+	{                                                                                                    \
+		name, SIEVE_CAP_CORE, SIEVE_NO_TEST, false, args, tags, needs, NULL, NULL, test              \
+	}
 static const struct sieve_verb verbs[] = {
     COMMAND("test", true, "s:name", 0, 0, run_test),
     COMMAND("test_fail", false, "s:reason", 0, 0, run_fail),
@@ -359,6 +406,7 @@ static const struct sieve_verb verbs[] = {
     COMMAND("test_config_reload", false, NULL, BIT(EXTENSION), 0, run_nothing),
     COMMAND("test_binary_load", false, "s:name", 0, 0, run_nothing),
     COMMAND("test_binary_save", false, "s:name", 0, 0, run_nothing),
+    COMMAND("debug_log", false, "s:text", 0, 0, run_nothing),
     COMMAND("test_result_print", false, NULL, 0, 0, run_nothing),
     COMMAND("test_message_print", false, NULL, 0, 0, run_nothing),
     COMMAND("test_mailbox_create", false, "s:name", 0, 0, run_mailbox),
@@ -373,6 +421,8 @@ static const struct sieve_verb verbs[] = {
     TEST("test_result_execute", NULL, 0, 0, test_execute),
     TEST("test_message", "n:index", WHERE, WHERE, test_message),
 };
+
+static const struct sieve_ext suite = {verbs, COUNT(verbs), "vnd.dovecot.", "tst", tags, COUNT(tags)};
 
 /* ---- files ---- */
 
@@ -390,8 +440,7 @@ static bool suite_file(const char *path, bool talk, size_t *passed, size_t *fail
 		printf("%s cannot be read\n", path);
 		exit(2);
 	}
-	struct sieve_ext more = {verbs, COUNT(verbs), "vnd.dovecot.testsuite", "tst", tags, COUNT(tags)};
-	struct sieve_options how = {.limits = w->env.limits, .ask = world_ask, .ask_ctx = w, .more = &more};
+	struct sieve_options how = {.limits = w->env.limits, .ask = world_ask, .ask_ctx = w, .more = &suite};
 	struct sieve_errors errors;
 	struct sieve_script *script;
 	printf("%s\n", path);

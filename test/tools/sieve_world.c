@@ -77,10 +77,14 @@ void world_init(struct world *w, const char *folder)
 	w->items[0][0] = SLICE("tst.path");
 	w->items[0][1] = slice_str(w->folder);
 	w->env.environment = (const struct slice(*)[2])w->items;
-	w->env.environment_count = 1;
+	w->items[1][0] = SLICE("name"); /* the tests know their own product only */
+	w->items[1][1] = SLICE("Pigeonhole Sieve");
+	w->env.environment_count = 2;
+	w->env.version = SLICE("1");
 	w->env.own = w->own;
 	w->env.protected = w->protected;
-	world_message(w, SLICE("From: sender@example.com\nTo: recipient@example.org\nSubject: Frop!\n\nFriep!\n"));
+	world_message(
+	    w, SLICE("From: sender@example.com\nTo: recipient@example.org\nSubject: Frop!\n\nFriep!\n"));
 	world_settings(w);
 }
 
@@ -90,7 +94,7 @@ struct slice world_setting(const struct world *w, const char *key)
 {
 	for (size_t i = 0; i < w->setting_count; i++)
 		if (slice_eq(w->settings[i].key, slice_str(key)))
-			return w->settings[i].value;
+			return slice_trim(w->settings[i].value);
 	return SLICE_NONE;
 }
 
@@ -103,7 +107,9 @@ static uint64_t number(const struct world *w, const char *key, uint64_t otherwis
 		digits++;
 	if (num_u64(slice_sub(text, 0, digits), UINT32_MAX, &n) != OK)
 		return otherwise;
-	return digits < text.n && text.p[digits] == 'k' ? n * 1024 : digits < text.n && text.p[digits] == 'd' ? n * 86400 : n;
+	return digits < text.n && text.p[digits] == 'k'   ? n * 1024
+	       : digits < text.n && text.p[digits] == 'd' ? n * 86400
+							  : n;
 }
 
 static bool yes(const struct world *w, const char *key)
@@ -124,7 +130,8 @@ void world_settings(struct world *w)
 	struct sieve_env *e = &w->env;
 	struct sieve_limits normal = sieve_limits_default();
 	struct slice me = world_setting(w, "sieve_user_email");
-	e->limits.variable = number(w, "sieve_variables_max_value_size", number(w, "sieve_variables_max_variable_size", normal.variable));
+	e->limits.variable = number(w, "sieve_variables_max_value_size",
+	    number(w, "sieve_variables_max_variable_size", normal.variable));
 	e->limits.includes = number(w, "sieve_include_max_includes", normal.includes);
 	e->limits.include_depth = number(w, "sieve_include_max_nesting_depth", normal.include_depth);
 	e->limits.notifications = number(w, "sieve_notify_max_notifications", normal.notifications);
@@ -144,16 +151,78 @@ void world_settings(struct world *w)
 	protect(w);
 }
 
+/* The part of a field that a setting "Name" or "Name:expression" picks; p is NULL when there is none. */
+static struct slice picked(struct world *w, const char *key)
+{
+	struct slice expression = world_setting(w, key), name = slice_split(&expression, ':'), groups[4];
+	struct mail_field f;
+	struct sieve_regex *re;
+	size_t count = COUNT(groups);
+	uint64_t budget = 1000000;
+	if (!name.n || !mail_header_get(w->message.octets, name, &f))
+		return SLICE_NONE;
+	struct slice value = slice_trim(f.value);
+	if (!expression.n)
+		return value.n ? value : SLICE("");
+	if (sieve_regex_compile(slice_trim(expression), SIEVE_FOLD_NONE, &w->a, &re) ||
+	    sieve_regex_match(re, value, groups, &count, &budget) != SIEVE_REGEX_YES || count < 2)
+		return SLICE_NONE;
+	return groups[1];
+}
+
+static double real(struct slice s)
+{
+	double n = 0, unit = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '.')
+			unit = 1;
+		else if (ascii_digit(s.p[i]))
+			n = unit != 0 ? n + (s.p[i] - '0') * (unit /= 10) : n * 10 + (s.p[i] - '0');
+	}
+	return s.n && s.p[0] == '-' ? -n : n;
+}
+
+/* By text: which of the ten (or five) values is it? 0: none. */
+static int spelled(const struct world *w, struct slice status, const char *kind)
+{
+	char key[64];
+	for (int i = 1; i <= 10; i++) {
+		snprintf(key, sizeof key, "sieve_%s_text_value/%d", kind, i);
+		struct slice text = world_setting(w, key);
+		if (text.n && slice_ieq(text, status))
+			return i;
+	}
+	return 0;
+}
+
+void world_spam(struct world *w)
+{
+	struct slice status = picked(w, "sieve_spamtest_status_header"),
+		     type = world_setting(w, "sieve_spamtest_status_type");
+	struct slice limit = picked(w, "sieve_spamtest_score_max_header");
+	double most = real(limit.n ? limit : world_setting(w, "sieve_spamtest_score_max_value"));
+	w->env.has_spam = false;
+	if (status.p && slice_eq(type, SLICE("text"))) {
+		int value = spelled(w, status, "spamtest");
+		w->env.has_spam = value > 0;
+		w->env.spam_percent = value > 1 ? value * 10 : 0;
+	} else if (status.p && most > 0) {
+		double score = slice_eq(type, SLICE("strlen")) ? (double)status.n : real(status);
+		w->env.has_spam = true;
+		w->env.spam_percent = score <= 0 ? 0 : score >= most ? 100 : (int)(score / most * 100 + 0.5);
+	}
+	status = picked(w, "sieve_virustest_status_header");
+	w->env.virus = status.p ? spelled(w, status, "virustest") : 0;
+}
+
 /* ---- what others know ---- */
 
 struct box *world_box(struct world *w, struct slice name, bool create)
 {
-	if (slice_ieq(name, SLICE("INBOX"))) {
-		name = SLICE("INBOX");
-		create = true;
-	}
+	bool inbox = slice_istarts(name, SLICE("INBOX")) && (name.n == 5 || name.p[5] == '.');
+	create |= inbox && name.n == 5;
 	for (size_t i = 0; i < w->box_count; i++)
-		if (slice_eq(w->boxes[i].name, name))
+		if (inbox ? slice_ieq(w->boxes[i].name, name) : slice_eq(w->boxes[i].name, name))
 			return &w->boxes[i];
 	if (!create || w->box_count == COUNT(w->boxes))
 		return NULL;
@@ -182,7 +251,8 @@ static enum sieve_known ask_include(struct world *w, const struct sieve_question
 /* Lists are files: a line with a key, a line with its value. */
 static enum sieve_known ask_list(struct world *w, struct slice list, const struct slice *member)
 {
-	struct slice prefix = SLICE("urn:ietf:params:sieve"), names = world_setting(w, "sieve_extlists_list"), text;
+	struct slice prefix = SLICE("urn:ietf:params:sieve"), names = world_setting(w, "sieve_extlists_list"),
+		     text;
 	bool listed = false;
 	if (slice_starts(list, prefix))
 		list = slice_sub(list, prefix.n, list.n);
@@ -190,7 +260,8 @@ static enum sieve_known ask_list(struct world *w, struct slice list, const struc
 		listed |= slice_eq(slice_split(&names, ' '), list);
 	if (!member || !listed)
 		return listed ? SIEVE_YES : SIEVE_NO;
-	struct slice path = world_setting(w, arena_printf(&w->a, "sieve_extlists_list/" SLICE_FMT "/dict/file/path", SLICE_ARG(list)));
+	struct slice path = world_setting(
+	    w, arena_printf(&w->a, "sieve_extlists_list/" SLICE_FMT "/dict/file/path", SLICE_ARG(list)));
 	if (!path.n || !world_read(w, arena_z(&w->a, path), &text))
 		return SIEVE_NO;
 	for (bool key = true; text.n; key = !key) {
@@ -237,12 +308,15 @@ void world_error(struct world *w, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
-	sieve_errors_add(&w->errors, &w->a, &(struct sieve_error){.text = arena_dup(&w->a, buf_slice(&text))});
+	sieve_errors_add(
+	    &w->errors, &w->a, &(struct sieve_error){.text = arena_dup(&w->a, buf_slice(&text))});
 }
 
-static bool store(struct world *w, const struct sieve_result *result, const struct sieve_action *x, struct slice name)
+static bool store(
+    struct world *w, const struct sieve_result *result, const struct sieve_action *x, struct slice name)
 {
-	bool bad = slice_search(name, SLICE("//")) >= 0 || slice_starts(name, SLICE("/")) || slice_iends(name, SLICE("/"));
+	bool bad = slice_search(name, SLICE("//")) >= 0 || slice_starts(name, SLICE("/")) ||
+		   slice_iends(name, SLICE("/"));
 	struct box *box = bad ? NULL : world_box(w, name, x->create);
 	BUF_LOCAL(text, 1 << 24);
 	if (!box) {
@@ -263,7 +337,8 @@ static bool store(struct world *w, const struct sieve_result *result, const stru
 
 static struct slice sender(const struct world *w, const struct sieve_action *x, struct slice normal)
 {
-	struct slice how = world_setting(w, x->act == SIEVE_REDIRECT ? "sieve_redirect_envelope_from" : "sieve_notify_mailto_envelope_from");
+	struct slice how = world_setting(w,
+	    x->act == SIEVE_REDIRECT ? "sieve_redirect_envelope_from" : "sieve_notify_mailto_envelope_from");
 	struct slice me = world_setting(w, "sieve_user_email");
 	if (x->act == SIEVE_VACATION && yes(w, "sieve_vacation_send_from_recipient"))
 		return w->env.to;
@@ -292,20 +367,30 @@ static bool send(struct world *w, const struct sieve_result *result, const struc
 	if (r != OK)
 		return false;
 	for (size_t i = 0; i < mail.to_count && w->sent_count < COUNT(w->sent); i++)
-		w->sent[w->sent_count++] = (struct sent){sender(w, x, mail.from), mail.to[i], arena_dup(&w->a, mail.octets)};
+		w->sent[w->sent_count++] =
+		    (struct sent){sender(w, x, mail.from), mail.to[i], arena_dup(&w->a, mail.octets)};
 	return true;
 }
 
 bool world_execute(struct world *w, const struct sieve_result *result)
 {
 	bool good = true;
+	bool kept = false;
 	for (const struct sieve_action *x = result->actions; x; x = x->next) {
-		if (x->act == SIEVE_KEEP || x->act == SIEVE_FILEINTO)
-			good &= store(w, result, x, x->mailbox);
-		else if (x->act == SIEVE_DUPLICATE && w->mark_count < COUNT(w->marks))
+		if (x->done)
+			continue;
+		if (x->act == SIEVE_KEEP || x->act == SIEVE_FILEINTO) {
+			bool stored = store(w, result, x, x->mailbox);
+			kept |= stored;
+			good &= stored;
+		} else if (x->act == SIEVE_DUPLICATE && w->mark_count < COUNT(w->marks)) {
 			w->marks[w->mark_count++] = arena_dup(&w->a, x->key);
-		else
+		} else {
 			good &= send(w, result, x);
+		}
 	}
+	const struct sieve_action keep = {.act = SIEVE_KEEP, .mailbox = SLICE("INBOX")};
+	if (!good && !kept) /* the message as it came */
+		store(w, result, &keep, keep.mailbox);
 	return good;
 }

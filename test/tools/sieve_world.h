@@ -6,6 +6,7 @@
 #define SIEVE_WORLD_H
 
 #include "sieve/inside.h"
+#include "sieve/regex.h"
 
 struct stored {
 	struct slice octets;
@@ -56,7 +57,8 @@ void world_init(struct world *w, const char *folder);
 void world_message(struct world *w, struct slice octets);
 struct slice world_crlf(struct world *w, struct slice s);
 struct slice world_setting(const struct world *w, const char *key); /* empty: not set */
-void world_settings(struct world *w);                                /* settings to env */
+void world_settings(struct world *w);                               /* settings to env */
+void world_spam(struct world *w); /* the message's scores to env, by settings */
 struct box *world_box(struct world *w, struct slice name, bool create);
 bool world_read(struct world *w, const char *path, struct slice *out);
 sieve_asker world_ask;
