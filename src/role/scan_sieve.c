@@ -157,15 +157,6 @@ static struct slice without_return_path(struct slice text, struct buf *room)
 	return text;
 }
 
-/* The message with the first so many of the edits. */
-static void sieve_message_put(
-    const struct sieve_message *m, const struct sieve_edit *edits, size_t n, struct buf *out)
-{
-	(void)edits;
-	(void)n;
-	buf_put(out, m->octets);
-}
-
 /* The message as it was after so many edits: a number among the bodies. */
 static bool edited_body(struct running *r, const struct sieve_result *done, size_t edits, uint32_t *out)
 {
@@ -248,6 +239,24 @@ static void copy_flags(struct running *r, const struct sieve_action *x, Sekisho_
 		out->flags[out->n_flags] = arena_z(r->arena, x->flags[out->n_flags]);
 }
 
+/* An automatic answer or a notification; or why there is none. */
+static bool answer_body(struct running *r, const struct sieve_result *done, const struct sieve_action *x,
+    Sekisho__SieveAction *out)
+{
+	struct sieve_mail mail;
+	BUF_LOCAL(text, EDIT_ROOM);
+	if (x->suppressed.n) {
+		out->skip = arena_z(r->arena, x->suppressed);
+		return out->skip != NULL;
+	}
+	if (sieve_mail_make(&r->base, &r->env, done->edits, x, r->arena, &text, &mail) != OK)
+		return false;
+	out->body = add_body(r, mail.octets);
+	if (x->act == SIEVE_NOTIFY)
+		out->address = octets_of(mail.to[0]);
+	return out->body != 0;
+}
+
 /* The message that goes out or is filed. False: there is no room. */
 static bool choose_body(struct running *r, const struct sieve_result *done, const struct sieve_action *x,
     Sekisho__SieveAction *out)
@@ -259,9 +268,28 @@ static bool choose_body(struct running *r, const struct sieve_result *done, cons
 	case SIEVE_REDIRECT:
 		out->skip = (char *)(uintptr_t)r->skip_forward;
 		return *out->skip || forward_body(r, done, x->edits, &out->body);
+	case SIEVE_VACATION:
+	case SIEVE_NOTIFY:
+		return answer_body(r, done, x, out);
 	default:
 		return true;
 	}
+}
+
+/* A notification goes to several people: one action each, with the same message. */
+static bool more_recipients(
+    struct running *r, const struct sieve_action *x, const Sekisho__SieveAction *first)
+{
+	const struct sieve_mailto *m = x->mailto;
+	for (size_t i = 1; i < m->to_count + m->cc_count; i++) {
+		Sekisho__SieveAction *out = arena_new(r->arena, Sekisho__SieveAction);
+		if (!out || r->answer.n_actions == ACTIONS_MOST)
+			return false;
+		*out = *first;
+		out->address = octets_of(i < m->to_count ? m->to[i].address : m->cc[i - m->to_count].address);
+		r->answer.actions[r->answer.n_actions++] = out;
+	}
+	return true;
 }
 
 static bool add_action(
@@ -288,7 +316,7 @@ static bool add_action(
 	if (arena_full(r->arena) || !choose_body(r, done, x, out))
 		return false;
 	r->answer.actions[r->answer.n_actions++] = out;
-	return true;
+	return x->act != SIEVE_NOTIFY || *out->skip || more_recipients(r, x, out);
 }
 
 /* ---- scripts, one after the other ---- */

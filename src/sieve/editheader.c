@@ -199,17 +199,17 @@ struct line {
 };
 
 static void header_put(
-    const struct sieve_message *m, const struct sieve_result *result, size_t edits, struct buf *out)
+    const struct sieve_message *m, const struct sieve_edit *edits, size_t edit_count, struct buf *out)
 {
 	const Sekisho__Part *root = m->facts->root;
 	ARENA_LOCAL(a, (size_t)64 << 20);
 	size_t n = root->n_fields;
-	struct line *lines = arena_array(&a, n + edits, sizeof *lines);
+	struct line *lines = arena_array(&a, n + edit_count, sizeof *lines);
 	if (!lines)
 		return;
 	for (size_t i = 0; i < n; i++)
 		lines[i].all = slice_sub(m->octets, root->fields[i]->offset, root->fields[i]->length);
-	for (const struct sieve_edit *e = result->edits; e && edits; e = e->next, edits--) {
+	for (const struct sieve_edit *e = edits; e && edit_count; e = e->next, edit_count--) {
 		if (e->what == SIEVE_EDIT_DELETE) {
 			memmove(lines + e->field, lines + e->field + 1, (--n - e->field) * sizeof *lines);
 			continue;
@@ -233,14 +233,14 @@ static void header_put(
 }
 
 void sieve_message_put(
-    const struct sieve_message *m, const struct sieve_result *result, size_t edits, struct buf *out)
+    const struct sieve_message *m, const struct sieve_edit *edits, size_t n, struct buf *out)
 {
 	const Sekisho__Part *root = m->facts->root;
-	if (!edits || !root) {
+	if (!n || !root) {
 		buf_put(out, m->octets);
 		return;
 	}
-	header_put(m, result, edits, out);
+	header_put(m, edits, n, out);
 	buf_put(out, slice_sub(m->octets, root->body_offset, m->octets.n));
 }
 
@@ -251,6 +251,6 @@ size_t sieve_message_size(const struct sieve_runner *r)
 	if (!r->out->edit_count || !root)
 		return m->octets.n;
 	BUF_LOCAL(header, (size_t)LIMIT_HEADER_BYTES * 4);
-	header_put(m, r->out, r->out->edit_count, &header);
+	header_put(m, r->out->edits, r->out->edit_count, &header);
 	return header.n + (m->octets.n - root->body_offset);
 }

@@ -1,4 +1,4 @@
-/* misc: duplicate (RFC 7352), environment (RFC 5183), ihave (RFC 5463), spamtest and virustest (RFC 5235), extlists (RFC 6134). */
+/* misc: duplicate (RFC 7352), environment (5183), ihave (5463), spamtest and virustest (5235), extlists (6134). */
 #include "sieve/inside.h"
 #include <openssl/sha.h>
 

@@ -1,4 +1,4 @@
-/* reply: the messages that actions send: vacation (RFC 5230 5), reject (RFC 5429 2.1, RFC 8098), notify (RFC 5436 2), redirect. */
+/* reply: what actions send: vacation (RFC 5230 5), reject (RFC 5429 2.1, RFC 8098), notify (RFC 5436 2), redirect. */
 #include "mail/utf8.h"
 #include "sieve/inside.h"
 
@@ -332,7 +332,7 @@ static struct slice sender(const struct making *k)
 }
 
 enum result sieve_mail_make(const struct sieve_message *m, const struct sieve_env *env,
-    const struct sieve_result *result, const struct sieve_action *x, struct arena *a, struct buf *text,
+    const struct sieve_edit *edits, const struct sieve_action *x, struct arena *a, struct buf *text,
     struct sieve_mail *out)
 {
 	struct making k = {.m = m, .env = env, .x = x, .a = a, .out = text};
@@ -349,7 +349,7 @@ enum result sieve_mail_make(const struct sieve_message *m, const struct sieve_en
 		if (env->to.n || env->own_count)
 			mail_put_raw(
 			    text, SLICE("X-Sieve-Redirected-From"), env->own_count ? env->own[0] : env->to);
-		sieve_message_put(m, result, x->edits, text);
+		sieve_message_put(m, edits, x->edits, text);
 	} else if (x->act == SIEVE_VACATION) {
 		make_vacation(&k);
 	} else if (x->act == SIEVE_NOTIFY) {

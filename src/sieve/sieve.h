@@ -1,11 +1,11 @@
 /*
  * sieve: users' filters, RFC 5228 and its family. The one door of the room.
  *
- *   lex.c parse.c   octets to a tree            caps.def verbs.def tags.def  the language as tables
- *   check.c bind.c  the tree against the tables  run.c   walking the tree     action.c  what a script wants done
- *   match.c regex.c comparators and match types  message.c fields as scripts see them, edited or not
- *   reply.c         the messages that actions send: vacation, reject, notify
- *   test_*.c act_*.c  one file for each extension or two, with its RFC
+ *   lex.c parse.c    octets to a tree              caps.def verbs.def tags.def  the language as tables (verbs.c)
+ *   compile.c check.c text.c  the tree against the tables, strings with variables   run.c  walking the tree
+ *   match.c regex.c unicode.c comparators and match types    message.c  fields as scripts see them, edited or not
+ *   core.c action.c  require, header, envelope; keep, fileinto, redirect        reply.c  the messages that actions send
+ *   body.c date.c editheader.c flags.c include.c mailbox.c mime.c misc.c notify.c vacation.c variables.c  extensions
  *
  * Pure: a script, a message and what is known of its delivery go in, a list of actions comes out. Nothing is opened,
  * asked or written here; it runs in `scan`, which could not. What only others know (does a mailbox exist, has this been
@@ -13,10 +13,11 @@
  * with SIEVE_ASKS and the question, and the caller runs again from the start when it knows. A run with the same answers
  * is the same run, so this ends; the caller bounds the rounds by LIMIT_SIEVE_ROUNDS.
  *
- * A script that does not compile does not run. An error at run time ends the run: `actions` then holds the implicit keep
- * only, `errors` says why, and the message is never lost (RFC 5228 2.10.6). Errors of a run that was DONE are complaints: a test
- * that could not be made was false. All memory comes from the caller's arena, texts
- * of the result point into it, into the script and into the message. Everything counted has its limit in base/limits.def.
+ * A script that does not compile does not run. An error at run time ends the run with SIEVE_FAILED: `actions` then holds
+ * the implicit keep only, `errors` says why, and the message is never lost (RFC 5228 2.10.6). Errors beside SIEVE_DONE are
+ * complaints: a test that could not be made was false. All memory comes from the caller's arena (one that holds the
+ * message twice is enough; when it is full the run has failed), texts of the result point into it, into the script and
+ * into the message. Everything counted has its limit in base/limits.def.
  */
 #ifndef SIEVE_H
 #define SIEVE_H
@@ -146,13 +147,13 @@ struct sieve_env {
 };
 
 enum sieve_act {
-	SIEVE_KEEP,     /* into env.inbox. flags */
-	SIEVE_FILEINTO, /* mailbox, or special_use / mailbox_id when found; create; flags */
-	SIEVE_REDIRECT, /* address; notify, ret; list: address is the name of an external list */
-	SIEVE_REJECT,   /* reason; at SMTP time when it can be, else a message by sieve_reply_put() */
-	SIEVE_EREJECT,  /* reason; at SMTP time only */
-	SIEVE_VACATION, /* reason, subject, from, addresses, mime, key, seconds; fcc mailbox in `mailbox` when `fcc` */
-	SIEVE_NOTIFY,    /* address: mailto URI; from, importance, options, reason: message; fcc */
+	SIEVE_KEEP,      /* into env.inbox. flags */
+	SIEVE_FILEINTO,  /* mailbox, or special_use / mailbox_id when found; create; flags */
+	SIEVE_REDIRECT,  /* address; notify, ret; list: address is the name of an external list */
+	SIEVE_REJECT,    /* reason; at SMTP time when it can be, else a message by sieve_reply_put() */
+	SIEVE_EREJECT,   /* reason; at SMTP time only */
+	SIEVE_VACATION,  /* reason, subject, from, addresses, mime, key and seconds: RFC 5230 4.2 */
+	SIEVE_NOTIFY,    /* address: mailto URI; from, importance, options, reason: message, mailto */
 	SIEVE_DUPLICATE, /* key, seconds: mark as seen when all else is done */
 	SIEVE_DISCARD, /* only in the list for those who explain: the message goes nowhere when nothing else keeps it */
 };
@@ -164,7 +165,7 @@ struct sieve_action {
 	uint32_t line; /* 0: the implicit keep */
 	bool implicit;
 	bool done; /* by a script before this one: set by the caller when he runs several in a row */
-	bool copy, create, mime, list, fcc;
+	bool copy, create, mime, list;
 	bool flags_set;       /* flags are given; else the message gets none (but \Recent) */
 	struct slice mailbox; /* UTF-8 */
 	struct slice special_use, mailbox_id;
@@ -217,9 +218,9 @@ struct sieve_result {
 void sieve_run(const struct sieve_script *s, const struct sieve_message *m, const struct sieve_env *env,
     struct arena *a, struct sieve_result *out);
 
-/* The message with the first `edits` edits of the result. */
+/* The message with the first n edits of the result. */
 void sieve_message_put(
-    const struct sieve_message *m, const struct sieve_result *result, size_t edits, struct buf *out);
+    const struct sieve_message *m, const struct sieve_edit *edits, size_t n, struct buf *out);
 
 /* A message that an action sends. */
 struct sieve_mail {
@@ -233,7 +234,7 @@ struct sieve_mail {
  * actions, suppressed ones). A redirect keeps the sender; SRS and loops are the caller's.
  */
 NODISCARD enum result sieve_mail_make(const struct sieve_message *m, const struct sieve_env *env,
-    const struct sieve_result *result, const struct sieve_action *x, struct arena *a, struct buf *text,
+    const struct sieve_edit *edits, const struct sieve_action *x, struct arena *a, struct buf *text,
     struct sieve_mail *out);
 
 /* mailto:, RFC 6068. */

@@ -327,7 +327,7 @@ static bool store(
 	if (box->count == COUNT(box->messages))
 		return false;
 	struct stored *s = &box->messages[box->count++];
-	sieve_message_put(&w->message, result, x->edits, &text);
+	sieve_message_put(&w->message, result->edits, x->edits, &text);
 	s->octets = arena_dup(&w->a, buf_slice(&text));
 	for (size_t i = 0; i < x->flag_count && s->flag_count < COUNT(s->flags) - 1; i++)
 		s->flags[s->flag_count++] = x->flags[i];
@@ -361,7 +361,7 @@ static bool send(struct world *w, const struct sieve_result *result, const struc
 {
 	struct sieve_mail mail;
 	BUF_LOCAL(text, 1 << 24);
-	enum result r = sieve_mail_make(&w->message, &w->env, result, x, &w->a, &text, &mail);
+	enum result r = sieve_mail_make(&w->message, &w->env, result->edits, x, &w->a, &text, &mail);
 	if (r == DENY)
 		return true;
 	if (r != OK)

@@ -231,7 +231,7 @@ static void put_list(struct buf *b, const char *key, const struct slice *list, s
 static void put(struct buf *b, const struct sieve_action *x)
 {
 	buf_puts(b, x->implicit ? "implicit keep" : sieve_act_name(x->act));
-	if (x->act == SIEVE_FILEINTO || x->fcc)
+	if (x->act == SIEVE_FILEINTO)
 		put_text(b, "mailbox", x->mailbox);
 	put_text(b, "address", x->address);
 	put_text(b, "special-use", x->special_use);
