@@ -37,6 +37,7 @@ enum config_log_level { CONFIG_DEBUG, CONFIG_INFO, CONFIG_WARN, CONFIG_ERROR };
 enum config_dsn_language { CONFIG_BOTH, CONFIG_JA, CONFIG_EN };
 enum config_database { CONFIG_SQLITE, CONFIG_POSTGRESQL };
 enum config_quota_full { CONFIG_TEMPORARY, CONFIG_PERMANENT };
+enum config_bodies { CONFIG_FILES, CONFIG_S3 };
 enum config_relay_tls { CONFIG_OPPORTUNISTIC, CONFIG_REQUIRED };
 
 #define CONFIG_TYPE_TEXT const char *

@@ -14,7 +14,7 @@ enum jail_power {
 	JAIL_FILES = 1,    /* open, rename, unlink below one directory */
 	JAIL_ACCEPT = 2,   /* accept on sockets handed over */
 	JAIL_CONNECT = 4,  /* TCP and UDP to anywhere */
-	JAIL_DATABASE = 8, /* Unix sockets, and TCP to the ports of the database */
+	JAIL_DATABASE = 8, /* Unix sockets, and TCP to the ports of the database and the object store */
 };
 
 struct jail {

@@ -107,6 +107,8 @@ static void equip(struct master *m, enum role r)
 	if (r == ROLE_STORE) {
 		send_file(m, r, "database_password", m->config->database_password_file);
 		send_file(m, r, "database_ca", m->config->database_ca_file);
+		send_file(m, r, "s3_secret", m->config->s3_secret_file);
+		send_file(m, r, "s3_ca", m->config->s3_ca_file);
 	}
 	for (size_t i = 0; i < m->listeners.n; i++)
 		if (m->listeners.at[i].role == r)

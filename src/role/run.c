@@ -46,7 +46,7 @@ void run_jail(const struct run *r, uint64_t descriptors, uint64_t memory)
 	    .descriptors = descriptors,
 	    .memory = memory,
 	};
-	if (r->config->database == CONFIG_SQLITE)
+	if (r->config->database == CONFIG_SQLITE && !*r->config->s3_endpoint)
 		j.powers &= ~(unsigned)JAIL_DATABASE;
 	if (j.powers & JAIL_FILES) {
 		j.directory = run_directory(r);

@@ -37,6 +37,7 @@ static void disk_broken(void *arg)
 
 struct remote {
 	struct buf url, password, ca;
+	struct buf resolve, secret, s3_ca;
 };
 
 static void read_system_ca(struct buf *out)
@@ -83,19 +84,77 @@ static void use_database(const struct run *r, struct remote *d, struct db_place 
 	place->ca_file = keep_ca(r, d);
 }
 
+/* ---- the object store ---- */
+
+_Noreturn static void config_bad(const char *option, const char *why)
+{
+	EVENT(CONFIG_BAD, KZ("file", option), KN("line", 0), KZ("why", why));
+	_exit(EX_CONFIG);
+}
+
+static void find_objects(struct run *r, struct remote *d)
+{
+	const struct config *c = r->config;
+	const char *why;
+	uint16_t port;
+	if (!*c->s3_endpoint) {
+		if (c->bodies == CONFIG_S3)
+			config_bad("s3_endpoint", "bodies = s3 needs it");
+		return;
+	}
+	if (!*c->s3_bucket || !*c->s3_key_id || !*c->s3_secret_file)
+		config_bad("s3_endpoint", "it needs s3_bucket, s3_key_id and s3_secret_file");
+	enum result done = s3_find(c->s3_endpoint, &d->resolve, &port, &why);
+	if (done != OK)
+		config_bad("s3_endpoint", done == FULL ? "too many addresses" : why);
+	if (r->database_ports.n == COUNT(r->database_ports.at))
+		config_bad("s3_endpoint", "too many servers");
+	r->database_ports.at[r->database_ports.n++] = port;
+	run_file(r, "s3_ca", &d->s3_ca);
+	if (!d->s3_ca.n)
+		read_system_ca(&d->s3_ca);
+}
+
+static void use_objects(const struct run *r, struct remote *d, struct store_settings *s)
+{
+	const struct config *c = r->config;
+	if (!*c->s3_endpoint)
+		return;
+	s->objects = (struct s3_settings){
+	    .endpoint = c->s3_endpoint,
+	    .resolve = buf_z(&d->resolve),
+	    .bucket = c->s3_bucket,
+	    .region = c->s3_region,
+	    .key_id = c->s3_key_id,
+	    .secret = run_secret_line(r, "s3_secret", &d->secret),
+	    .ca_pem = buf_slice(&d->s3_ca),
+	};
+	if (!s->objects.secret)
+		config_bad("s3_secret_file", "it cannot be read");
+	s->bodies_in_objects = c->bodies == CONFIG_S3;
+}
+
 void run_store(struct run *r)
 {
 	static struct remote remote = {
-	    .url = {.max = 65536}, .password = {.max = 4096}, .ca = {.max = CA_MOST}};
+	    .url = {.max = 65536},
+	    .password = {.max = 4096},
+	    .ca = {.max = CA_MOST},
+	    .resolve = {.max = 4096},
+	    .secret = {.max = 4096},
+	    .s3_ca = {.max = CA_MOST},
+	};
 	static struct store_settings s;
 	struct store *store;
 	const struct config *c = r->config;
 	if (c->database == CONFIG_POSTGRESQL)
 		find_database(r, &remote);
+	find_objects(r, &remote);
 	run_jail(r, STORE_DESCRIPTORS, 0);
 	store_settings_default(&s);
 	if (c->database == CONFIG_POSTGRESQL)
 		use_database(r, &remote, &s.database);
+	use_objects(r, &remote, &s);
 	s.dir = run_directory(r);
 	s.hostname = c->hostname;
 	s.postmaster = c->postmaster;

@@ -1,5 +1,6 @@
 #include "store/blob.h"
 #include "store/segment.h"
+#include "store/store.h"
 #include "store/writer.h"
 #include <assert.h>
 #include <pthread.h>
@@ -67,14 +68,15 @@ static struct workspace *workspace(void)
 	return w;
 }
 
-enum result blob_open(const char *dir, const struct seal *seal, uint64_t reserve, struct blobs **out)
+enum result blob_open(const struct store_settings *settings, const struct seal *seal, struct blobs **out)
 {
 	struct blobs *b = calloc(1, sizeof *b);
 	if (!b)
 		abort();
 	b->seal = seal;
-	b->reserve = reserve;
-	enum result r = segments_open(dir, &b->segments);
+	b->reserve = settings->disk_reserve;
+	enum result r = segments_open(settings->dir, settings->objects.endpoint ? &settings->objects : NULL,
+	    settings->bodies_in_objects, settings->object_rest_ms, &b->segments);
 	if (r != OK) {
 		free(b);
 		return r;
@@ -105,7 +107,7 @@ enum result blob_room(struct blobs *b)
 {
 	uint64_t left = segments_disk_free(b->segments);
 	if (left >= b->reserve)
-		return OK;
+		return segments_up(b->segments) ? OK : LATER;
 	EVENT(STORE_FULL, KN("free", left));
 	return FULL;
 }
@@ -239,7 +241,11 @@ static enum result write_small(struct blobs *b, struct record *r, struct slice b
 	buf_put(&all, buf_slice(&r->rest));
 	r->at->taken = all.n;
 	enum result done = segments_reserve(b->segments, all.n, &r->at->segment, &r->at->place);
-	return done == OK ? segments_write(b->segments, r->at->segment, r->at->place, buf_slice(&all)) : done;
+	if (done != OK)
+		return done;
+	done = segments_write(b->segments, r->at->segment, r->at->place, buf_slice(&all));
+	segments_wrote(b->segments, r->at->segment, r->at->place, all.n, all.n);
+	return done;
 }
 
 /* The longest it can get is reserved; what compressing leaves over stays a hole in the file. */
@@ -249,6 +255,8 @@ static enum result write_large(struct blobs *b, struct record *r, struct slice b
 	uint64_t most = r->head.n + r->rest.n + body.n + (uint64_t)chunks * PIECE_MORE;
 	struct blob_place *at = r->at;
 	enum result done = segments_reserve(b->segments, most, &at->segment, &at->place);
+	if (done != OK)
+		return done;
 	at->taken = r->head.n;
 	for (uint32_t n = 0; n < chunks && done == OK; n++) {
 		record_chunk(r, n, body);
@@ -256,7 +264,10 @@ static enum result write_large(struct blobs *b, struct record *r, struct slice b
 		at->taken += r->rest.n;
 		buf_clear(&r->rest);
 	}
-	return done == OK ? segments_write(b->segments, at->segment, at->place, buf_slice(&r->head)) : done;
+	if (done == OK)
+		done = segments_write(b->segments, at->segment, at->place, buf_slice(&r->head));
+	segments_wrote(b->segments, at->segment, at->place, most, at->taken);
+	return done;
 }
 
 static enum result write_record(struct blobs *b, const uint8_t digest[BLOB_DIGEST], struct slice body,
@@ -272,14 +283,19 @@ static enum result write_record(struct blobs *b, const uint8_t digest[BLOB_DIGES
 	return done;
 }
 
-enum result blob_keep(struct blobs *b, struct db *reader, const uint8_t sha256[32], struct slice body,
-    struct slice facts, struct blob *out)
+void blob_digest(const struct blobs *b, const uint8_t sha256[32], bool has_facts, uint8_t out[BLOB_DIGEST])
 {
 	uint8_t mac[SEAL_MAC], named[33];
 	memcpy(named, sha256, 32);
-	named[32] = facts.n > 0;
+	named[32] = has_facts;
 	seal_mac(b->seal, SEAL_DIGESTS, slice_of(named, sizeof named), mac);
-	memcpy(out->digest, mac, BLOB_DIGEST);
+	memcpy(out, mac, BLOB_DIGEST);
+}
+
+enum result blob_keep(struct blobs *b, struct db *reader, const uint8_t sha256[32], struct slice body,
+    struct slice facts, struct blob *out)
+{
+	blob_digest(b, sha256, facts.n > 0, out->digest);
 	struct slice digest = slice_of(out->digest, BLOB_DIGEST);
 	out->written = false;
 	if (DB_NUMBER(reader, 0, BLOB_BY_DIGEST, DI(1), DB(digest)))

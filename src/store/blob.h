@@ -1,5 +1,5 @@
 /*
- * blob: message bodies, in append-only segment files beside the database.
+ * blob: message bodies, in append-only segment files beside the database or in objects of an S3-compatible store.
  *
  * A record is a header, the table of its chunks' lengths, the facts, and the body in chunks of BLOB_CHUNK octets, each
  * compressed when that pays and sealed (seal.h). A record is found by its row in the table `blobs`; octets of a segment
@@ -46,12 +46,13 @@ struct blob_io {
 };
 extern struct blob_io blob_io;
 
-/* Opens the segments in dir/bodies. `reserve`: octets of the disk that are not given to mail. */
+/* Opens the segments: dir/bodies, and the object store when there is one. */
+struct store_settings;
 NODISCARD enum result blob_open(
-    const char *dir, const struct seal *seal, uint64_t reserve, struct blobs **out);
+    const struct store_settings *settings, const struct seal *seal, struct blobs **out);
 void blob_close(struct blobs *b);
 
-/* FULL when new mail would eat into the reserve. */
+/* FULL when new mail would eat into the reserve of the disk; LATER while the object store is away. */
 NODISCARD enum result blob_room(struct blobs *b);
 uint64_t blob_disk_free(struct blobs *b);
 
@@ -61,6 +62,8 @@ uint64_t blob_disk_free(struct blobs *b);
  */
 NODISCARD enum result blob_keep(struct blobs *b, struct db *reader, const uint8_t sha256[32],
     struct slice body, struct slice facts, struct blob *out);
+/* What stands in a row for a content: a keyed hash. */
+void blob_digest(const struct blobs *b, const uint8_t sha256[32], bool has_facts, uint8_t out[BLOB_DIGEST]);
 /* Once the row is durable, or will never be. */
 void blob_release(struct blobs *b, struct blob *blob);
 struct segments;

@@ -104,6 +104,7 @@ static enum result copy_record(struct store *s, struct moving *m)
 	if (r == OK) {
 		m->to = to;
 		r = segments_write(seg, to.segment, to.place, slice_of(p, to.taken));
+		segments_wrote(seg, to.segment, to.place, to.taken, to.taken);
 	}
 	free(p);
 	return r;
@@ -162,6 +163,19 @@ static void empty_segment(struct store *s, int64_t segment)
 	free(m);
 }
 
+/* ---- what to tidy ---- */
+
+/*
+ * Only where new records go. The other place is left as it is while bodies are moved away from it (blob_move.c), until no row
+ * points into it any more: whoever breaks off a move finds it untouched.
+ */
+static bool other_place_is_used(struct store *s, struct db *db)
+{
+	bool to_objects = segments_to_objects(blob_segments(s->blob));
+	int64_t from = to_objects ? 0 : SEGMENT_OBJECTS, to = to_objects ? SEGMENT_OBJECTS : INT64_MAX;
+	return DB_NUMBER(db, 1, SEGMENTS_USED, DI(from), DI(to)) != 0;
+}
+
 struct worst {
 	struct store *store;
 	struct db *db;
@@ -174,7 +188,7 @@ static void consider(void *arg, int64_t id)
 {
 	struct worst *w = arg;
 	struct segments *seg = blob_segments(w->store->blob);
-	if (id >= segments_current(seg) || segments_held(seg, id))
+	if (!segments_idle(seg, id))
 		return;
 	uint64_t size = segments_size(seg, id);
 	uint64_t dead = (uint64_t)DB_NUMBER(w->db, 0, SEGMENT_DEAD_OCTETS, DI(id));
@@ -186,9 +200,59 @@ static void consider(void *arg, int64_t id)
 	}
 }
 
-void blob_tidy(struct store *s)
+#define OBJECTS_MOST 1000 /* in one round: one PUT may hold a single message */
+
+struct objects_found {
+	struct store *store;
+	struct db *db;
+	int64_t id[OBJECTS_MOST];
+	size_t n;
+};
+
+/* An object that no row points to: its rows are gone, or a crash came before they were committed. */
+static void consider_orphan(void *arg, int64_t id)
 {
-	sweep(s);
+	struct objects_found *f = arg;
+	if (f->n < OBJECTS_MOST && segments_idle(blob_segments(f->store->blob), id) &&
+	    !DB_NUMBER(f->db, 1, SEGMENT_USED, DI(id)))
+		f->id[f->n++] = id;
+}
+
+/* Objects are found by what the database knows of their garbage: there may be very many of them. */
+static void find_objects(struct objects_found *f)
+{
+	DB_ROWS q = DB_QUERY(f->db, SEGMENTS_DEAD, DI(SEGMENT_OBJECTS), DI(OBJECTS_MOST));
+	while (f->n < OBJECTS_MOST && db_next(&q)) {
+		int64_t id = db_int(&q, 0), dead = db_int(&q, 1);
+		if (segments_idle(blob_segments(f->store->blob), id) &&
+		    DB_NUMBER(f->db, INT64_MAX, SEGMENT_LIVE_OCTETS, DI(id)) <= dead)
+			f->id[f->n++] = id;
+	}
+}
+
+static void tidy_objects(struct store *s, bool orphans)
+{
+	struct objects_found *f = calloc(1, sizeof *f);
+	if (!f)
+		abort();
+	f->store = s;
+	{
+		READER r = reader_begin(s);
+		f->db = r.db;
+		if (r.db && orphans)
+			segments_list_objects(blob_segments(s->blob), consider_orphan, f);
+		else if (r.db)
+			find_objects(f);
+		if (!r.db || db_result(r.db) != OK)
+			f->n = 0;
+	}
+	for (size_t i = 0; i < f->n; i++)
+		empty_segment(s, f->id[i]);
+	free(f);
+}
+
+static void tidy_files(struct store *s)
+{
 	struct worst w = {.store = s};
 	{
 		READER r = reader_begin(s);
@@ -199,4 +263,21 @@ void blob_tidy(struct store *s)
 	}
 	if (w.segment)
 		empty_segment(s, w.segment);
+}
+
+void blob_tidy(struct store *s)
+{
+	bool to_objects = segments_to_objects(blob_segments(s->blob)), other = true;
+	sweep(s);
+	{
+		READER r = reader_begin(s);
+		if (r.db)
+			other = other_place_is_used(s, r.db);
+	}
+	if (!to_objects || !other)
+		tidy_files(s);
+	if (to_objects || !other) {
+		tidy_objects(s, false);
+		tidy_objects(s, true);
+	}
 }

@@ -77,6 +77,7 @@ void store_settings_default(struct store_settings *s)
 	    .delimiters = "+",
 	    .sieve_redirects = 4,
 	    .sieve_sends_per_hour = 300,
+	    .object_rest_ms = DAY_MS,
 	};
 }
 
@@ -222,7 +223,7 @@ static enum result open_all(struct store *s)
 	if (r == OK)
 		r = cards_check(s->writing);
 	if (r == OK)
-		r = blob_open(c->dir, s->seal, c->disk_reserve, &s->blob);
+		r = blob_open(c, s->seal, &s->blob);
 	if (r != OK)
 		return r;
 	s->readers = db_pool_new(&s->place);

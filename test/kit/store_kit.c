@@ -120,6 +120,23 @@ void store_kit_make(struct store_kit *k)
 	test_database_make(&k->database, k->dir);
 }
 
+/* SEKISHO_TEST_S3="ENDPOINT BUCKET KEY SECRET": bodies go to that object store. */
+static void use_objects(struct store_kit *k)
+{
+	static char text[1000];
+	const char *given = getenv("SEKISHO_TEST_S3");
+	char *rest = text;
+	if (!given)
+		return;
+	snprintf(text, sizeof text, "%s", given);
+	k->settings.objects = (struct s3_settings){.region = "us-east-1"};
+	k->settings.objects.endpoint = strsep(&rest, " ");
+	k->settings.objects.bucket = strsep(&rest, " ");
+	k->settings.objects.key_id = strsep(&rest, " ");
+	k->settings.objects.secret = strsep(&rest, " ");
+	k->settings.bodies_in_objects = true;
+}
+
 void store_kit_at(struct store_kit *k, const char *dir)
 {
 	static struct ipc_trunk *keys, *scan;
@@ -136,6 +153,7 @@ void store_kit_at(struct store_kit *k, const char *dir)
 	k->settings.database = k->database.place;
 	k->settings.hostname = "mx.here.example";
 	k->settings.disk_reserve = 1 << 20;
+	use_objects(k);
 	memcpy(k->settings.scan_seal, scan_seal, 32);
 	memcpy(k->settings.login_grant, grant_key, 32);
 	k->settings.keys = keys;
