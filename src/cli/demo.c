@@ -71,6 +71,11 @@ static void put_config(const struct demo *d, struct buf *b)
 	if (dns)
 		buf_printf(b, "dns_fixture = \"%s\"\n", cli_absolute(d->c, dns));
 	put_database(c, b);
+	json_array_foreach(json_object_get(c->args, "option"), i, route)
+	{
+		struct slice value = slice_str(json_string_value(route)), name = slice_split(&value, '=');
+		buf_printf(b, SLICE_FMT " = \"" SLICE_FMT "\"\n", SLICE_ARG(name), SLICE_ARG(value));
+	}
 	json_int_t offset = json_integer_value(json_object_get(c->args, "clock_offset"));
 	buf_printf(b, "clock_offset = %lld\n", (long long)offset);
 }

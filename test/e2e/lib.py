@@ -278,8 +278,9 @@ class Account:
 class Instance:
     """One demo of the product, driven through the contract only: the demo's JSON and the `sekisho` command."""
 
-    def __init__(self, name, routes=(), dns=(), clock_offset=0, data=None, through_dev=False, domain=None):
+    def __init__(self, name, routes=(), dns=(), clock_offset=0, data=None, through_dev=False, domain=None, options=()):
         self.name = name
+        self.options = dict(options)  # lines of the configuration
         self.routes = dict(routes)
         self.dns_lines = list(dns)
         self.clock_offset = clock_offset
@@ -303,6 +304,8 @@ class Instance:
             argv += ["--domain", self.wanted_domain]
         if self.clock_offset:
             argv += ["--clock-offset", self.clock_offset]
+        for option, value in self.options.items():
+            argv += ["--option", f"{option}={value}"]
         return argv + self.database()
 
     def database(self):

@@ -655,6 +655,8 @@ static void nothing_of_mail_is_readable(void **state)
 			assert_false(tables_have(words[k]));
 	assert_true(!test_database_is_server() || (tables_have("taro") && tables_have("wrapped")));
 	for (size_t i = 0; i < (test_database_is_server() ? 1 : COUNT(files)); i++) {
+		if (i == 0 && kit.settings.bodies_in_objects)
+			continue; /* store_objects looks there */
 		char path[200];
 		snprintf(path, sizeof path, "%s/%s", kit.dir, files[i]);
 		struct stat st;
@@ -684,6 +686,8 @@ static void next_segment(struct segments *seg)
 /* A body that waits for its row keeps its file, however many others were filled meanwhile. */
 static void a_body_without_its_row_is_not_tidied_away(void **state)
 {
+	if (kit.settings.bodies_in_objects)
+		skip(); /* an object rests for a day: store_objects */
 	struct segments *seg = blob_segments(kit.store->blob);
 	struct blob blob = {0};
 	uint8_t digest[32] = "nobody has this one";

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """A real S3 server for tests: Ceph's radosgw over one mon and one osd in memory, all on loopback, from Debian's packages.
 
-    test/kit/radosgw DIR PORT     starts it, prints one line of JSON {"endpoint", "bucket", "key", "secret", "pid"} when it
-                                  answers, and runs until its input ends or a signal comes; everything ends with it
+As a program it runs others beside such a server, one after another, and ends all:
 
-A line "stop" on its input kills the gateway with SIGKILL, "start" starts it again; each is answered by a line. What was stored
-stays meanwhile. Exits with 77 when it cannot be had here.
+    test/kit/radosgw.py PROGRAM [ARGUMENTS...] [-- PROGRAM [ARGUMENTS...]]...
+
+The programs find the server in SEKISHO_TEST_S3 ("ENDPOINT BUCKET KEY SECRET"); where that is set already, the server it names
+is used. Without the Debian packages the answer is "skip" (77).
 """
-import json
 import os
 import pathlib
 import shutil
@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -78,10 +79,20 @@ def free_port():
         return s.getsockname()[1]
 
 
+class Missing(Exception):
+    """It cannot be had here; the text says why."""
+
+
 class Cluster:
-    def __init__(self, folder, port):
-        self.dir, self.port, self.started = pathlib.Path(folder).resolve(), port, []
-        self.dir.mkdir(parents=True, exist_ok=True)
+    """Started by start(); ended by stop(), or with whoever made it."""
+
+    def __init__(self):
+        missing = [p for p in PROGRAMS if not shutil.which(p)]
+        if missing:
+            raise Missing(f"not installed: {' '.join(missing)} (Debian: ceph-mon ceph-osd radosgw)")
+        self.dir, self.port, self.started = pathlib.Path(tempfile.mkdtemp(prefix="sekisho-rgw-")), free_port(), []
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.settings = f"{self.endpoint} {BUCKET} {KEY} {SECRET}"
         self.conf = self.dir / "ceph.conf"
 
     def daemon(self, *argv):
@@ -111,7 +122,23 @@ class Cluster:
                 raise RuntimeError("radosgw does not answer")
             time.sleep(0.1)
 
+    def kill_gateway(self):
+        """The server is away; what was stored stays."""
+        self.gateway.kill()
+        self.gateway.wait()
+        self.started.remove(self.gateway)
+
     def start(self):
+        try:
+            self._start()
+            make_bucket(self.port)
+        except (subprocess.SubprocessError, RuntimeError, OSError) as failed:
+            why = (getattr(failed, "stderr", b"") or b"").decode(errors="replace").strip()[-300:] or str(failed)
+            self.stop()
+            raise Missing(f"Ceph does not run here: {why}")
+        return self
+
+    def _start(self):
         fsid = str(uuid.uuid4())
         mon = free_port()
         self.conf.write_text(CONF.format(fsid=fsid, mon=mon, dir=self.dir, port=self.port))
@@ -136,6 +163,8 @@ class Cluster:
             p.kill()
         for p in self.started:
             p.wait()
+        self.started = []
+        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def make_bucket(port):
@@ -162,31 +191,26 @@ def make_bucket(port):
 
 
 def main():
-    missing = [p for p in PROGRAMS if not shutil.which(p)]
-    if missing:
-        print(f"not installed: {' '.join(missing)}", file=sys.stderr)
-        return 77
-    cluster = Cluster(sys.argv[1], int(sys.argv[2]))
+    commands, env = [[]], dict(os.environ)
+    for word in sys.argv[1:]:
+        if word == "--":
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    cluster = None
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, lambda *_: sys.exit(1))
     try:
-        cluster.start()
-        make_bucket(cluster.port)
-        print(json.dumps({"endpoint": f"http://127.0.0.1:{cluster.port}", "bucket": BUCKET, "key": KEY, "secret": SECRET,
-                          "pid": os.getpid()}), flush=True)
-        for line in sys.stdin:
-            if line.strip() == "stop":
-                cluster.gateway.kill()
-                cluster.gateway.wait()
-            elif line.strip() == "start":
-                cluster.start_gateway()
-            print(line.strip(), flush=True)
-    except subprocess.CalledProcessError as failed:
-        print(f"{failed.cmd[0]}: {failed.stderr.decode(errors='replace').strip()[-300:]}", file=sys.stderr)
+        if "SEKISHO_TEST_S3" not in env:
+            cluster = Cluster().start()
+            env["SEKISHO_TEST_S3"] = cluster.settings
+        return max(subprocess.run(argv, env=env).returncode != 0 for argv in commands)
+    except Missing as why:
+        print(f"skip: no S3 server: {why}", file=sys.stderr)
         return 77
     finally:
-        cluster.stop()
-    return 0
+        if cluster:
+            cluster.stop()
 
 
 if __name__ == "__main__":
