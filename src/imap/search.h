@@ -58,6 +58,7 @@ struct imap_key {
 	struct slice text;   /* UTF-8 */
 	struct slice folded; /* of text, as mail_text_fold has it */
 	unsigned needle;     /* its number among the keys that scan may be asked */
+	bool known;          /* `set` has the UIDs where the text is */
 };
 
 enum imap_return {
@@ -124,6 +125,12 @@ struct imap_hunt {
 	struct imap_found first, last; /* by UID */
 };
 NODISCARD enum result imap_search_hunt(struct imap *s, struct imap_hunt *h);
+
+/* ---- search_index.c ---- */
+
+/* Makes the keys of texts in header and body known, for these UIDs; they stay open when the store cannot say now. */
+NODISCARD enum result imap_search_ask_index(
+    struct imap *s, const struct imap_search *q, const struct runs *uids);
 
 /* ---- search_answer.c ---- */
 

@@ -110,6 +110,8 @@ static enum imap_truth in_card(const struct imap_key *k, const struct mail_card 
 
 static enum imap_truth in_text(const struct imap_key *k, const struct imap_candidate *c)
 {
+	if (k->known)
+		return truth(imap_runs_has(&k->set, c->row->uid));
 	if (c->found)
 		return truth(c->found[k->needle]);
 	if (k->kind >= KEY_SUBJECT && k->kind <= KEY_BCC && c->parts & MAIL_CARD_BIT(MAIL_CARD_TEXTS))

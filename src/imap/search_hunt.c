@@ -202,7 +202,7 @@ static void needs_of(const struct imap_key *k, struct needs *n)
 	case KEY_HEADER:
 	case KEY_BODY:
 	case KEY_TEXT:
-		n->more = true;
+		n->more |= !k->known;
 		return;
 	default:
 		n->rows = true;
@@ -237,7 +237,7 @@ static bool reach(struct imap *s, const struct imap_key *root, struct runs *uids
 		struct runs set = k->set;
 		if (k->kind == KEY_SEQ && !imap_uidmap_of_seqs(map, &k->set, &s->arena, &set))
 			return false;
-		if ((k->kind == KEY_SEQ || k->kind == KEY_UID) && !cut(&s->arena, uids, &set))
+		if ((k->kind == KEY_SEQ || k->kind == KEY_UID || k->known) && !cut(&s->arena, uids, &set))
 			return false;
 	}
 	return true;
@@ -323,6 +323,14 @@ enum result imap_search_hunt(struct imap *s, struct imap_hunt *h)
 	enum result r = OK;
 	if (s->store.notes & NOTE_MAILBOX && has_kind(h->q->root, KEY_KEYWORD))
 		r = imap_sync_keywords(s);
+	struct runs uids;
+	if (r == OK && n.more && !reach(s, h->q->root, &uids))
+		r = FULL;
+	if (r == OK && n.more) {
+		r = imap_search_ask_index(s, h->q, &uids);
+		n = (struct needs){0};
+		needs_of(h->q->root, &n);
+	}
 	if (r == OK)
 		r = hunt_by_steps(s, h, n);
 	imap_runs_tidy(&h->found);

@@ -102,6 +102,7 @@ void inspect_file_text(struct inspect_budget *b, const struct inspect_file *f, s
 		inspect_zip_text(b, f->octets, out);
 		return;
 	case PDF:
+		inspect_pdf_text(b, f->octets, out);
 		return;
 	case UNKNOWN:
 		if (shape_by_name(f) != UNKNOWN)

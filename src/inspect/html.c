@@ -4,11 +4,6 @@
 #include <libxml/HTMLparser.h>
 #include <libxml/parser.h>
 
-void inspect_start(void)
-{
-	xmlInitParser();
-}
-
 struct reading {
 	struct inspect_budget *budget;
 	struct buf *out;

@@ -4,6 +4,8 @@
 #include "mail/charset.h"
 #include <archive.h>
 #include <archive_entry.h>
+#include <libxml/parser.h>
+#include <locale.h>
 
 #define MEMBER_MOST ((size_t)64 << 20)
 #define RATIO_MOST 200u /* of the whole archive; text packs to a tenth or so */
@@ -40,6 +42,16 @@ static bool is_office(struct slice zip)
 	return slice_search(head, SLICE("[Content_Types].xml")) >= 0 ||
 	       slice_search(tail, SLICE("[Content_Types].xml")) >= 0 ||
 	       slice_search(head, SLICE("mimetypeapplication/vnd.oasis")) >= 0;
+}
+
+/* libarchive gives names that say they are UTF-8 in a locale of UTF-8 only. */
+static locale_t utf8_names;
+
+void inspect_start(void)
+{
+	xmlInitParser();
+	if (!utf8_names)
+		utf8_names = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 }
 
 struct unzip {
@@ -123,6 +135,7 @@ void inspect_zip_text(struct inspect_budget *b, struct slice zip, struct buf *ou
 		abort();
 	archive_read_support_format_zip(z.archive);
 	struct archive_entry *e;
+	locale_t before = utf8_names ? uselocale(utf8_names) : (locale_t)0;
 	int r = archive_read_open_memory(z.archive, zip.p, zip.n);
 	while (r == ARCHIVE_OK && !out->over && inspect_budget_take(b, 0)) {
 		r = archive_read_next_header(z.archive, &e);
@@ -142,5 +155,7 @@ void inspect_zip_text(struct inspect_budget *b, struct slice zip, struct buf *ou
 		read_entry(&z, e);
 	}
 	archive_read_free(z.archive);
+	if (before)
+		uselocale(before);
 	b->depth++;
 }

@@ -1,4 +1,5 @@
 /* STORE_SEARCH: which messages of the selected mailbox hold what is looked for. */
+#include "store/access.h"
 #include "store/handlers.h"
 #include "store/mailbox.h"
 #include "store/search.h"
@@ -11,6 +12,7 @@ struct asking {
 	struct ipc_turn *turn;
 	struct store *store;
 	int64_t mailbox;
+	struct runs only;
 	struct task task;
 	unsigned n;
 	struct inspect_needle needles[LIMIT_SEARCH_NEEDLES];
@@ -85,7 +87,8 @@ static enum result read_from(struct asking *a, uint32_t from, bool trace, unsign
 	do {
 		r = read_rows(a, from, rows, &n);
 		for (size_t i = 0; r == OK && i < n; i++) {
-			r = read_message(a, &rows[i], trace, want);
+			if (!a->only.n || runs_have(&a->only, rows[i].uid))
+				r = read_message(a, &rows[i], trace, want);
 			from = rows[i].uid + 1;
 		}
 	} while (r == OK && n == ROWS_AT_ONCE);
@@ -148,6 +151,7 @@ static void run(void *arg)
 		send_hits(&a, i, i + 1 == a.n);
 	for (unsigned i = 0; i < a.n; i++)
 		search_list_free(&a.uids[i]);
+	runs_free(&a.only);
 }
 
 static bool take_needles(struct asking *a, const Sekisho__SearchAsk *ask)
@@ -167,7 +171,7 @@ static bool take_needles(struct asking *a, const Sekisho__SearchAsk *ask)
 void ask_search(struct ipc_turn *t)
 {
 	const struct login *user = selected_of(t);
-	if (!user)
+	if (!user || !access_check_selected(t, user, RIGHT_READ, NULL))
 		return;
 	struct asking *a = arena_new(&t->arena, struct asking);
 	if (!a) {
@@ -181,5 +185,7 @@ void ask_search(struct ipc_turn *t)
 		refuse(t, BAD);
 		return;
 	}
+	const Sekisho__SearchAsk *ask = t->ask;
+	runs_take(&a->only, ask->only, ask->n_only);
 	tasks_put(search_tasks_of(a->store->search), &a->task, run, a);
 }

@@ -1,5 +1,6 @@
 /* mailboxes_ask: the asks of a session's own channel. */
 #include "mailboxes_inside.h"
+#include "inspect/inspect.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -415,6 +416,44 @@ static void on_fetch(struct ipc_turn *t)
 	ipc_fds_close(&fds);
 }
 
+static void on_search(struct ipc_turn *t)
+{
+	const Sekisho__SearchAsk *ask = t->ask;
+	struct kit_session *s = session_of(t);
+	struct mailboxes *m = kit_enter(t);
+	for (size_t i = 0; i < ask->n_needles; i++) {
+		const Sekisho__SearchNeedle *n = ask->needles[i];
+		struct inspect_needle needle = {
+		    (enum inspect_where)n->where, slice_str(n->field), slice_str(n->text)};
+		Sekisho__SearchAnswer answer = SEKISHO__SEARCH_ANSWER__INIT;
+		answer.needle = (uint32_t)i;
+		answer.uids = arena_array(&t->arena, s->box->n + 1, sizeof *answer.uids);
+		for (size_t k = 0; k < s->box->n; k++) {
+			const struct kit_message *x = &s->box->messages[k];
+			struct slice octets = slice_of(x->octets, x->n);
+			Sekisho__Facts *facts;
+			unsigned notes;
+			BUF_LOCAL(text, LIMIT_SEARCH_TEXT);
+			if (mail_facts_extract(octets, &t->arena, &facts) != OK)
+				abort();
+			inspect_doc_make(octets, facts, ~0u, &text, &notes);
+			if (!inspect_doc_match(buf_slice(&text), &needle))
+				continue;
+			Sekisho__Run *run = arena_new(&t->arena, Sekisho__Run);
+			sekisho__run__init(run);
+			run->first = x->uid;
+			run->count = 1;
+			answer.uids[answer.n_uids++] = run;
+		}
+		if (i + 1 < ask->n_needles)
+			ipc_answer_part(t, &answer, NULL);
+		else {
+			kit_leave(m);
+			ipc_answer(t, &answer, NULL);
+		}
+	}
+}
+
 static void on_body(struct ipc_turn *t)
 {
 	const Sekisho__BodyAsk *ask = t->ask;
@@ -583,6 +622,7 @@ void kit_handlers(ipc_handler **table)
 	table[ASK_STORE_SYNC] = on_sync;
 	table[ASK_STORE_FETCH] = on_fetch;
 	table[ASK_STORE_BODY] = on_body;
+	table[ASK_STORE_SEARCH] = on_search;
 	table[ASK_STORE_CARDS] = kit_on_cards;
 	table[ASK_STORE_FLAGS] = on_flags;
 	table[ASK_STORE_EXPUNGE] = on_expunge;
