@@ -175,23 +175,31 @@ static void link_under(struct imap_threads *t, uint32_t *up, uint32_t parent, ui
 }
 
 /*
- * A message's own last reference goes before what other messages say of it: that is (1)(B), which may take back what
- * (1)(A) of another has done. With all of (B) done first, nothing is taken back.
+ * A message's own last reference goes before what other messages say of it: that is (1)(B), which may take back what (1)(A)
+ * of an earlier one has done. With all of (B) done first, nothing is taken back. Where (B) would close a loop the message
+ * keeps no parent that an earlier one gave it, but may get one from a later.
  */
 static void link_all(struct imap_threads *t, const uint32_t *nodes)
 {
 	uint32_t *up = checked(calloc(t->nodes_n, sizeof *up));
+	uint32_t *from = checked(calloc(t->nodes_n, sizeof *from)); /* the first message that may say so */
 	for (uint32_t i = 0; i < t->nodes_n; i++)
 		up[i] = i;
-	for (uint32_t i = 0; i < t->n; i++)
-		if (t->messages[i].refs)
-			link_under(t, up, nodes[t->messages[i].references + t->messages[i].refs - 1], i + 1);
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct imap_thread_message *m = &t->messages[i];
+		if (m->refs)
+			link_under(t, up, nodes[m->references + m->refs - 1], i + 1);
+		if (m->refs && t->nodes[i + 1].parent == NONE)
+			from[i + 1] = i + 1;
+	}
 	for (uint32_t i = 0; i < t->n; i++)
 		for (size_t k = 1; k < t->messages[i].refs; k++) {
 			const uint32_t *pair = &nodes[t->messages[i].references + k - 1];
-			link_under(t, up, pair[0], pair[1]);
+			if (i >= from[pair[1]])
+				link_under(t, up, pair[0], pair[1]);
 		}
 	free(up);
+	free(from);
 }
 
 /* Node i + 1 is message i; a second message with the same id keeps none (RFC 5256 section 3). */
