@@ -177,6 +177,7 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	DB_RUN(db, ACCOUNT_REMOVE_ADDRESSES, DI(a->account));
 	filter_remove_account(db, a->account);
 	DB_RUN(db, ACCOUNT_REMOVE, DI(a->account));
+	writer_tell(a->store->writer, NODE_END, a->account);
 	a->after = end_sessions;
 	return OK;
 }
@@ -188,6 +189,8 @@ static enum result set_suspended(struct admin *a, struct db *db, bool suspended)
 		return r;
 	DB_RUN(db, ACCOUNT_SET_SUSPENDED, DI(a->account), DI(suspended));
 	a->after = suspended ? end_sessions : NULL;
+	if (suspended)
+		writer_tell(a->store->writer, NODE_END, a->account);
 	a->answer =
 	    json_pack("{s:I,s:s}", "id", (json_int_t)a->account, "state", suspended ? "suspended" : "active");
 	return OK;
@@ -206,8 +209,10 @@ enum result admin_account_resume(struct admin *a, struct db *db)
 enum result admin_account_logout(struct admin *a, struct db *db)
 {
 	enum result r = admin_find_account(a, db, &a->account);
-	if (r == OK)
+	if (r == OK) {
 		a->after = end_sessions;
+		writer_tell(a->store->writer, NODE_END, a->account);
+	}
 	return r;
 }
 

@@ -100,7 +100,7 @@ static void after_retry(struct admin *a)
 
 static bool note_rows(struct admin *a, struct db *db, int64_t queued, int64_t due)
 {
-	DB_ROWS q = DB_QUERY(db, RCPTS_QUEUE, DI(queued));
+	DB_ROWS q = DB_QUERY(db, RCPTS_QUEUE, DI(queued), DI(a->store->node));
 	while (db_next(&q)) {
 		struct admin_rows *rows = a->rows;
 		if (rows->n == rows->cap) {
@@ -144,6 +144,7 @@ static enum result change_one(
 		queued.state = db_int(&q, 1);
 	}
 	enum result r = what(a, db, &queued);
+	writer_tell(a->store->writer, step ? NODE_QUEUED : NODE_RETRY, queued.id);
 	if (r != OK || !step)
 		return r;
 	TRACE t;
@@ -203,6 +204,7 @@ enum result admin_queue_retry(struct admin *a, struct db *db)
 		while (ids.n < LIST_MOST * 100 && db_next(&q))
 			ids.v[ids.n++] = db_int(&q, 0);
 	}
+	writer_tell(a->store->writer, NODE_RETRY, 0);
 	for (size_t i = 0; i < ids.n; i++, n++) {
 		DB_RUN(db, RCPTS_DUE, DI(ids.v[i]), DI(now));
 		if (!note_rows(a, db, ids.v[i], now))

@@ -75,6 +75,10 @@ static bool is_fit(PGconn *c)
 	return false;
 }
 
+static void ignore_notice(void *arg, const PGresult *r)
+{
+}
+
 /* NULL: not now. Errors of libpq name the server and the user, never the password. */
 static PGconn *connect_once(const struct db_place *place, bool writer)
 {
@@ -85,6 +89,7 @@ static PGconn *connect_once(const struct db_place *place, bool writer)
 	    "UTF8", "sekisho", "/nonexistent", place->password, place->ca_file, NULL};
 	PGconn *c = PQconnectdbParams(keys, values, 1);
 	PGresult *r = NULL;
+	PQsetNoticeReceiver(c, ignore_notice, NULL);
 	if (PQstatus(c) == CONNECTION_OK && is_fit(c))
 		set_up(c, writer, &r);
 	bool good = r && PQresultStatus(r) == PGRES_TUPLES_OK;
@@ -95,10 +100,6 @@ static PGconn *connect_once(const struct db_place *place, bool writer)
 		return c;
 	PQfinish(c);
 	return NULL;
-}
-
-static void ignore_notice(void *arg, const PGresult *r)
-{
 }
 
 static bool connect_now(struct pg *db)
@@ -112,7 +113,6 @@ static bool connect_now(struct pg *db)
 		return false;
 	}
 	db->tried_ms = 0;
-	PQsetNoticeReceiver(db->c, ignore_notice, NULL);
 	if (!PQenterPipelineMode(db->c))
 		abort();
 	return true;

@@ -283,7 +283,7 @@ static void put_row(struct deliver *d, struct db *db, int64_t queued, struct del
 {
 	r->row = writer_number(d->job.store->writer, SEQUENCE_QUEUE);
 	DB_RUN(db, RCPT_ADD, DI(r->row), DI(queued), DT(r->domain), DI(r->notify), DI(r->state),
-	    DI(d->now_ms), DB(r->sealed));
+	    DI(d->now_ms), DB(r->sealed), DI(d->job.store->node));
 	if (r->reply.n)
 		DB_RUN(db, RCPT_CHANGE, DI(r->row), DI(r->state), DI(d->now_ms), DI(0), DI(0), DB(r->reply));
 }

@@ -39,6 +39,9 @@ struct store {
 	struct facts_cache *facts;
 	struct cards *cards;
 	struct tasks *tasks;
+	struct nodes *nodes; /* NULL: nobody else uses the database */
+	int64_t node;        /* our number there, 0: nobody else does */
+	int64_t incarnation;
 	struct courier *courier;
 	struct search *search;
 	_Atomic(struct keeper *) keeper;

@@ -66,6 +66,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 	struct store *s = k->store;
 	if (atomic_load(&s->broken))
 		return;
+	nodes_tick(s->nodes);
 	queue_ring(s->queue);
 	index_traces(s);
 	quota_wake_owed(s);

@@ -401,16 +401,42 @@ void queue_end(struct queue *q)
 	free(q);
 }
 
+/* Known rows stay as they are; with `renew` those that nobody has claimed fall due as the table says. */
+static void load_row(struct queue *q, const struct db_rows *rows, bool renew)
+{
+	int64_t row = db_int(rows, 0), queued = db_int(rows, 1), due_ms = db_int(rows, 4);
+	bool waits = db_int(rows, 3) == RCPT_WAITING;
+	if (db_int(rows, 5) || !waits)
+		courier_wake(q->store, queued);
+	pthread_mutex_lock(&q->lock);
+	const struct queue_row *r = queue_find(q, row);
+	if (waits && (!r || (renew && !r->claimant)))
+		add_row(q, row, queued, db_octets(rows, 2), due_ms);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static void load_rows(struct queue *q, struct db_rows *rows, bool renew)
+{
+	while (db_next(rows))
+		load_row(q, rows, renew);
+	queue_ring(q);
+}
+
 enum result queue_load(struct queue *q, struct db *db)
 {
-	DB_ROWS rows = DB_QUERY0(db, QUEUE_LOAD);
-	while (db_next(&rows)) {
-		if (db_int(&rows, 5))
-			courier_wake(q->store, db_int(&rows, 1));
-		queue_add(q, db_int(&rows, 0), db_int(&rows, 1), db_octets(&rows, 2),
-		    (enum rcpt_state)db_int(&rows, 3), db_int(&rows, 4));
-	}
+	DB_ROWS rows = DB_QUERY(db, QUEUE_LOAD, DI(q->store->node));
+	load_rows(q, &rows, false);
 	return db_result(db);
+}
+
+void queue_refresh(struct store *s, int64_t queued)
+{
+	READER r = reader_begin(s);
+	if (!r.db)
+		return;
+	DB_ROWS rows = queued ? DB_QUERY(r.db, RCPTS_OF_NODE, DI(queued), DI(s->node))
+			      : DB_QUERY(r.db, QUEUE_LOAD, DI(s->node));
+	load_rows(s->queue, &rows, true);
 }
 
 /* ---- sealed columns ---- */

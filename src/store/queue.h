@@ -16,8 +16,13 @@
 struct queue;
 struct queue *queue_new(struct store *s);
 void queue_end(struct queue *q);
-/* Fills it from the tables, when the store opens. */
+/* Adds this node's rows of the tables that are not known yet: when the store opens, and after another node's end. */
 NODISCARD enum result queue_load(struct queue *q, struct db *db);
+/*
+ * Takes up what another node has changed in one message (0: in any). What was removed or held there is noticed when it
+ * is claimed.
+ */
+void queue_refresh(struct store *s, int64_t queued);
 
 /* A row was committed, or waits again. Any thread. */
 void queue_add(

@@ -68,8 +68,8 @@ static bool add_rcpt(struct store *s, struct db *db, int64_t row, struct slice m
     Sekisho__Job *job, Sekisho__JobRcpt **list)
 {
 	DB_ROWS q = DB_QUERY(db, RCPT_JOB, DI(row));
-	if (!db_next(&q) || db_int(&q, 3) != RCPT_WAITING)
-		return false;
+	if (!db_next(&q) || db_int(&q, 3) != RCPT_WAITING || db_int(&q, 5) != s->node)
+		return false; /* done with, or another node's now */
 	struct slice fields = queue_open_sealed(s, mail, db_octets(&q, 1), a);
 	Sekisho__JobRcpt *r = arena_new(a, Sekisho__JobRcpt);
 	if (!r || !fields.n)
@@ -101,12 +101,18 @@ static void add_data(struct store *s, const struct blob_place *at, uint64_t stri
 	*room -= body.n;
 }
 
+/* Removed or held, by another node: what it tells may still be on its way. */
+static void drop_rows(struct store *s, const struct picked *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		queue_drop(s->queue, p->rows[i]);
+}
+
 /* A row that was changed or torn would be claimed again at once, for ever: it rests until a restart. */
 static void unreadable(struct store *s, const struct picked *p, struct slice mail)
 {
 	EVENT(STORE_ERROR, KZ("what", "queue row"), KV("why", mail));
-	for (unsigned i = 0; i < p->n; i++)
-		queue_drop(s->queue, p->rows[i]);
+	drop_rows(s, p);
 }
 
 static Sekisho__Job *load_job(
@@ -115,8 +121,13 @@ static Sekisho__Job *load_job(
 	Sekisho__Job *job = arena_new(a, Sekisho__Job);
 	Sekisho__JobRcpt **list = arena_array(a, p->n, sizeof *list);
 	DB_ROWS q = DB_QUERY(db, QUEUED_JOB, DI(p->queued));
-	if (!job || !list || !db_next(&q) || db_int(&q, 5) != MAIL_GOING)
+	if (!job || !list)
 		return NULL;
+	if (!db_next(&q) || db_int(&q, 5) != MAIL_GOING) {
+		if (db_result(db) == OK)
+			drop_rows(s, p);
+		return NULL;
+	}
 	sekisho__job__init(job);
 	uint64_t strip = (uint64_t)db_int(&q, 2);
 	job->mail_id = arena_z(a, db_octets(&q, 0));

@@ -145,6 +145,16 @@ void sessions_note_mailbox(struct sessions *all, int64_t mailbox, const struct l
 	pthread_mutex_unlock(&all->lock);
 }
 
+void sessions_note_all(struct sessions *all)
+{
+	pthread_mutex_lock(&all->lock);
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct login *s = all->mailboxes[i]; s; s = s->next_mailbox)
+			if (!s->noted && s->peer == PEER_IMAP)
+				s->noted = ipc_note(s->conn, NOTE_MAILBOX);
+	pthread_mutex_unlock(&all->lock);
+}
+
 void sessions_end_account(struct sessions *all, int64_t account)
 {
 	pthread_mutex_lock(&all->lock);

@@ -46,6 +46,8 @@ void sessions_select(struct login *s, int64_t mailbox, int64_t owner, bool exami
 /* Changes that are committed from now on are noted again. */
 void sessions_rearm(struct login *s);
 void sessions_note_mailbox(struct sessions *all, int64_t mailbox, const struct login *by);
+/* The same for whatever is selected: nobody knows what has changed. */
+void sessions_note_all(struct sessions *all);
 /* NOTE_END to every session of an account. */
 void sessions_end_account(struct sessions *all, int64_t account);
 uint64_t sessions_count(struct sessions *all);

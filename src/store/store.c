@@ -217,6 +217,8 @@ static enum result open_all(struct store *s)
 	s->place.dir = c->dir;
 	enum result r = db_open(&s->place, true, &s->writing);
 	if (r == OK)
+		r = nodes_number(s, &s->node);
+	if (r == OK)
 		r = open_seal(s);
 	if (r == OK)
 		r = mark_open(s);
@@ -237,10 +239,16 @@ static enum result open_all(struct store *s)
 	s->writer = writer_new(s, s->writing);
 	s->cards = cards_new(s);
 	s->courier = courier_new(s);
+	r = nodes_join(s);
+	if (r != OK)
+		return r;
 	READER reader = reader_begin(s);
 	r = reader.db ? queue_load(s->queue, reader.db) : LATER;
 	if (r != OK)
 		return r;
+	s->nodes = nodes_new(s);
+	if (s->node && !s->nodes)
+		return LATER;
 	struct keeper *keeper = keeper_new(s);
 	s->keeper = keeper;
 	s->search = search_new(s);
@@ -273,6 +281,7 @@ void store_close(struct store *s)
 	keeper_end(s->keeper);
 	cards_end(s->cards);
 	search_end(s->search);
+	nodes_free(s->nodes);
 	courier_free(s->courier);
 	writer_free(s->writer);
 	tasks_free(s->tasks);

@@ -21,6 +21,7 @@
  *     queue*.c dsn*.c      what leaves for other servers, and what comes back of it
  *     trace.c              what happened to a message, step by step
  *     admin*.c             the administrator's verbs
+ *     nodes.c              several servers on one database
  *     keeper.c             checkpoints, reclaiming space, forgetting old traces
  *     seal.c               keys and sealing: the data directory tells a thief nothing
  *     db.c db_sqlite.c db_pgsql*.c sql*.def schema.def     the database
@@ -58,6 +59,7 @@ struct store_settings {
 	int64_t delay_notice_ms;               /* the sender is told that it takes long */
 	int64_t give_up_ms;
 	int64_t trace_keep_ms; /* 90 days or more */
+	int64_t node_lease_ms; /* after so long without a sign of life another node takes over; 0: 30 s */
 
 	const char *delimiters;        /* between user and detail in local parts; "": there is no detail */
 	uint32_t sieve_redirects;      /* of one script for one message */

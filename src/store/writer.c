@@ -11,7 +11,8 @@ static const char *const sequence_names[SEQUENCES] = {
     "account", "mailbox", "email", "blob", "queue", "trace", "search"};
 
 struct touched {
-	int64_t mailbox;
+	enum node_word word;
+	int64_t id;
 	const struct login *by;
 	bool durable;
 };
@@ -97,10 +98,10 @@ static void forget(struct writer *w)
 	w->era++;
 }
 
-void writer_touch(struct writer *w, int64_t mailbox, const struct login *by)
+static void touch(struct writer *w, enum node_word word, int64_t id, const struct login *by)
 {
-	if (w->n_touched && w->touched[w->n_touched - 1].mailbox == mailbox &&
-	    w->touched[w->n_touched - 1].by == by && w->touched[w->n_touched - 1].durable == w->durable)
+	const struct touched *last = w->n_touched ? &w->touched[w->n_touched - 1] : NULL;
+	if (last && last->word == word && last->id == id && last->by == by && last->durable == w->durable)
 		return;
 	if (w->n_touched == w->cap_touched) {
 		w->cap_touched = w->cap_touched ? w->cap_touched * 2 : 64;
@@ -108,7 +109,30 @@ void writer_touch(struct writer *w, int64_t mailbox, const struct login *by)
 		if (!w->touched)
 			abort();
 	}
-	w->touched[w->n_touched++] = (struct touched){mailbox, by, w->durable};
+	w->touched[w->n_touched++] = (struct touched){word, id, by, w->durable};
+}
+
+void writer_touch(struct writer *w, int64_t mailbox, const struct login *by)
+{
+	touch(w, NODE_MAILBOX, mailbox, by);
+}
+
+void writer_tell(struct writer *w, enum node_word word, int64_t id)
+{
+	touch(w, word, id, NULL);
+}
+
+/* Each mailbox once is enough, and nobody minds twice: those of neighbouring jobs are mostly the same. */
+static void tell_nodes(struct writer *w)
+{
+	BUF_LOCAL(text, DB_TOLD);
+	if (!db_is_shared(w->db))
+		return;
+	for (size_t i = 0; i < w->n_touched; i++)
+		if (!i || w->touched[i].word != w->touched[i - 1].word ||
+		    w->touched[i].id != w->touched[i - 1].id)
+			nodes_tell(w->store, w->db, &text, w->touched[i].word, w->touched[i].id);
+	nodes_tell_rest(w->db, &text);
 }
 
 /* One that does not fit is due again with its next messages. */
@@ -222,9 +246,10 @@ static enum result apply_group(struct writer *w, struct group *g)
 	}
 	if (overlap && (bodies = flusher_wait(&w->flusher)) != OK)
 		r = bodies;
-	if (r == OK)
+	if (r == OK) {
+		tell_nodes(w);
 		r = db_commit(w->db);
-	else
+	} else
 		db_rollback(w->db);
 	if (r == OK)
 		return OK;
@@ -264,8 +289,8 @@ static void finish_some(struct writer *w, struct group *g, bool durable)
 static void send_notes(struct writer *w, bool durable)
 {
 	for (size_t i = 0; i < w->n_touched; i++)
-		if (w->touched[i].durable == durable)
-			sessions_note_mailbox(w->store->sessions, w->touched[i].mailbox, w->touched[i].by);
+		if (w->touched[i].durable == durable && w->touched[i].word == NODE_MAILBOX)
+			sessions_note_mailbox(w->store->sessions, w->touched[i].id, w->touched[i].by);
 }
 
 /* Notes go before answers, and nobody hears of a change before it is as safe as it has to be. */

@@ -17,6 +17,7 @@
 #define STORE_WRITER_H
 
 #include "store/db.h"
+#include "store/nodes.h"
 
 #define WRITER_GROUP 256
 
@@ -64,5 +65,7 @@ int64_t writer_number(struct writer *w, enum sequence s);
 uint64_t writer_modseq(struct writer *w, struct db *db, int64_t account);
 /* Sessions that have this mailbox selected, but for `by`, get a note once the job is committed. */
 void writer_touch(struct writer *w, int64_t mailbox, const struct login *by);
+/* Other nodes hear of it once the job is committed (nodes.h); of mailboxes they hear by writer_touch. */
+void writer_tell(struct writer *w, enum node_word word, int64_t id);
 
 #endif
