@@ -182,6 +182,7 @@ static json_t *action_json(const struct sieve_action *x)
 		put_list(o, "flags", x->flags, x->flag_count);
 	put_text(o, "subject", x->subject);
 	put_text(o, "from", x->from);
+	put_text(o, "suppressed", x->suppressed);
 	put_text(o, "reason", x->reason);
 	put_text(o, "notify", x->notify);
 	put_text(o, "ret", x->ret);

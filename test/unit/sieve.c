@@ -3,6 +3,7 @@
  *
  *     === a name
  *     env from=a@b.example          any number; see set() for the names
+ *     own a@b.example               an address of the user
  *     mailbox Work                  the mailboxes there are besides INBOX
  *     known KIND A [B] = VALUE      an answer of the world: see enum sieve_ask; without "=": yes
  *     --- script                    also: --- include NAME
@@ -117,9 +118,7 @@ static void set(struct vector *v, struct slice line)
 		*texts[i].to = value;
 		return;
 	}
-	if (slice_eq(name, SLICE("own")))
-		v->own[e->own_count++] = value;
-	else if (slice_eq(name, SLICE("now")))
+	if (slice_eq(name, SLICE("now")))
 		e->now_ms = number(value) * 1000;
 	else if (slice_eq(name, SLICE("zone")))
 		e->zone = (int)number(value);
@@ -191,7 +190,9 @@ static void vector_read(struct vector *v, struct slice *rest, struct arena *a)
 			from = rest->p;
 		} else if (!head.n && line.n) {
 			struct slice what = word(&line);
-			if (slice_eq(what, SLICE("env")))
+			if (slice_eq(what, SLICE("own")))
+				v->own[v->env.own_count++] = line;
+			else if (slice_eq(what, SLICE("env")))
 				set(v, line);
 			else if (slice_eq(what, SLICE("mailbox")))
 				v->known[v->known_count++] =
@@ -252,6 +253,7 @@ static void put(struct buf *b, const struct sieve_action *x)
 		buf_printf(b, " edits=%zu", x->edits);
 	buf_printf(b, "%s%s%s%s", x->copy ? " copy" : "", x->create ? " create" : "", x->mime ? " mime" : "",
 	    x->list ? " external" : "");
+	put_text(b, "suppressed", x->suppressed);
 	put_text(b, "reason", x->reason);
 	buf_putc(b, '\n');
 }
