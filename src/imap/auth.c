@@ -42,7 +42,8 @@ void imap_put_capabilities(struct imap *s)
 	bool in = (s->state & IMAP_IN) != 0;
 	put_words(&out, in ? IN : ALWAYS);
 	if (in)
-		buf_printf(&out, " APPENDLIMIT=%llu", (unsigned long long)s->service->message_size);
+		buf_printf(&out, " APPENDLIMIT=%llu MESSAGELIMIT=%u",
+		    (unsigned long long)s->service->message_size, s->service->message_limit);
 	else
 		put_logins(s, &out);
 	stream_puts(s->base.stream, buf_z(&out));

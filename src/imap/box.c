@@ -105,6 +105,34 @@ bool imap_box_set(struct imap *s, struct imap_args *p, struct runs *set_out)
 	return p->c.err == OK;
 }
 
+bool imap_box_limit(struct imap *s, struct runs *uids)
+{
+	const struct uidmap *map = &s->box->map;
+	uint32_t left = s->service->message_limit;
+	if (map->messages <= left)
+		return false;
+	for (size_t i = uids->n; i-- > 0;) {
+		struct run *r = &uids->v[i];
+		uint32_t n = imap_uidmap_count(map, r->first, r->last);
+		if (n <= left) {
+			left -= n;
+			if (n)
+				s->limited_from =
+				    MAX(r->first, map->v[imap_uidmap_run_at(map, r->first)].uid);
+			continue;
+		}
+		if (left) {
+			uint32_t top = imap_uidmap_count(map, 1, r->last);
+			r->first = s->limited_from = imap_uidmap_uid(map, top - left + 1);
+		}
+		uids->v += left ? i : i + 1;
+		uids->n -= left ? i : i + 1;
+		return true;
+	}
+	s->limited_from = 0;
+	return false;
+}
+
 /* ---- \Recent: a session's own, so that each new message is recent in one session only ---- */
 
 bool imap_box_recent(const struct imap_box *box, uint32_t uid)

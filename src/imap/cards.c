@@ -80,6 +80,7 @@ enum result imap_cards(struct imap *s, const struct imap_cards_ask *q, imap_card
 			return FULL;
 		if (!uids.n)
 			return OK;
+		imap_progress(s);
 		enum result r = ask_window(s, q, &uids, &a, each, context);
 		if (r != OK)
 			return r;

@@ -18,7 +18,7 @@ static enum result ask_copy(
 	ask.move = move;
 	if (!ask.uids || !ask.to)
 		return FULL;
-	enum result r = imap_ask(s, ASK_STORE_COPY, &ask, &answer);
+	enum result r = imap_ask_long(s, ASK_STORE_COPY, &ask, &answer);
 	while (r == OK) {
 		done->uidvalidity = answer->uidvalidity;
 		done->highest = MAX(done->highest, answer->highestmodseq);
@@ -73,6 +73,9 @@ static enum result copy_or_move(struct imap *s, struct imap_args *p, bool move)
 		return imap_no(s, NULL, "Opened to read only");
 	if (!uids.n)
 		return imap_ok(s, "No messages");
+	if (imap_box_limit(s, &uids) && !move) /* RFC 9738: all or nothing */
+		return imap_no(s, arena_printf(&s->arena, "MESSAGELIMIT %u", s->service->message_limit),
+		    "Too many messages for one command");
 	struct copied done = {0};
 	enum result r = ask_copy(s, &uids, to, move, &done);
 	if (r != OK)
@@ -114,13 +117,15 @@ enum result imap_expunge(struct imap *s, struct imap_args *p)
 		return imap_no(s, NULL, "Opened to read only");
 	if (s->uid && !uids.n)
 		return imap_ok(s, "No messages");
+	if (s->uid)
+		imap_box_limit(s, &uids);
 	Sekisho__ExpungeAsk ask = SEKISHO__EXPUNGE_ASK__INIT;
 	Sekisho__ExpungeAnswer *answer = NULL;
 	ask.all = !s->uid;
 	ask.uids = imap_runs_pack(&s->arena, &uids);
 	ask.n_uids = uids.n;
 	uint64_t highest = 0;
-	enum result r = imap_ask(s, ASK_STORE_EXPUNGE, &ask, &answer);
+	enum result r = imap_ask_long(s, ASK_STORE_EXPUNGE, &ask, &answer);
 	while (r == OK) {
 		highest = MAX(highest, answer->highestmodseq);
 		if (!imap_runs_take(&s->arena, answer->vanished, answer->n_vanished, &gone)) {
@@ -138,7 +143,7 @@ enum result imap_expunge(struct imap *s, struct imap_args *p)
 	imap_sync_vanished(s, &gone);
 	imap_sync_own(s->box, highest, s->store.notes & NOTE_MAILBOX);
 	/* RFC 7162 3.2.7: what a QRESYNC client keeps as its new starting point. */
-	if (gone.n && (s->enabled & IMAP_QRESYNC) && !(s->store.notes & NOTE_MAILBOX))
+	if (gone.n && (s->enabled & IMAP_QRESYNC) && !s->limited_from && !(s->store.notes & NOTE_MAILBOX))
 		return imap_ok_code(s,
 		    arena_printf(&s->arena, "HIGHESTMODSEQ %llu", (unsigned long long)s->box->modseq),
 		    "Expunged");

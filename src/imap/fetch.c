@@ -211,6 +211,8 @@ enum result imap_fetch(struct imap *s, struct imap_args *p)
 		q.items |= ITEM_UID;
 	if (q.items & ITEM_MODSEQ)
 		imap_sync_condstore(s);
+	s->talks = true;
+	imap_box_limit(s, &uids);
 	struct imap_rows_ask ask = {.uids = &uids,
 	    .want = wanted(&q),
 	    .changed_since = q.changed_since,

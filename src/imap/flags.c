@@ -130,6 +130,7 @@ enum result imap_store(struct imap *s, struct imap_args *p)
 		return imap_no(s, NULL, "Opened to read only");
 	if (!c.uids.n)
 		return imap_ok(s, "No messages");
+	imap_box_limit(s, &c.uids);
 	struct stored done = {0};
 	enum result r = ask_store(s, &c, &done);
 	if (r != OK)

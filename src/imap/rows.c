@@ -117,8 +117,10 @@ enum result imap_rows(struct imap *s, const struct imap_rows_ask *q, imap_row_fn
 		enum result r = read_window(s, q, &uids, &a, &w);
 		if (r == OK)
 			r = names_for(s, &w);
-		for (size_t i = 0; r == OK && i < w.n; i++)
+		for (size_t i = 0; r == OK && i < w.n; i++) {
+			imap_progress(s);
 			r = each(s, &a, &w.v[i], context);
+		}
 		if (r != OK)
 			return r;
 		if (w.n) {

@@ -290,6 +290,7 @@ static enum result hunt_by_steps(struct imap *s, struct imap_hunt *h, struct nee
 	n.rows |= h->q->modseq;
 	if (!reach(s, h->q->root, &uids))
 		return FULL;
+	imap_box_limit(s, &uids);
 	if (!n.rows && !n.parts && !n.more)
 		return hunt_in_map(s, h, &uids);
 	enum result r = OK;

@@ -3,7 +3,7 @@
 #include "mail/facts.h"
 #include "search.h"
 
-enum argument { NONE, DATE, NUMBER, TEXT, TWO_KEYS, ONE_KEY, HEADER, SET, WORD, MODSEQ, ID };
+enum argument { NONE, DATE, NUMBER, TEXT, TWO_KEYS, ONE_KEY, HEADER, SET, WORD, MODSEQ, ID, ABOVE, BELOW };
 
 static const struct {
 	const char *word;
@@ -49,6 +49,8 @@ static const struct {
     {"THREADID", KEY_THREADID, ID},
     {"TO", KEY_TO, TEXT},
     {"UID", KEY_UID, SET},
+    {"UIDAFTER", KEY_UID, ABOVE},
+    {"UIDBEFORE", KEY_UID, BELOW},
     {"UNANSWERED", KEY_FLAG, NONE, SEKISHO__FLAG__FLAG_ANSWERED, true},
     {"UNDELETED", KEY_FLAG, NONE, SEKISHO__FLAG__FLAG_DELETED, true},
     {"UNDRAFT", KEY_FLAG, NONE, SEKISHO__FLAG__FLAG_DRAFT, true},
@@ -158,6 +160,18 @@ static void take_id(struct parse *x, struct imap_key *k)
 		k->number = 0;
 }
 
+/* UIDAFTER, UIDBEFORE: RFC 9738 3.3. */
+static void take_bound(struct parse *x, struct imap_key *k, bool above)
+{
+	uint32_t uid = imap_args_number(x->p), largest = imap_uidmap_last(&x->s->box->map);
+	uint32_t first = above ? uid + 1 : 1, last = above ? largest : uid - 1;
+	if (!uid)
+		imap_args_fail(x->p, "A UID was expected");
+	else if ((!above || uid < largest) && first <= last &&
+		 !imap_runs_add(&k->set, x->p->arena, first, last))
+		imap_args_fail(x->p, "Too much");
+}
+
 static void take_argument(struct parse *x, struct imap_key *k, enum argument argument)
 {
 	if (argument == NONE)
@@ -186,6 +200,10 @@ static void take_argument(struct parse *x, struct imap_key *k, enum argument arg
 			*k = *saved_key(x);
 		else
 			take_set(x, k);
+		return;
+	case ABOVE:
+	case BELOW:
+		take_bound(x, k, argument == ABOVE);
 		return;
 	case MODSEQ:
 		take_modseq(x, k);

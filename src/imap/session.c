@@ -8,6 +8,7 @@
 #define COMMAND_ARENA ((size_t)64 << 20)
 #define COMMAND_MOST ((size_t)2 << 20) /* octets of a command with its literals, APPEND's message apart */
 #define WITHIN_COMMAND_MS (1 * MINUTE_MS)
+#define LONGEST_MS (10 * MINUTE_MS) /* of one ask that the client is kept waiting for */
 
 /* ---- replies ---- */
 
@@ -66,7 +67,11 @@ enum result imap_ok_code(struct imap *s, const char *code, const char *text)
 
 enum result imap_ok(struct imap *s, const char *text)
 {
-	return imap_ok_code(s, NULL, text);
+	if (!s->limited_from)
+		return imap_ok_code(s, NULL, text);
+	char *code =
+	    arena_printf(&s->arena, "MESSAGELIMIT %u %u", s->service->message_limit, s->limited_from);
+	return imap_ok_code(s, code, "As far as one command goes");
 }
 
 void imap_ok_start(struct imap *s, const char *code)
@@ -166,6 +171,36 @@ enum result imap_ask_into(struct imap *s, enum ipc_ask kind, const void *ask, st
 enum result imap_ask(struct imap *s, enum ipc_ask kind, const void *ask, void *answer_out)
 {
 	return imap_ask_into(s, kind, ask, &s->arena, answer_out, NULL);
+}
+
+void imap_progress(struct imap *s)
+{
+	int64_t now = clock_mono_ms();
+	if (s->talks || now - s->progress_ms < s->service->progress_ms)
+		return;
+	stream_put(s->base.stream, SLICE("* OK [INPROGRESS ("));
+	imap_put_string(s->base.stream, s->tag);
+	stream_put(s->base.stream, SLICE(" NIL NIL)] Still at it\r\n"));
+	result_ignore(stream_flush(s->base.stream)); /* a failure sticks */
+	s->progress_ms = now;
+}
+
+enum result imap_ask_long(struct imap *s, enum ipc_ask kind, const void *ask, void *answer_out)
+{
+	enum result r = ipc_put(&s->store, kind, ask, NULL);
+	if (r != OK)
+		return r;
+	for (int64_t waited = 0; waited < LONGEST_MS; waited += s->service->progress_ms) {
+		if (ipc_wait(&s->store, s->service->progress_ms) == OK)
+			break;
+		imap_progress(s);
+	}
+	r = ipc_more(&s->store, &s->arena, answer_out, NULL);
+	if (r != OK && s->store.more) {
+		ipc_close(&s->store);
+		return GONE;
+	}
+	return r;
 }
 
 enum result imap_ask_more(struct imap *s, struct arena *a, void *answer_out, struct ipc_fds *got)
@@ -381,6 +416,9 @@ static enum result one_command(struct imap *s)
 		return OK;
 	if (r != OK)
 		return r;
+	s->talks = false;
+	s->limited_from = 0;
+	s->progress_ms = clock_mono_ms();
 	r = run_verb(s);
 	if (r == OK)
 		r = drain_messages(s);
@@ -542,6 +580,8 @@ void imap_service_defaults(struct imap_service *s)
 	*s = (struct imap_service){.name = "imap",
 	    .hostname = "localhost",
 	    .message_size = LIMIT_MESSAGE_SIZE,
+	    .message_limit = LIMIT_IMAP_MESSAGES,
+	    .progress_ms = 10 * SECOND_MS,
 	    .rate = 128,
 	    .login_ms = 2 * MINUTE_MS,
 	    .idle_ms = 31 * MINUTE_MS}; /* clients in IDLE come back after 29 (RFC 2177) */

@@ -76,8 +76,11 @@ struct imap {
 	unsigned enabled; /* bits of enum imap_enabled */
 	unsigned bad, denied;
 	bool secure;
-	int64_t since_ms; /* of the connection, mono */
-	bool uid;         /* the command in hand has the UID prefix */
+	int64_t since_ms;      /* of the connection, mono */
+	bool uid;              /* the command in hand has the UID prefix */
+	bool talks;            /* it answers as it goes: no need to say that it goes on */
+	int64_t progress_ms;   /* when the client last heard that it goes on, mono */
+	uint32_t limited_from; /* the message limit cut it: lowest UID that was done; 0: not */
 	uint16_t port;
 	char ip[46];
 };
@@ -107,6 +110,10 @@ Sekisho__Client *imap_client(struct imap *s);
 enum result imap_ask(struct imap *s, enum ipc_ask kind, const void *ask, void *answer_out);
 enum result imap_ask_into(struct imap *s, enum ipc_ask kind, const void *ask, struct arena *a,
     void *answer_out, struct ipc_fds *got);
+/* The same for what may take long: the client is told meanwhile that it goes on. */
+enum result imap_ask_long(struct imap *s, enum ipc_ask kind, const void *ask, void *answer_out);
+/* RFC 9585: says that the command in hand is being worked on, when nothing was said for a while. Between answers only. */
+void imap_progress(struct imap *s);
 /* The next packet, while s->store.more. `a` NULL: the command's arena. */
 enum result imap_ask_more(struct imap *s, struct arena *a, void *answer_out, struct ipc_fds *got);
 void imap_enter(struct imap *s, struct ipc *channel, const char *user); /* logged in */
@@ -122,6 +129,8 @@ void imap_put_flags(struct imap *s, uint32_t uid, uint32_t system, uint64_t keyw
 /* The set a command named, as UIDs that exist here: sequence numbers or (UID prefix) UIDs, or "$". False: BAD was said. */
 bool imap_box_set(struct imap *s, struct imap_args *p, struct runs *set_out);
 bool imap_box_resolve(struct imap *s, const struct runs *set, bool uids, struct runs *uids_out);
+/* RFC 9738: leaves the newest messages of a set, as many as one command may be about; true when it had more. */
+bool imap_box_limit(struct imap *s, struct runs *uids);
 bool imap_box_recent(const struct imap_box *box, uint32_t uid);
 uint32_t imap_box_recent_count(const struct imap_box *box); /* of those that are still there */
 void imap_box_add_recent(struct imap_box *box, uint32_t first, uint32_t last);

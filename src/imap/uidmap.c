@@ -182,3 +182,18 @@ bool imap_uidmap_next(struct uidmap_walk *w, uint32_t most, struct arena *a, str
 	}
 	return true;
 }
+
+/* Messages whose UID is below this one. */
+static uint32_t below(const struct uidmap *m, uint32_t uid)
+{
+	uint32_t k = imap_uidmap_run_at(m, uid);
+	if (k == m->n)
+		return m->messages;
+	return m->v[k].seq - 1 + (uid > m->v[k].uid ? uid - m->v[k].uid : 0);
+}
+
+uint32_t imap_uidmap_count(const struct uidmap *m, uint32_t first, uint32_t last)
+{
+	uint32_t end = last == UINT32_MAX ? m->messages : below(m, last + 1);
+	return first > last ? 0 : end - below(m, first);
+}

@@ -28,6 +28,8 @@ uint32_t imap_uidmap_uid(const struct uidmap *m, uint32_t seq); /* 0: not there 
 uint32_t imap_uidmap_last(const struct uidmap *m);              /* the largest UID, 0: empty */
 /* Index of the first run that ends at or after uid; m->n when none does. */
 uint32_t imap_uidmap_run_at(const struct uidmap *m, uint32_t uid);
+/* How many messages there are from one UID to another, both included. */
+uint32_t imap_uidmap_count(const struct uidmap *m, uint32_t first, uint32_t last);
 /* Removes what is there of a tidy set, in one pass. */
 void imap_uidmap_remove(struct uidmap *m, const struct runs *set);
 /*

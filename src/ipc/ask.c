@@ -1,6 +1,7 @@
 /* The asking side: calls, trunks, channels of a thread. */
 #include "ipc/packet.h"
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,11 +91,8 @@ enum result ipc_more(struct ipc *c, struct arena *a, void *answer_out, struct ip
 	}
 }
 
-enum result ipc_call(struct ipc *c, enum ipc_ask kind, const void *ask, const struct ipc_fds *send,
-    struct arena *a, void *answer_out, struct ipc_fds *got)
+enum result ipc_put(struct ipc *c, enum ipc_ask kind, const void *ask, const struct ipc_fds *send)
 {
-	if (got)
-		got->n = 0;
 	c->why = "";
 	if (c->fd < 0) {
 		c->why = "not connected";
@@ -106,9 +104,22 @@ enum result ipc_call(struct ipc *c, enum ipc_ask kind, const void *ask, const st
 		c->why = "ask too large";
 		return FULL;
 	}
-	if (r != OK)
-		return broke(c, "the channel broke");
-	return ipc_more(c, a, answer_out, got);
+	return r == OK ? OK : broke(c, "the channel broke");
+}
+
+enum result ipc_wait(const struct ipc *c, int64_t ms)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+	return poll(&p, 1, (int)MIN(ms, INT32_MAX)) == 0 ? LATER : OK;
+}
+
+enum result ipc_call(struct ipc *c, enum ipc_ask kind, const void *ask, const struct ipc_fds *send,
+    struct arena *a, void *answer_out, struct ipc_fds *got)
+{
+	if (got)
+		got->n = 0;
+	enum result r = ipc_put(c, kind, ask, send);
+	return r == OK ? ipc_more(c, a, answer_out, got) : r;
 }
 
 enum result ipc_poll(struct ipc *c)

@@ -86,6 +86,12 @@ struct ipc {
  */
 NODISCARD enum result ipc_call(struct ipc *c, enum ipc_ask kind, const void *ask, const struct ipc_fds *send,
     struct arena *a, void *answer_out, struct ipc_fds *got);
+/*
+ * The same in two: ipc_put sends the ask, ipc_more (with got->n 0) reads the first packet of its answer. Between them ipc_wait
+ * may be asked whether it has come: LATER when it has not after ms.
+ */
+NODISCARD enum result ipc_put(struct ipc *c, enum ipc_ask kind, const void *ask, const struct ipc_fds *send);
+NODISCARD enum result ipc_wait(const struct ipc *c, int64_t ms);
 /* The next packet of an answer while c->more. The caller must read to the end, or ipc_close. */
 NODISCARD enum result ipc_more(struct ipc *c, struct arena *a, void *answer_out, struct ipc_fds *got);
 /* Takes in notes that have arrived, without waiting. GONE when the peer has closed. */

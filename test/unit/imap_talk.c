@@ -58,7 +58,7 @@ static bool add_letter(struct context *c, struct slice rest)
 	return mailboxes_add(c->mailboxes, arena_z(&a, mailbox), buf_slice(&text), flags, at);
 }
 
-/* "SERVICE imap|imaps", "SET message_size|facts_most number", "MAIL ...", "LETTER ...". */
+/* "SERVICE imap|imaps", "SET message_size|message_limit|progress_ms|facts_most number", "MAIL ...", "LETTER ...". */
 static bool directive(void *context, struct slice line)
 {
 	struct context *c = context;
@@ -79,6 +79,10 @@ static bool directive(void *context, struct slice line)
 		return false;
 	if (slice_eq(name, SLICE("message_size")))
 		c->service.message_size = n;
+	else if (slice_eq(name, SLICE("message_limit")))
+		c->service.message_limit = (uint32_t)n;
+	else if (slice_eq(name, SLICE("progress_ms")))
+		c->service.progress_ms = (int64_t)n;
 	else if (slice_eq(name, SLICE("facts_most")))
 		mailboxes_facts_most(c->mailboxes, n);
 	else
