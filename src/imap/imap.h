@@ -44,10 +44,12 @@ struct imap_service {
 	bool implicit_tls;
 	SSL_CTX *tls; /* certificates by keys */
 	struct ipc_trunk *store, *keys, *scan;
-	uint64_t message_size; /* octets of the largest message APPEND takes */
-	int64_t login_ms;      /* the longest silence before login */
-	int64_t idle_ms;       /* and after it; RFC 3501 5.4 asks for 30 minutes at least */
-	size_t rate;           /* octets a second that a client must move while a command is under way */
+	uint64_t message_size;  /* octets of the largest message APPEND takes */
+	uint32_t message_limit; /* messages that one command may be about, RFC 9738 */
+	int64_t progress_ms;    /* how often a client that waits is told that its command goes on, RFC 9585 */
+	int64_t login_ms;       /* the longest silence before login */
+	int64_t idle_ms;        /* and after it; RFC 3501 5.4 asks for 30 minutes at least */
+	size_t rate;            /* octets a second that a client must move while a command is under way */
 };
 /* Limits and times; the caller sets the rest. */
 void imap_service_defaults(struct imap_service *s);
