@@ -7,7 +7,7 @@
  * parsed here. Asleep, a session holds its struct, the map of UIDs as runs, and the keywords of the selected mailbox.
  *
  *     session.c          greeting, reading commands, tagged replies, sleeping, IDLE
- *     verbs.def          every command: where it may be used, what follows it
+ *     verbs.def          every command: where it may be used, what follows it; ask.c  asking store
  *     auth.c             CAPABILITY, STARTTLS, LOGIN, AUTHENTICATE, ID, ENABLE
  *     args.c             the grammar of arguments                     put.c   the grammar of answers
  *     runs.c uidmap.c    sets of numbers, sequence numbers and UIDs   utf7.c  names of mailboxes
