@@ -1,0 +1,191 @@
+/*
+ * search_bench: a mailbox of MESSAGES (100,000) generated messages, Japanese and English, is delivered and indexed; then
+ * searches are timed through STORE_SEARCH. Run by hand: build/test/search_bench [MESSAGES]
+ */
+#include "kit/store_kit.h"
+#include "store/search.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static uint64_t seed = 7;
+static unsigned any(unsigned n)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(seed >> 33) % n;
+}
+
+/* Few words often, many words seldom, as people write. */
+static unsigned skewed(unsigned n)
+{
+	double x = (double)any(1 << 20) / (1 << 20);
+	return (unsigned)((double)n * x * x * x * x);
+}
+
+static void put_english(struct buf *b)
+{
+	static const char *const parts[] = {"re", "in", "con", "ta", "mo", "ver", "le", "ship", "tion",
+	    "port", "al", "er", "pro", "voi", "ce", "me", "et", "ing", "st", "and"};
+	unsigned word = skewed(20000);
+	for (unsigned i = 0; i < 2 + word % 3; i++, word /= 7)
+		buf_puts(b, parts[(word * 13 + i * 7) % COUNT(parts)]);
+	buf_puts(b, any(12) ? " " : any(3) ? ". " : "\r\n");
+}
+
+static void put_character(struct buf *b, unsigned v)
+{
+	char p[3] = {(char)(0xe0 | v >> 12), (char)(0x80 | (v >> 6 & 63)), (char)(0x80 | (v & 63))};
+	buf_put(b, slice_of(p, 3));
+}
+
+static void put_japanese(struct buf *b)
+{
+	unsigned word = skewed(20000);
+	for (unsigned i = 0; i < 2 + word % 2; i++)
+		put_character(b, 0x4e00 + (word * 31 + i * 977) % 2500);
+	put_character(b, 0x3042 + skewed(80));
+	if (!any(4))
+		put_character(b, 0x3042 + skewed(80));
+	if (!any(12))
+		buf_puts(b, any(4) ? "。" : "。\r\n");
+}
+
+static void make(struct buf *b, unsigned number)
+{
+	buf_printf(b,
+	    "Received: from a.example by here.example; Thu, 1 Jan 2026 00:00:00 +0900\r\nFrom: Sender %u "
+	    "<s%u@else.example>\r\n"
+	    "To: taro@here.example\r\nDate: Thu, 1 Jan 2026 00:00:00 +0900\r\nMessage-ID: "
+	    "<%u.%u@else.example>\r\nSubject: ",
+	    number % 500, number % 500, number, any(1u << 30));
+	for (unsigned i = 0; i < 5; i++)
+		put_english(b);
+	while (b->n && (b->p[b->n - 1] == '\n' || b->p[b->n - 1] == '\r'))
+		b->n--;
+	for (size_t i = 0, colon = b->n - 60; i < 60; i++)
+		if (b->p[colon + i] == '\r' || b->p[colon + i] == '\n')
+			b->p[colon + i] = ' ';
+	buf_puts(b, "\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n");
+	size_t end = b->n + 500 + any(3000);
+	if (number % 997 == 0)
+		buf_puts(b, "the needle in the haystack 珍品\r\n");
+	if (number % 3 == 0)
+		buf_puts(b, "thank you for your mail\r\nお世話になっております\r\n");
+	while (b->n < end)
+		number % 2 ? put_japanese(b) : put_english(b);
+	buf_puts(b, "\r\n");
+}
+
+static uint64_t ask(struct ipc *c, unsigned where, const char *text, int64_t *us)
+{
+	ARENA_LOCAL(a, (size_t)256 << 20);
+	Sekisho__SearchAsk ask = SEKISHO__SEARCH_ASK__INIT;
+	Sekisho__SearchNeedle needle = SEKISHO__SEARCH_NEEDLE__INIT, *list[] = {&needle};
+	Sekisho__SearchAnswer *answer = NULL;
+	uint64_t hits = 0;
+	needle.where = where;
+	needle.text = (char *)(uintptr_t)text;
+	ask.needles = list;
+	ask.n_needles = 1;
+	int64_t start = clock_mono_us();
+	enum result r = ipc_call(c, ASK_STORE_SEARCH, &ask, NULL, &a, &answer, NULL);
+	for (;;) {
+		for (size_t i = 0; r == OK && i < answer->n_uids; i++)
+			hits += answer->uids[i]->count;
+		if (r != OK || !c->more)
+			break;
+		r = ipc_more(c, &a, &answer, NULL);
+	}
+	*us = clock_mono_us() - start;
+	if (r != OK)
+		abort();
+	return hits;
+}
+
+static void measure(struct ipc *c, const char *what, unsigned where, const char *text)
+{
+	int64_t best = INT64_MAX, us;
+	uint64_t hits = 0;
+	for (unsigned i = 0; i < 5; i++) {
+		hits = ask(c, where, text, &us);
+		best = MIN(best, us);
+	}
+	printf("%-28s %8.1f ms %8llu found\n", what, (double)best / 1000, (unsigned long long)hits);
+}
+
+static void index_all(struct store_kit *k, int64_t account, unsigned messages)
+{
+	int64_t start = clock_mono_ms();
+	search_now(k->store->search, account);
+	for (;;) {
+		usleep(100000);
+		READER r = reader_begin(k->store);
+		int64_t index = DB_NUMBER(r.db, 0, SEARCH_INDEX, DI(account), DI(SEARCH_SERVING));
+		if (index && !search_due_count(r.db, account, index))
+			break;
+		search_now(k->store->search, account);
+	}
+	usleep(300000);
+	READER r = reader_begin(k->store);
+	struct search_parts parts;
+	uint64_t text = 0, octets = 0;
+	search_parts_of(r.db, DB_NUMBER(r.db, 0, SEARCH_INDEX, DI(account), DI(SEARCH_SERVING)), &parts);
+	for (size_t i = 0; i < parts.n; i++) {
+		text += parts.v[i].text;
+		octets += parts.v[i].octets;
+	}
+	double s = (double)(clock_mono_ms() - start) / 1000;
+	printf("indexed %u messages in %.1f s (what was left after delivery), %zu segments, text %.1f MB, "
+	       "index %.1f MB (%.2f)\n",
+	    messages, s, parts.n, (double)text / 1e6, (double)octets / 1e6, (double)octets / (double)text);
+	search_parts_free(&parts);
+}
+
+int main(int argc, char **argv)
+{
+	static struct store_kit k;
+	uint32_t messages = 100000;
+	if (argc > 1 && num_u32(slice_str(argv[1]), 10000000, &messages) != OK)
+		return 2;
+	event_start("bench", EVENT_LOGFMT, EVENT_ERROR);
+	store_kit_make(&k);
+	if (store_kit_open(&k, 4) != OK)
+		return 1;
+	store_kit_must(&k, "domain.add", "{\"domain\":\"here.example\"}");
+	int64_t taro = store_kit_must(&k, "account.add", "{\"address\":\"taro@here.example\"}");
+	struct ipc mx = store_kit_channel(&k, PEER_MX), c = store_kit_login(&k, (uint64_t)taro, "imap");
+	int64_t start = clock_mono_ms();
+	for (unsigned i = 0; i < messages; i++) {
+		BUF_LOCAL(b, 100000);
+		make(&b, i);
+		if (kit_deliver_text(&k, &mx,
+			&(struct kit_envelope){.from = "a@else.example", .to = {"taro@here.example"}},
+			buf_z(&b)) != OK)
+			return 1;
+	}
+	printf("delivered %u in %.1f s, one after another\n", messages,
+	    (double)(clock_mono_ms() - start) / 1000);
+	index_all(&k, taro, messages);
+	Sekisho__SelectAsk select = SEKISHO__SELECT_ASK__INIT;
+	ARENA_LOCAL(a, (size_t)64 << 20);
+	select.name = (char *)(uintptr_t) "INBOX";
+	enum result r = ipc_call(&c, ASK_STORE_SELECT, &select, NULL, &a, NULL, NULL);
+	while (r == OK && c.more)
+		r = ipc_more(&c, &a, NULL, NULL);
+	measure(&c, "TEXT rare word", 0, "haystack");
+	measure(&c, "TEXT common word", 0, "thank");
+	measure(&c, "TEXT part of many words", 0, "in");
+	measure(&c, "BODY two Japanese characters", 1, "世話");
+	measure(&c, "BODY rare two characters", 1, "珍品");
+	measure(&c, "BODY one character", 1, "話");
+	measure(&c, "BODY phrase, rare", 1, "needle in the haystack");
+	measure(&c, "BODY phrase, common", 1, "thank you for your mail");
+	measure(&c, "BODY long Japanese, common", 1, "お世話になっております");
+	measure(&c, "TEXT nothing", 0, "zqxwvu");
+	measure(&c, "BODY nothing, Japanese", 1, "絶無也");
+	ipc_close(&c);
+	ipc_close(&mx);
+	store_kit_close(&k);
+	store_kit_remove(&k);
+	return 0;
+}

@@ -1,0 +1,70 @@
+/*
+ * Docs, needles and their plans, and segments: a doc is in what its index finds exactly when it matches; pages that are
+ * something else harm nobody.
+ */
+#include "store/search_segment.h"
+#include <assert.h>
+#include <stdlib.h>
+
+static struct buf pages[64];
+
+static void put(void *ctx, uint32_t page, struct slice plain)
+{
+	if (page >= COUNT(pages))
+		abort();
+	buf_init(&pages[page], SEARCH_PAGE_MOST);
+	buf_put(&pages[page], plain);
+}
+
+static enum result get(void *ctx, uint32_t page, struct buf *out)
+{
+	const struct slice *one = ctx;
+	if (one)
+		buf_put(out, *one);
+	else if (page < COUNT(pages))
+		buf_put(out, buf_slice(&pages[page]));
+	return OK;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct slice all = slice_of(data, MIN(n, (size_t)65536)), raw = slice_split(&all, '\n'), doc = all;
+	BUF_LOCAL(text, (size_t)4 << 20);
+	BUF_LOCAL(folded, (size_t)4 << 20);
+	mail_text_fold(slice_sub(raw, 1, raw.n), &folded);
+	struct inspect_needle needle = {
+	    .where = raw.n ? (enum inspect_where)((unsigned char)raw.p[0] % 3) : INSPECT_IN_TEXT,
+	    .field = SLICE("subject"),
+	    .text = buf_slice(&folded)};
+	/* Octets 1 to 4 stay: they begin the pieces; what is between is folded. */
+	while (doc.n) {
+		char kind = (char)(1 + (unsigned char)doc.p[0] % 4);
+		struct slice piece = slice_split(&doc, '\n');
+		buf_putc(&text, kind);
+		if (kind < INSPECT_BODY)
+			buf_puts(&text, piece.n % 2 ? "subject: " : "x-a: ");
+		mail_text_fold(piece, &text);
+	}
+	struct search_builder *b = search_builder_new(put, NULL);
+	search_builder_add(b, &(struct search_doc){.email = 1}, buf_slice(&text));
+	search_builder_finish(b);
+	search_builder_free(b);
+	struct search_segment *s;
+	uint64_t set = 0;
+	if (search_segment_open(get, NULL, &s) != OK || search_segment_find(s, &needle, &set) != OK)
+		abort();
+	/* Trace pieces are no terms. */
+	if (!memchr(text.p ? text.p : "", INSPECT_TRACE, text.n))
+		assert((set & 1) == inspect_doc_match(buf_slice(&text), &needle));
+	search_segment_free(s);
+	for (size_t i = 0; i < COUNT(pages); i++)
+		buf_free(&pages[i]);
+	struct slice hostile = slice_of(data, n);
+	uint64_t sets[SEARCH_WORDS(SEARCH_SEGMENT_DOCS)] = {0};
+	if (search_segment_open(get, &hostile, &s) == OK) {
+		result_ignore(search_segment_find(s, &needle, sets));
+		search_segment_free(s);
+	}
+	return 0;
+}
