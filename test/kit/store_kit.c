@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const uint8_t scan_seal[32] = "the seal that scan puts on facts";
+static const uint8_t facts_seal[32] = "the seal that scan puts on facts";
 static const uint8_t grant_key[32] = "the key that keys seals a grant.";
 
 /* ---- keys and scan ---- */
@@ -23,6 +23,11 @@ static void play_data_key(struct ipc_turn *t)
 	answer.key = (ProtobufCBinaryData){sizeof key, key};
 	answer.wrapped = (ProtobufCBinaryData){sizeof wrapped, wrapped};
 	ipc_answer(t, &answer, NULL);
+}
+
+void store_kit_seal(struct slice packed, unsigned char out[32])
+{
+	seal_hmac(facts_seal, packed, out);
 }
 
 static void put_facts(struct slice message, struct buf *out)
@@ -45,7 +50,7 @@ static void play_scan(struct ipc_turn *t)
 	put_facts(message, &packed);
 	fd_unmap(&message);
 	uint8_t seal[32];
-	seal_hmac(scan_seal, buf_slice(&packed), seal);
+	seal_hmac(facts_seal, buf_slice(&packed), seal);
 	Sekisho__FactsRef ref = SEKISHO__FACTS_REF__INIT;
 	ref.packed = octets_of(buf_slice(&packed));
 	ref.seal = (ProtobufCBinaryData){sizeof seal, seal};
@@ -87,9 +92,12 @@ static void play_text(struct ipc_turn *t)
 	ipc_answer(t, &answer, answer.in_fd ? &fds : NULL);
 }
 
+ipc_handler scan_sieve_run; /* the real one, in src/role */
+
 static ipc_handler *const others[ASK_MAX] = {
     [ASK_KEYS_DATA_KEY] = play_data_key,
     [ASK_SCAN_MESSAGE] = play_scan,
+    [ASK_SCAN_SIEVE_RUN] = scan_sieve_run,
     [ASK_SCAN_TEXT] = play_text,
 };
 
@@ -154,7 +162,7 @@ void store_kit_at(struct store_kit *k, const char *dir)
 	k->settings.hostname = "mx.here.example";
 	k->settings.disk_reserve = 1 << 20;
 	use_objects(k);
-	memcpy(k->settings.scan_seal, scan_seal, 32);
+	memcpy(k->settings.scan_seal, facts_seal, 32);
 	memcpy(k->settings.login_grant, grant_key, 32);
 	k->settings.keys = keys;
 	k->settings.scan = scan;

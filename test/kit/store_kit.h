@@ -31,6 +31,9 @@ void store_kit_remove(struct store_kit *k);
 /* How long scan takes for the text of a message, from now on. */
 void store_kit_slow_text(unsigned ms);
 
+/* Seals packed facts as scan does. */
+void store_kit_seal(struct slice packed, unsigned char out[32]);
+
 struct ipc store_kit_channel(struct store_kit *k, enum ipc_peer peer);
 /* Over a front's own channel, which stays open. */
 struct ipc store_kit_login_on(struct store_kit *k, struct ipc *front, uint64_t account, const char *service);
