@@ -239,17 +239,36 @@ static void copy_flags(struct running *r, const struct sieve_action *x, Sekisho_
 		out->flags[out->n_flags] = arena_z(r->arena, x->flags[out->n_flags]);
 }
 
+/* Nobody writes in another's name: an address of the user's, or the one that the message was sent to. */
+static bool is_own(struct running *r, struct slice from)
+{
+	struct mail_entries entries;
+	mail_entries_parse(from, r->arena, &entries);
+	const struct mail_entry *e = entries.first;
+	if (!e || e->next || e->kind != MAIL_ENTRY_MAILBOX)
+		return false;
+	BUF_LOCAL(address, 2 * LIMIT_ADDRESS);
+	mail_addr_put(&address, (struct mail_addr){e->local, e->domain});
+	for (size_t i = 0; i < r->env.own_count; i++)
+		if (slice_ieq(r->env.own[i], buf_slice(&address)))
+			return true;
+	return slice_ieq(r->env.to, buf_slice(&address));
+}
+
 /* An automatic answer or a notification; or why there is none. */
 static bool answer_body(struct running *r, const struct sieve_result *done, const struct sieve_action *x,
     Sekisho__SieveAction *out)
 {
 	struct sieve_mail mail;
+	struct sieve_action mine = *x;
 	BUF_LOCAL(text, EDIT_ROOM);
 	if (x->suppressed.n) {
 		out->skip = arena_z(r->arena, x->suppressed);
 		return out->skip != NULL;
 	}
-	if (sieve_mail_make(&r->base, &r->env, done->edits, x, r->arena, &text, &mail) != OK)
+	if (x->from.n && !is_own(r, x->from))
+		mine.from = r->env.own[0];
+	if (sieve_mail_make(&r->base, &r->env, done->edits, &mine, r->arena, &text, &mail) != OK)
 		return false;
 	out->body = add_body(r, mail.octets);
 	if (x->act == SIEVE_NOTIFY)
@@ -271,6 +290,8 @@ static bool choose_body(struct running *r, const struct sieve_result *done, cons
 	case SIEVE_VACATION:
 	case SIEVE_NOTIFY:
 		return answer_body(r, done, x, out);
+	case SIEVE_REJECT:
+		return x->suppressed.n || answer_body(r, done, x, out);
 	default:
 		return true;
 	}

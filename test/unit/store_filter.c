@@ -188,10 +188,11 @@ static void versions_are_kept(void **state)
 {
 	put_script("taro@here.example", "keep;");
 	put_script("taro@here.example", "discard;");
-	json_t *now = store_kit_admin(
-	    &kit, "sieve.show", "{\"address\":\"taro@here.example\",\"name\":\"main\"}", NULL);
+	enum result r;
+	json_t *now =
+	    store_kit_admin(&kit, "sieve.show", "{\"address\":\"taro@here.example\",\"name\":\"main\"}", &r);
 	json_t *before = store_kit_admin(
-	    &kit, "sieve.show", "{\"address\":\"taro@here.example\",\"name\":\"main\",\"version\":1}", NULL);
+	    &kit, "sieve.show", "{\"address\":\"taro@here.example\",\"name\":\"main\",\"version\":1}", &r);
 	assert_string_equal(json_string_value(json_object_get(now, "text")), "discard;");
 	assert_string_equal(json_string_value(json_object_get(before, "text")), "keep;");
 	assert_int_equal(json_array_size(json_object_get(now, "versions")), 2);
