@@ -8,6 +8,7 @@
 #include "store/handlers.h"
 #include "store/mailbox.h"
 #include "store/quota.h"
+#include "store/quota.h"
 #include "store/resolve.h"
 
 #define SYSTEM_FLAGS 31u
@@ -188,6 +189,10 @@ static enum result add_item(struct importing *m, struct db *db, size_t i)
 	};
 	if (!e.blob)
 		return LATER;
+	/* It counts, and warnings follow; but what an administrator brings in is not refused halfway. */
+	enum result room = quota_take(s, db, m->account, v->size, 1, false);
+	if (room != OK)
+		return room;
 	e.keywords = take_keywords(m, db, i, item);
 	e.thread = thread_of(db, m->account, e.email, v->tokens, v->n_tokens);
 	/* The administrator's doing: it counts, whatever the limit. */

@@ -3,6 +3,7 @@
 #include "store/courier.h"
 #include "store/facts_cache.h"
 #include "store/handlers.h"
+#include "store/migrate.h"
 #include "store/queue.h"
 #include "store/recent.h"
 #include "store/search.h"
@@ -192,6 +193,12 @@ static enum result mark_open(struct store *s)
 	if (db_is_durable(db))
 		return OK;
 	db_begin(db);
+	if (DB_NUMBER(db, 0, NUMBER_GET, DZ(MIGRATING))) {
+		db_rollback(db);
+		EVENT(STORE_ERROR, KZ("what", "database"),
+		    KZ("why", "`sekisho migrate database` into it is not finished"));
+		return DENY;
+	}
 	if (!DB_NUMBER(db, 1, NUMBER_GET, DZ("clean")))
 		DB_RUN(db, MODSEQ_GAP, DI(CLEAN_GAP));
 	DB_RUN(db, NUMBER_SET, DZ("clean"), DI(0));
