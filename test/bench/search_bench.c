@@ -84,7 +84,9 @@ static uint64_t ask(struct ipc *c, unsigned where, const char *text, int64_t *us
 	Sekisho__SearchAnswer *answer = NULL;
 	uint64_t hits = 0;
 	needle.where = where;
-	needle.text = (char *)(uintptr_t)text;
+	BUF_LOCAL(folded, 1000);
+	mail_text_fold(slice_str(text), &folded);
+	needle.text = (char *)(uintptr_t)buf_z(&folded);
 	ask.needles = list;
 	ask.n_needles = 1;
 	int64_t start = clock_mono_us();
