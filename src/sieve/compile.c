@@ -22,8 +22,8 @@ void sieve_errors_add(struct sieve_errors *errors, struct arena *a, const struct
 	errors->count += !e->warning;
 }
 
-static void say(
-    struct sieve_compiler *c, bool warning, uint32_t line, uint32_t column, const char *fmt, va_list ap)
+static void PRINTF(5, 0)
+    say(struct sieve_compiler *c, bool warning, uint32_t line, uint32_t column, const char *fmt, va_list ap)
 {
 	BUF_LOCAL(text, 4096);
 	buf_vprintf(&text, fmt, ap);

@@ -8,7 +8,7 @@ struct slice sieve_decimal(uint64_t n, char digits[static 24])
 	return slice_of(digits, (size_t)length);
 }
 
-static void say(struct sieve_runner *r, const struct sieve_node *n, const char *fmt, va_list ap)
+static void PRINTF(3, 0) say(struct sieve_runner *r, const struct sieve_node *n, const char *fmt, va_list ap)
 {
 	BUF_LOCAL(text, 4096);
 	buf_vprintf(&text, fmt, ap);
