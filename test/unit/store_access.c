@@ -167,6 +167,19 @@ static enum result try_cards(struct ipc *c, const char *name)
 	ask.rows = true;
 	return ASK(c, CARDS, &ask, &answer);
 }
+static enum result try_search(struct ipc *c, const char *name)
+{
+	Sekisho__SearchAsk ask = SEKISHO__SEARCH_ASK__INIT;
+	Sekisho__SearchNeedle needle = SEKISHO__SEARCH_NEEDLE__INIT, *list[1] = {&needle};
+	Sekisho__SearchAnswer *answer = NULL;
+	needle.text = "x";
+	ask.needles = list;
+	ask.n_needles = 1;
+	enum result r = ASK(c, SEARCH, &ask, &answer);
+	while (r == OK && c->more)
+		r = ipc_more(c, &mem, &answer, NULL);
+	return r;
+}
 static enum result try_body(struct ipc *c, const char *name)
 {
 	BUF_LOCAL(b, 100000);
@@ -244,6 +257,7 @@ static const struct {
     {ASK_STORE_SYNC, "sync", SELECTED, "r", try_sync},
     {ASK_STORE_FETCH, "fetch", SELECTED, "r", try_fetch},
     {ASK_STORE_CARDS, "cards", SELECTED, "r", try_cards},
+    {ASK_STORE_SEARCH, "search", SELECTED, "r", try_search},
     {ASK_STORE_BODY, "body", SELECTED, "r", try_body},
     {ASK_STORE_FLAGS, "store seen", SELECTED, "s", try_seen},
     {ASK_STORE_FLAGS, "store deleted", SELECTED, "t", try_deleted},
