@@ -14,6 +14,7 @@
  *     box.c sync.c       the selected mailbox and what happens in it; select.c  SELECT, EXAMINE, CLOSE, UNSELECT
  *     list.c mailbox.c   LIST, LSUB; CREATE, DELETE, RENAME, SUBSCRIBE, STATUS, NAMESPACE
  *     acl.c quota.c      GETACL, SETACL, DELETEACL, LISTRIGHTS, MYRIGHTS; GETQUOTA, GETQUOTAROOT, SETQUOTA
+ *     metadata.c         GETMETADATA, SETMETADATA
  *     rows.c             messages from store, in windows              facts.c single things out of packed facts
  *     fetch*.c section.c binary.c envelope.c bodystructure.c          FETCH
  *     search*.c          SEARCH: its grammar, its evaluation, its answers
@@ -28,7 +29,7 @@
  * LIST-STATUS, 5957 SORT=DISPLAY, 6154 SPECIAL-USE, 6851 MOVE, 6855 UTF8=ACCEPT, 7162 CONDSTORE and
  * QRESYNC, 7377 MULTISEARCH, 7888 LITERAL+, 7889 APPENDLIMIT, 8437 UNAUTHENTICATE, 8438 STATUS=SIZE, 8440
  * LIST-MYRIGHTS, 8474 OBJECTID, 8508 REPLACE, 8514 SAVEDATE, 8970 PREVIEW, 9208 QUOTA, 9394 PARTIAL, 9585
- * INPROGRESS, 9586 UIDONLY, 9738 MESSAGELIMIT, 10022 UIDBATCHES.
+ * INPROGRESS, 9586 UIDONLY, 5464 METADATA, 9590 LIST-METADATA, 9738 MESSAGELIMIT, 10022 UIDBATCHES.
  */
 #ifndef IMAP_H
 #define IMAP_H

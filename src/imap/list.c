@@ -1,6 +1,7 @@
 /* list: LIST and LSUB (RFC 3501 6.3.8, 6.3.9; RFC 5258, 5819, 6154). */
 #include "list.h"
 #include "mailbox.h"
+#include "metadata.h"
 #include "verbs.h"
 #include <stdlib.h>
 
@@ -13,12 +14,14 @@ enum choice {
 	SPECIAL_USE = 8,
 	CHILDREN = 16,
 	STATUS = 32,
-	MYRIGHTS = 64
+	MYRIGHTS = 64,
+	METADATA = 128
 };
 
 struct request {
 	unsigned select, wanted; /* bits of enum choice */
 	unsigned status;         /* items */
+	struct imap_entries entries;
 	struct slice patterns[PATTERNS];
 	unsigned n;
 	bool extended;
@@ -203,7 +206,8 @@ static void put_attribute(struct imap *s, bool *first, const char *text)
 	stream_puts(s->base.stream, text);
 }
 
-static void put_entry(
+/* Not OK: store is gone. */
+static enum result put_entry(
     struct imap *s, const struct request *q, const struct entries *all, size_t i, bool child_info)
 {
 	const struct entry *e = &all->v[i];
@@ -230,6 +234,9 @@ static void put_entry(
 	/* RFC 8440 section 3: for what can be selected */
 	if ((q->wanted & MYRIGHTS) && e->mailbox && !e->mailbox->noselect)
 		imap_put_myrights(s, e->name, e->mailbox->rights);
+	if ((q->wanted & METADATA) && e->mailbox && !e->mailbox->noselect)
+		return imap_metadata_put(s, e->name, &q->entries);
+	return OK;
 }
 
 /* LSUB: what is subscribed to; and for "%" a level that only leads to such (RFC 3501 6.3.9). */
@@ -238,24 +245,21 @@ static bool is_subscribed_or_leads(const struct entries *all, size_t i)
 	return all->v[i].subscribed || has_subscribed_below(all, i);
 }
 
-static void answer_one(struct imap *s, const struct request *q, const struct entries *all, size_t i)
+static enum result answer_one(struct imap *s, const struct request *q, const struct entries *all, size_t i)
 {
 	const struct entry *e = &all->v[i];
 	if (!e->matches)
-		return;
-	if (q->lsub) {
-		if (is_subscribed_or_leads(all, i))
-			put_entry(s, q, all, i, false);
-		return;
-	}
+		return OK;
+	if (q->lsub)
+		return is_subscribed_or_leads(all, i) ? put_entry(s, q, all, i, false) : OK;
 	bool child_info = (q->select & RECURSIVEMATCH) && has_subscribed_below(all, i);
 	if ((q->select & SUBSCRIBED) && !e->subscribed && !child_info)
-		return;
+		return OK;
 	if (!(q->select & SUBSCRIBED) && !e->mailbox)
-		return;
+		return OK;
 	if ((q->select & SPECIAL_USE) && !(e->mailbox && e->mailbox->special_use[0]))
-		return;
-	put_entry(s, q, all, i, child_info);
+		return OK;
+	return put_entry(s, q, all, i, child_info);
 }
 
 static enum result run_list(struct imap *s, const struct request *q)
@@ -266,8 +270,10 @@ static enum result run_list(struct imap *s, const struct request *q)
 		return imap_refused(s, r, &s->store, "NONEXISTENT");
 	for (size_t i = 0; i < all.n; i++)
 		all.v[i].matches = any_matches(q, all.v[i].name);
-	for (size_t i = 0; i < all.n; i++)
-		answer_one(s, q, &all, i);
+	for (size_t i = 0; i < all.n && r == OK; i++)
+		r = answer_one(s, q, &all, i);
+	if (r != OK)
+		return imap_refused(s, r, &s->store, "NONEXISTENT");
 	return imap_ok(s, "Done");
 }
 
@@ -285,6 +291,7 @@ static const struct {
     {"CHILDREN", CHILDREN, false, true},
     {"STATUS", STATUS, false, true},
     {"MYRIGHTS", MYRIGHTS, false, true},
+    {"METADATA", METADATA, false, true},
 };
 
 /* Behind "(": options up to and with ")". */
@@ -307,6 +314,9 @@ static unsigned option_list(struct imap_args *p, bool select, struct request *q)
 		if (options[i].bit == STATUS) {
 			imap_args_space(p);
 			q->status = imap_status_items(p);
+		} else if (options[i].bit == METADATA) {
+			imap_args_space(p);
+			imap_metadata_entries(p, &q->entries);
 		}
 	} while (imap_args_try(p, ' '));
 	imap_args_need(p, ')');

@@ -14,19 +14,45 @@ static void body_take(struct smtp_mail *mail, struct slice run)
 		mail->text.flaw = REPLY_NO_ROOM;
 }
 
+/* A submission's From field names only addresses that this account may send for; *behalf_out: not as one of them. */
+static enum smtp_reply from_check(struct smtp *s, bool *behalf_out)
+{
+	const struct smtp_mail *mail = s->mail;
+	if (!mail->submit->froms)
+		*behalf_out = mail->behalf; /* From is made of the envelope's sender */
+	for (size_t i = 0; i < mail->submit->froms; i++) {
+		struct mail_addr from = mail->submit->from[i];
+		struct slice why;
+		if (mail_addr_eq(from, mail->args.from)) {
+			*behalf_out |= mail->behalf;
+			continue;
+		}
+		enum result r = smtp_check_sender(s, from, &why, behalf_out);
+		if (r != OK)
+			return r == DENY || r == BAD ? REPLY_FROM_NOT_YOURS : REPLY_LATER;
+	}
+	return REPLY_NONE;
+}
+
 static void submit_end(struct smtp *s)
 {
 	struct smtp_mail *mail = s->mail;
+	bool behalf = false;
 	BUF_LOCAL(header, (size_t)LIMIT_HEADER_BYTES + 8192);
+	BUF_LOCAL(signed_header, (size_t)LIMIT_HEADER_BYTES + 16384);
 	struct smtp_submit_facts facts = {.sender = mail->args.from,
 	    .hostname = s->service->hostname,
 	    .mail_id = mail->id,
 	    .now_ms = clock_utc_ms()};
 	enum smtp_reply r = smtp_submit_finish(mail->submit, &facts, &header);
+	if (r == REPLY_NONE)
+		r = from_check(s, &behalf);
+	if (r == REPLY_NONE && behalf)
+		r = smtp_submit_sender(buf_slice(&header), mail->user, &s->work, &signed_header);
 	if (r != REPLY_NONE)
 		mail->text.flaw = r;
 	else
-		body_take(mail, buf_slice(&header));
+		body_take(mail, buf_slice(behalf ? &signed_header : &header));
 }
 
 static void message_take(void *to, struct slice run)

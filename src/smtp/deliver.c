@@ -36,22 +36,6 @@ static enum smtp_reply message_check(struct smtp *s)
 	return hops > LIMIT_SMTP_HOPS ? REPLY_LOOP : REPLY_NONE;
 }
 
-/* A submission's From field names only addresses of the account. */
-static enum smtp_reply from_check(struct smtp *s)
-{
-	const struct smtp_mail *mail = s->mail;
-	for (size_t i = 0; mail->submit && i < mail->submit->froms; i++) {
-		struct mail_addr from = mail->submit->from[i];
-		struct slice why;
-		if (mail_addr_eq(from, mail->args.from))
-			continue;
-		enum result r = smtp_check_sender(s, from, &why);
-		if (r != OK)
-			return r == DENY || r == BAD ? REPLY_FROM_NOT_YOURS : REPLY_LATER;
-	}
-	return REPLY_NONE;
-}
-
 /* ---- scan ---- */
 
 /* What scan gave: the facts as they came, for store. */
@@ -200,8 +184,6 @@ static enum result say_not_taken(struct smtp *s, enum result r, struct slice why
 static enum result deliver(struct smtp *s)
 {
 	enum smtp_reply refused = message_check(s);
-	if (refused == REPLY_NONE)
-		refused = from_check(s);
 	if (refused == REPLY_NONE && smtp_body_seal(&s->mail->body) != OK)
 		refused = REPLY_NO_ROOM;
 	if (refused != REPLY_NONE)

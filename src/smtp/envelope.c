@@ -49,12 +49,20 @@ static enum smtp_reply mail_fits(const struct smtp *s, const struct smtp_mail_ar
 	return smtp_budget_fits(s->service->budget, args->size) ? REPLY_NONE : REPLY_NO_ROOM;
 }
 
-enum result smtp_check_sender(struct smtp *s, struct mail_addr sender, struct slice *why_out)
+enum result smtp_check_sender(
+    struct smtp *s, struct mail_addr sender, struct slice *why_out, bool *behalf_out)
 {
+	Sekisho__SenderAnswer *answer = NULL;
 	Sekisho__SenderAsk ask = SEKISHO__SENDER_ASK__INIT;
 	ask.sender = smtp_addr(&s->work, sender);
 	ask.client = &s->client;
-	return smtp_ask_store(s, ASK_STORE_SENDER, &ask, NULL, NULL, why_out);
+	enum result r = smtp_ask_store(s, ASK_STORE_SENDER, &ask, NULL, &answer, why_out);
+	if (r != OK || !s->service->submission)
+		return r;
+	*behalf_out |= answer->behalf;
+	if (s->mail && !s->mail->user.n)
+		s->mail->user = arena_dup(&s->mail_memory, slice_str(answer->user));
+	return r;
 }
 
 /* Another role's no, in its own words. */
@@ -89,14 +97,15 @@ enum result smtp_mail(struct smtp *s, struct slice args)
 	if (refused != REPLY_NONE)
 		return mail_refused(s, refused);
 	struct slice why;
-	enum result r = s->service->submission ? smtp_check_sender(s, mail->args.from, &why) : OK;
+	s->mail = mail;
+	enum result r =
+	    s->service->submission ? smtp_check_sender(s, mail->args.from, &why, &mail->behalf) : OK;
 	if (r != OK) {
 		smtp_mail_end(s);
 		return say_result(s, r, why);
 	}
 	mail->last = &mail->first;
 	mail->began_ms = clock_mono_ms();
-	s->mail = mail;
 	return smtp_answer(s, REPLY_SENDER_OK);
 }
 

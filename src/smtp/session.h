@@ -41,6 +41,8 @@ struct smtp_mail {
 	uint64_t received; /* octets that the client sent */
 	struct smtp_text text;
 	struct smtp_body body;
+	bool behalf;                /* the envelope's sender is somebody that this session sends for */
+	struct slice user;          /* who the session is, as store says */
 	struct smtp_submit *submit; /* submission: the header while it is incomplete, else NULL */
 };
 
@@ -113,8 +115,9 @@ NODISCARD enum result smtp_listen(struct smtp *s);
 
 Sekisho__Addr *smtp_addr(struct arena *a, struct mail_addr m);
 
-/* May this account send as `sender`? Store's answer. */
-NODISCARD enum result smtp_check_sender(struct smtp *s, struct mail_addr sender, struct slice *why_out);
+/* May this account send as `sender`? Store's answer; *behalf_out is set when the message must say who sent it. */
+NODISCARD enum result smtp_check_sender(
+    struct smtp *s, struct mail_addr sender, struct slice *why_out, bool *behalf_out);
 
 /* After the end of the message: scan, store, the reply. deliver.c */
 NODISCARD enum result smtp_deliver(struct smtp *s);

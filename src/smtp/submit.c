@@ -114,3 +114,23 @@ enum smtp_reply smtp_submit_finish(
 	buf_put(out, fields.rest);
 	return buf_result(out) == OK ? REPLY_NONE : REPLY_HEADER_LONG;
 }
+
+enum smtp_reply smtp_submit_sender(struct slice header, struct slice user, struct arena *a, struct buf *out)
+{
+	struct mail_addr addr;
+	if (mail_addr_parse(user, a, &addr) != OK)
+		return REPLY_LATER;
+	buf_puts(out, "Sender: ");
+	mail_addr_put(out, addr);
+	buf_puts(out, "\r\n");
+	struct mail_fields fields = mail_fields_of(header);
+	struct mail_field f;
+	size_t kept = 0;
+	while (mail_fields_next(&fields, &f)) {
+		kept += f.all.n;
+		if (!is_field(&f, "Sender"))
+			buf_put(out, f.all);
+	}
+	buf_put(out, slice_sub(header, kept, header.n)); /* the empty line, and what no field is */
+	return buf_result(out) == OK ? REPLY_NONE : REPLY_HEADER_LONG;
+}

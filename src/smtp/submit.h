@@ -39,4 +39,10 @@ bool smtp_submit_take(struct smtp_submit *s, struct slice run, struct slice *res
 enum smtp_reply smtp_submit_finish(
     struct smtp_submit *s, const struct smtp_submit_facts *facts, struct buf *out);
 
+/*
+ * The header again, for a message on somebody's behalf (RFC 5322 3.6.2): Sender says who sends it, and what a Sender field
+ * said before is taken out. `user` is an address.
+ */
+enum smtp_reply smtp_submit_sender(struct slice header, struct slice user, struct arena *a, struct buf *out);
+
 #endif

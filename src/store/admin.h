@@ -44,6 +44,8 @@ struct admin_address {
 };
 /* Refuses what is not an address. */
 NODISCARD enum result admin_address(struct admin *a, struct slice text, struct admin_address *out);
+/* To whom an account was handed over, and when. */
+json_t *admin_handovers(struct admin *a, struct db *db, int64_t account);
 /* The account whose primary address (or alias leading to it alone) this is. */
 NODISCARD enum result admin_find_account(struct admin *a, struct db *db, int64_t *id_out);
 

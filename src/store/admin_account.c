@@ -149,12 +149,21 @@ enum result admin_account_show(struct admin *a, struct db *db)
 		if (db_int(&q, 8) >> i & 1)
 			json_array_append_new(protocols, json_string(names[i]));
 	json_object_set_new(a->answer, "protocols", protocols);
+	json_object_set_new(a->answer, "handed_to", admin_handovers(a, db, id));
 	return OK;
 }
 
 static void end_sessions(struct admin *a)
 {
 	sessions_end_account(a->store->sessions, a->account);
+}
+
+/* Nobody sends as an address that is gone, even when it is given to somebody else later. */
+static void forget_delegates(struct db *db, int64_t account)
+{
+	DB_ROWS q = DB_QUERY(db, ACCOUNT_ADDRESSES, DI(account));
+	while (db_next(&q))
+		DB_RUN(db, DELEGATES_FORGET_ADDRESS, DT(db_octets(&q, 0)), DT(db_octets(&q, 1)));
 }
 
 enum result admin_account_remove(struct admin *a, struct db *db)
@@ -170,6 +179,10 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	}
 	DB_RUN(db, ACCOUNT_REMOVE_SUBSCRIPTIONS, DI(a->account));
 	DB_RUN(db, ACL_FORGET_ACCOUNT, DI(a->account));
+	DB_RUN(db, METADATA_FORGET, DI(a->account));
+	DB_RUN(db, DELEGATES_FORGET_ACCOUNT, DI(a->account));
+	DB_RUN(db, HANDOVERS_FORGET, DI(a->account));
+	forget_delegates(db, a->account);
 	DB_RUN(db, QUOTA_DROP, DI(ADDRESS_ACCOUNT), DI(a->account), DZ(""), DZ(""));
 	DB_RUN(db, QUOTA_STATE_DROP, DI(a->account));
 	DB_RUN(db, ACCOUNT_REMOVE_THREADS, DI(a->account));

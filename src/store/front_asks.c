@@ -1,4 +1,5 @@
 /* STORE_SENDER, STORE_RCPT, STORE_DELIVER: what the SMTP fronts ask. */
+#include "store/delegate.h"
 #include "store/deliver.h"
 #include "store/handlers.h"
 #include "store/quota.h"
@@ -10,16 +11,18 @@ static bool is_user(const struct ipc_turn *t)
 	return ipc_conn_peer(t->conn) == PEER_SUBMISSION;
 }
 
-/* NULL, or why this session may not send as `sender`. */
-static const char *sender_refused(
-    struct ipc_turn *t, const struct login *user, const Sekisho__Addr *sender, struct db *db)
+/* NULL, or why this session may not send as `sender`; *how_out is only set for users. */
+static const char *sender_refused(struct ipc_turn *t, const struct login *user, const Sekisho__Addr *sender,
+    struct db *db, enum sending *how_out)
 {
+	*how_out = SENDING_OWN;
 	if (!user)
 		return NULL;
 	if (!sender || !sender->local.len)
 		return "5.7.1 A user's mail needs a sender address";
-	if (resolve_may_send_as(db, user->account, slice_of_octets(sender->local),
-		slice_of_octets(sender->domain), &t->arena))
+	*how_out = delegate_sending(
+	    db, user->account, slice_of_octets(sender->local), slice_of_octets(sender->domain), &t->arena);
+	if (*how_out != SENDING_NOT)
 		return NULL;
 	return "5.7.1 This sender address is not yours";
 }
@@ -41,6 +44,7 @@ void ask_sender(struct ipc_turn *t)
 	if (!take_user(t, &user))
 		return;
 	const char *why = NULL;
+	enum sending how;
 	enum result room = blob_room(store_of(t)->blob);
 	{
 		READER r = reader_begin(store_of(t));
@@ -48,16 +52,20 @@ void ask_sender(struct ipc_turn *t)
 			refuse(t, room != OK ? room : LATER);
 			return;
 		}
-		why = sender_refused(t, user, ask->sender, r.db);
+		why = sender_refused(t, user, ask->sender, r.db, &how);
 		if (why && db_result(r.db) != OK) {
 			refuse(t, LATER);
 			return;
 		}
 	}
+	Sekisho__SenderAnswer answer = SEKISHO__SENDER_ANSWER__INIT;
+	answer.behalf = how == SENDING_BEHALF;
+	if (user)
+		answer.user = user->address;
 	if (why)
 		ipc_refuse(t, DENY, "%s", why);
 	else
-		ipc_answer(t, NULL, NULL);
+		ipc_answer(t, &answer, NULL);
 }
 
 /* ---- recipients ---- */
@@ -193,6 +201,28 @@ static void trace_received(struct trace *t, const Sekisho__DeliverAsk *ask, uint
 	trace_number(t, TRACE_SIZE, size);
 }
 
+static void trace_sent_by(struct trace *t, const struct login *user, const Sekisho__DeliverAsk *ask)
+{
+	trace_step(t, STEP_SENT_BY);
+	trace_field(t, TRACE_SENT_BY, slice_str(user->address));
+	trace_address(
+	    t, TRACE_FROM, slice_of_octets(ask->sender->local), slice_of_octets(ask->sender->domain));
+	trace_token(t, "from", slice_str(user->address)); /* found by either */
+}
+
+/* An author in its From field is not the session's own: it was checked there that it may be. */
+static bool from_others(struct ipc_turn *t, const struct login *user, const struct message *m, struct db *db)
+{
+	const Sekisho__Envelope *e = user && m->facts && m->facts->root ? m->facts->root->envelope : NULL;
+	for (size_t i = 0; e && i < e->n_from; i++) {
+		const Sekisho__Address *a = e->from[i];
+		if (delegate_sending(db, user->account, slice_of_octets(a->local), slice_of_octets(a->domain),
+			&t->arena) != SENDING_OWN)
+			return true;
+	}
+	return false;
+}
+
 /* Everyone must still be there: the front asked before, but whoever sends this may not have. */
 static const char *resolve_all(struct resolving *res, const struct envelope *e, enum result *r_out)
 {
@@ -233,17 +263,21 @@ static enum result prepare(
 	    .client = ask->client,
 	};
 	enum result r = DENY;
+	enum sending how;
 	struct resolving res;
 	READER reader = reader_begin(s);
 	if (!reader.db || !e.rcpts)
 		return LATER;
 	resolve_start(&res, s, reader.db, &t->arena, user != NULL);
-	if ((*why_out = loop_refused(m)) || (*why_out = sender_refused(t, user, ask->sender, reader.db)) ||
+	if ((*why_out = loop_refused(m)) ||
+	    (*why_out = sender_refused(t, user, ask->sender, reader.db, &how)) ||
 	    (*why_out = resolve_all(&res, &e, &r)))
 		return r;
 	TRACE trace;
 	trace_start(&trace, s, e.mail);
 	trace_received(&trace, ask, m->body.n);
+	if (how != SENDING_OWN || from_others(t, user, m, reader.db))
+		trace_sent_by(&trace, user, ask);
 	r = deliver_prepare(d, s, reader.db, &e, &res, m, &trace);
 	*why_out = d->why;
 	return r;

@@ -15,6 +15,7 @@ ipc_handler ask_flags;                                                          
 ipc_handler ask_expunge;                                                        /* mailbox_expunge.c */
 ipc_handler ask_copy;                                                           /* mailbox_copy.c */
 ipc_handler ask_append, ask_stage, ask_unstage;                                 /* mailbox_append.c */
+ipc_handler ask_metadata, ask_set_metadata;                                     /* mailbox_metadata.c */
 ipc_handler ask_quota;                                                          /* mailbox_quota.c */
 ipc_handler ask_rights, ask_set_rights;                                         /* mailbox_acl.c */
 ipc_handler ask_scripts, ask_script_get, ask_script_space, ask_script_put, ask_script_change; /* scripts.c */

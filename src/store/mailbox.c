@@ -224,6 +224,7 @@ void box_remove(struct writer *w, struct db *db, int64_t mailbox)
 	DB_RUN(db, EXPUNGED_REMOVE, DI(mailbox));
 	DB_RUN(db, KEYWORDS_REMOVE, DI(mailbox));
 	DB_RUN(db, ACL_REMOVE, DI(mailbox));
+	DB_RUN(db, METADATA_REMOVE, DI(mailbox));
 	DB_RUN(db, MAILBOX_REMOVE, DI(mailbox));
 	writer_touch(w, mailbox, NULL);
 }

@@ -182,6 +182,47 @@ static void quota_is_shown(void **state)
 	ENDS(imap_person_say(alice, "n UNSELECT"), "n OK");
 }
 
+static void annotations(void **state)
+{
+	assert_string_equal(
+	    imap_person_say(
+		alice, "a SETMETADATA INBOX (/private/comment \"mine\" /shared/comment {6+}\r\n受信)"),
+	    "a OK Done\r\n");
+	assert_string_equal(imap_person_say(alice, "b GETMETADATA INBOX (/shared/comment /private/comment)"),
+	    "* METADATA INBOX (/shared/comment {6}\r\n受信 /private/comment \"mine\")\r\nb OK Done\r\n");
+	assert_string_equal(imap_person_say(alice, "c GETMETADATA INBOX /shared/none"), "c OK Done\r\n");
+	imap_person_say(
+	    alice, "d SETMETADATA INBOX (/private/filters/values \"v\" /private/filters/values/small \"s\")");
+	assert_string_equal(imap_person_say(alice, "e GETMETADATA (DEPTH 1) INBOX /private/filters"),
+	    "* METADATA INBOX (/private/filters/values \"v\")\r\ne OK Done\r\n");
+	ENDS(imap_person_say(alice, "f GETMETADATA (DEPTH infinity MAXSIZE 3) INBOX /private"),
+	    "f OK [METADATA LONGENTRIES 4] Done");
+	ENDS(imap_person_say(alice, "g GETMETADATA INBOX (MAXSIZE 1 DEPTH infinity) /private/filters"),
+	    "(/private/filters/values \"v\" /private/filters/values/small \"s\")");
+	ENDS(imap_person_say(alice, "h GETMETADATA \"\" /shared/admin"),
+	    "* METADATA \"\" (/shared/admin \"mailto:postmaster@mx.here.example\")\r\nh OK");
+	ENDS(imap_person_say(alice, "i SETMETADATA \"\" (/shared/comment \"x\")"), "i NO [NOPERM]");
+	assert_string_equal(
+	    imap_person_say(
+		alice, "j LIST \"\" (INBOX Sent) RETURN (METADATA (/private/comment /shared/comment))"),
+	    "* LIST (\\HasNoChildren) \"/\" INBOX\r\n"
+	    "* METADATA INBOX (/private/comment \"mine\" /shared/comment {6}\r\n受信)\r\n"
+	    "* LIST (\\HasNoChildren \\Sent) \"/\" Sent\r\n"
+	    "* METADATA Sent (/private/comment NIL /shared/comment NIL)\r\nj OK Done\r\n");
+	ENDS(imap_person_say(alice, "k SETMETADATA INBOX (/private/comment NIL)"), "k OK");
+	assert_string_equal(imap_person_say(alice, "l GETMETADATA INBOX /private/comment"), "l OK Done\r\n");
+	static const char *const wrong[] = {"GETMETADATA INBOX comment", "GETMETADATA INBOX /private/a*",
+	    "GETMETADATA INBOX /private//a", "GETMETADATA INBOX /private/a/",
+	    "GETMETADATA (DEPTH 2) INBOX /private/a", "SETMETADATA INBOX (/private \"x\")",
+	    "SETMETADATA INBOX ()", "SETMETADATA INBOX (/private/x)", "SETMETADATA INBOX (/other/x \"y\")"};
+	for (size_t i = 0; i < COUNT(wrong); i++)
+		ENDS(imap_person_say(alice, "m %s", wrong[i]), "m BAD");
+	ENDS(imap_person_say(alice, "n GETMETADATA Nothing /private/a"), "n NO [NONEXISTENT]");
+	for (int i = 0; i < 100; i++)
+		imap_person_say(alice, "o SETMETADATA INBOX (/private/n%d \"x\")", i);
+	ENDS(imap_person_say(alice, "p SETMETADATA INBOX (/private/more \"x\")"), "p NO [METADATA TOOMANY]");
+}
+
 int main(void)
 {
 	event_start("test", EVENT_LOGFMT, EVENT_ERROR + 1);
@@ -191,6 +232,7 @@ int main(void)
 	    cmocka_unit_test(names_of_others_are_listed),
 	    cmocka_unit_test(a_sleeper_hears_of_a_shared_mailbox),
 	    cmocka_unit_test(quota_is_shown),
+	    cmocka_unit_test(annotations),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -178,6 +178,21 @@ static void submission_names_too_many(void **state)
 	smtp_submit_free(&s);
 }
 
+/* RFC 5322 3.6.2: one Sender, and it is who was logged in. */
+static void sent_on_behalf(void **state)
+{
+	ARENA_LOCAL(a, 65536);
+	BUF_LOCAL(out, 4096);
+	struct slice header =
+	    SLICE("From: desk@h\r\nSender: boss@h\r\nsender:\r\n other@h\r\nSubject: x\r\n\r\n");
+	assert_int_equal(smtp_submit_sender(header, SLICE("bob@h"), &a, &out), REPLY_NONE);
+	assert_string_equal(buf_z(&out), "Sender: bob@h\r\nFrom: desk@h\r\nSubject: x\r\n\r\n");
+	buf_clear(&out);
+	assert_int_equal(smtp_submit_sender(SLICE("From: a@h\r\n"), SLICE("bob@h"), &a, &out), REPLY_NONE);
+	assert_string_equal(buf_z(&out), "Sender: bob@h\r\nFrom: a@h\r\n");
+	assert_int_equal(smtp_submit_sender(header, SLICE("bob"), &a, &out), REPLY_LATER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +206,7 @@ int main(void)
 	    cmocka_unit_test(hops),
 	    cmocka_unit_test(submission_at_every_cut),
 	    cmocka_unit_test(submission_names_too_many),
+	    cmocka_unit_test(sent_on_behalf),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

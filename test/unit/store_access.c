@@ -170,10 +170,10 @@ static enum result try_cards(struct ipc *c, const char *name)
 static enum result try_search(struct ipc *c, const char *name)
 {
 	Sekisho__SearchAsk ask = SEKISHO__SEARCH_ASK__INIT;
-	Sekisho__SearchNeedle needle = SEKISHO__SEARCH_NEEDLE__INIT, *list[1] = {&needle};
+	Sekisho__SearchNeedle needle = SEKISHO__SEARCH_NEEDLE__INIT, *needles[] = {&needle};
 	Sekisho__SearchAnswer *answer = NULL;
-	needle.text = "x";
-	ask.needles = list;
+	needle.text = "plan";
+	ask.needles = needles;
 	ask.n_needles = 1;
 	enum result r = ASK(c, SEARCH, &ask, &answer);
 	while (r == OK && c->more)
@@ -273,6 +273,8 @@ static const struct {
     {ASK_STORE_UNSTAGE, "unstage", NOTHING, "", NULL},
     {ASK_STORE_RIGHTS, "my rights", NAMED, "l", try_my_rights},
     {ASK_STORE_RIGHTS, "rights", NAMED, "a", try_rights},
+    {ASK_STORE_METADATA, "metadata", NOTHING, "", NULL}, /* metadata_needs_some_right */
+    {ASK_STORE_SET_METADATA, "set metadata", NOTHING, "", NULL},
     {ASK_STORE_QUOTA, "quota", NAMED, "r", try_quota},
     {ASK_STORE_SET_RIGHTS, "set rights", NAMED, "a", try_set_rights},
 };
@@ -509,6 +511,74 @@ static void groups_count_and_denials_win(void **state)
 	grant("alice@here.example", BOX, "anyone", "none", false);
 }
 
+static enum result get_metadata(struct ipc *c, const char *mailbox, const char *entry, const char *want)
+{
+	Sekisho__MetadataAsk ask = SEKISHO__METADATA_ASK__INIT;
+	Sekisho__MetadataAnswer *answer = NULL;
+	char *entries[] = {(char *)(uintptr_t)entry};
+	ask.mailbox = (char *)(uintptr_t)mailbox;
+	ask.entries = entries;
+	ask.n_entries = 1;
+	enum result r = ASK(c, METADATA, &ask, &answer);
+	if (r == OK && want)
+		assert_true(answer->n_entries == 1 &&
+			    slice_eq(slice_of(answer->entries[0]->value.data, answer->entries[0]->value.len),
+				slice_str(want)));
+	if (r == OK && !want)
+		assert_int_equal(answer->n_entries, 0);
+	return r;
+}
+
+static enum result set_metadata(struct ipc *c, const char *mailbox, const char *entry, const char *value)
+{
+	Sekisho__SetMetadataAsk ask = SEKISHO__SET_METADATA_ASK__INIT;
+	Sekisho__MetadataEntry e = SEKISHO__METADATA_ENTRY__INIT, *entries[] = {&e};
+	e.name = (char *)(uintptr_t)entry;
+	e.has_value = value != NULL;
+	if (value)
+		e.value = (ProtobufCBinaryData){strlen(value), (uint8_t *)(uintptr_t)value};
+	ask.mailbox = (char *)(uintptr_t)mailbox;
+	ask.entries = entries;
+	ask.n_entries = 1;
+	return ASK(c, SET_METADATA, &ask, NULL);
+}
+
+static void metadata_needs_some_right(void **state)
+{
+	static const char shared[] = "/shared/comment", private[] = "/private/comment";
+	struct ipc a = login(alice), b = login(bob);
+	fresh_project();
+	assert_int_equal(set_metadata(&a, BOX, shared, "計画"), OK);
+	assert_int_equal(set_metadata(&a, BOX, private, "mine"), OK);
+	static const char *const hidden[] = {"none", "r", "swite"};
+	for (size_t i = 0; i < COUNT(hidden); i++) {
+		give_bob(hidden[i]);
+		assert_int_equal(get_metadata(&b, AS_BOB, shared, NULL), GONE);
+		assert_int_equal(set_metadata(&b, AS_BOB, private, "x"), GONE);
+	}
+	give_bob("lka");
+	assert_int_equal(get_metadata(&b, AS_BOB, shared, NULL), DENY);
+	assert_int_equal(set_metadata(&b, AS_BOB, private, "x"), DENY);
+	give_bob("lr");
+	assert_int_equal(get_metadata(&b, AS_BOB, shared, "計画"), OK);
+	assert_int_equal(get_metadata(&b, AS_BOB, private, NULL), OK);
+	assert_int_equal(set_metadata(&b, AS_BOB, private, "bob's"), OK);
+	assert_int_equal(get_metadata(&b, AS_BOB, private, "bob's"), OK);
+	assert_int_equal(get_metadata(&a, BOX, private, "mine"), OK);
+	assert_int_equal(set_metadata(&b, AS_BOB, shared, "changed"), DENY);
+	give_bob("lw");
+	assert_int_equal(set_metadata(&b, AS_BOB, "/SHARED/Comment", "changed"), OK);
+	assert_int_equal(get_metadata(&a, BOX, shared, "changed"), OK);
+	/* The server's: one's own, and what the server itself says. */
+	assert_int_equal(set_metadata(&b, "", private, "b"), OK);
+	assert_int_equal(get_metadata(&a, "", private, NULL), OK);
+	assert_int_equal(set_metadata(&b, "", shared, "b"), DENY);
+	assert_int_equal(get_metadata(&b, "", "/shared/admin", "mailto:postmaster@mx.here.example"), OK);
+	give_bob("none");
+	ipc_close(&a);
+	ipc_close(&b);
+}
+
 /* ---- work ---- */
 
 static void a_shared_mailbox_works(void **state)
@@ -619,6 +689,92 @@ static void lists_end_with_their_mailbox(void **state)
 	ipc_close(&b);
 }
 
+/* ---- sending for others, and who leaves ---- */
+
+static enum result sender(const char *local, bool *behalf_out)
+{
+	struct ipc c = store_kit_login(&kit, (uint64_t)bob, "submission");
+	Sekisho__SenderAsk ask = SEKISHO__SENDER_ASK__INIT;
+	Sekisho__SenderAnswer *answer = NULL;
+	Sekisho__Addr a = SEKISHO__ADDR__INIT;
+	a.local = (ProtobufCBinaryData){strlen(local), (uint8_t *)(uintptr_t)local};
+	a.domain = (ProtobufCBinaryData){12, (uint8_t *)(uintptr_t) "here.example"};
+	ask.sender = &a;
+	enum result r = ASK(&c, SENDER, &ask, &answer);
+	*behalf_out = r == OK && answer->behalf;
+	if (r == OK)
+		assert_string_equal(answer->user, "bob@here.example");
+	ipc_close(&c);
+	return r;
+}
+
+static void sending_for_others(void **state)
+{
+	bool behalf;
+	enum result r;
+	store_kit_must(&kit, "shared.add", "{\"address\":\"desk@here.example\"}");
+	assert_int_equal(sender("desk", &behalf), DENY);
+	store_kit_must(&kit, "delegate.add",
+	    "{\"address\":\"desk@here.example\",\"who\":\"bob@here.example\",\"mode\":\"behalf\"}");
+	assert_int_equal(sender("desk", &behalf), OK);
+	assert_true(behalf);
+	assert_int_equal(sender("Desk+x", &behalf), OK);
+	assert_int_equal(sender("alice", &behalf), DENY);
+	store_kit_must(
+	    &kit, "group.add", "{\"address\":\"crew@here.example\",\"member\":[\"bob@here.example\"]}");
+	store_kit_must(&kit, "delegate.add",
+	    "{\"address\":\"desk@here.example\",\"who\":\"group:crew@here.example\",\"mode\":\"as\"}");
+	assert_int_equal(sender("desk", &behalf), OK);
+	assert_false(behalf);
+	assert_int_equal(sender("bob", &behalf), OK);
+	assert_false(behalf);
+	/* What was sent tells who sent it. */
+	struct ipc c = store_kit_login(&kit, (uint64_t)bob, "submission");
+	struct kit_envelope e = {.from = "desk@here.example", .to = {"alice@here.example"}};
+	assert_int_equal(kit_deliver_text(&kit, &c, &e, "From: desk@here.example\r\n\r\nx\r\n"), OK);
+	ipc_close(&c);
+	json_t *v = store_kit_admin(&kit, "trace", "{\"from\":\"bob@here.example\"}", &r);
+	char *text = json_dumps(v, 0);
+	assert_non_null(strstr(text, "\"sent_by\": \"bob@here.example\""));
+	assert_non_null(strstr(text, "desk@here.example"));
+	free(text);
+	json_decref(v);
+	store_kit_must(&kit, "delegate.remove",
+	    "{\"address\":\"desk@here.example\",\"who\":\"group:crew@here.example\"}");
+	assert_int_equal(sender("desk", &behalf), OK);
+	assert_true(behalf);
+	/* An address that is given anew is nobody's to send for. */
+	store_kit_must(&kit, "shared.remove", "{\"address\":\"desk@here.example\"}");
+	store_kit_must(&kit, "shared.add", "{\"address\":\"desk@here.example\"}");
+	assert_int_equal(sender("desk", &behalf), DENY);
+	store_kit_must(&kit, "shared.remove", "{\"address\":\"desk@here.example\"}");
+	json_decref(store_kit_admin(&kit, "delegate.add",
+	    "{\"address\":\"alice@here.example\",\"who\":\"anyone\",\"mode\":\"as\"}", &r));
+	assert_int_equal(r, GONE);
+	store_kit_must(&kit, "group.remove", "{\"address\":\"crew@here.example\"}");
+}
+
+static void who_leaves_hands_over(void **state)
+{
+	enum result r;
+	int64_t dave = store_kit_must(&kit, "account.add", "{\"address\":\"dave@here.example\"}");
+	assert_true(dave > 0);
+	store_kit_must(
+	    &kit, "account.handover", "{\"address\":\"dave@here.example\",\"to\":\"carol@here.example\"}");
+	store_kit_must(&kit, "account.suspend", "{\"address\":\"dave@here.example\"}");
+	struct ipc c = login(carol);
+	assert_string_equal(do_select(&c, "Other Users/dave@here.example/INBOX")->mailbox->rights, "lr");
+	assert_int_equal(try_append(&c, "Other Users/dave@here.example/INBOX"), DENY);
+	assert_int_equal(do_status(&c, "Other Users/dave@here.example/Sent")->messages, 0);
+	json_t *v = store_kit_admin(&kit, "account.show", "{\"address\":\"dave@here.example\"}", &r);
+	const json_t *handed = json_array_get(json_object_get(v, "handed_to"), 0);
+	assert_string_equal(json_string_value(json_object_get(handed, "to")), "carol@here.example");
+	assert_true(json_integer_value(json_object_get(handed, "at_ms")) > 0);
+	json_decref(v);
+	ipc_close(&c);
+	store_kit_must(&kit, "account.remove", "{\"address\":\"dave@here.example\"}");
+}
+
 int main(void)
 {
 	event_start("test", EVENT_LOGFMT, EVENT_ERROR + 1);
@@ -627,6 +783,9 @@ int main(void)
 	    cmocka_unit_test(every_ask_needs_its_rights),
 	    cmocka_unit_test(names_do_not_leak),
 	    cmocka_unit_test(groups_count_and_denials_win),
+	    cmocka_unit_test(metadata_needs_some_right),
+	    cmocka_unit_test(sending_for_others),
+	    cmocka_unit_test(who_leaves_hands_over),
 	    cmocka_unit_test(a_shared_mailbox_works),
 	    cmocka_unit_test(nobody_takes_a_name_of_the_shared_ones),
 	    cmocka_unit_test(lists_end_with_their_mailbox),

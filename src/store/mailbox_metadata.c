@@ -1,0 +1,275 @@
+/*
+ * STORE_METADATA and STORE_SET_METADATA: annotations of the server and of mailboxes (RFC 5464), values sealed.
+ *
+ * Names are kept in lower case. What begins with /private/ belongs to the account that set it, what begins with /shared/
+ * to all who can read the mailbox. The server's shared ones are made here: there is one, /shared/admin.
+ */
+#include "store/access.h"
+#include "store/handlers.h"
+#include <stdio.h>
+
+#define PACKET_OCTETS 60000
+
+/* RFC 5464 section 4: of a mailbox that one sees and can do something with. */
+static const unsigned any_right[] = {
+    RIGHT_READ, RIGHT_SEEN, RIGHT_WRITE, RIGHT_INSERT, RIGHT_POST, RIGHT_TRASH, RIGHT_EXPUNGE};
+
+static enum result find_mailbox(struct db *db, const struct login *user, const char *name, struct arena *a,
+    struct access *x, const char **why_out)
+{
+	*x = (struct access){.owner = user->account, .rights = RIGHTS_ALL, .own = true};
+	if (!*name)
+		return OK;
+	access_find(db, user->account, slice_str(name), a, x);
+	enum result r = GONE;
+	for (size_t i = 0; i < COUNT(any_right) && r != OK; i++)
+		r = access_need(x, RIGHT_LOOKUP | any_right[i], why_out);
+	if (r == OK)
+		*why_out = NULL;
+	return db_result(db) == OK ? r : LATER;
+}
+
+/* Where a value belongs, for its seal. */
+static struct slice bound(int64_t mailbox, int64_t account, struct slice entry, struct arena *a)
+{
+	return slice_str(arena_printf(
+	    a, "metadata %lld %lld " SLICE_FMT, (long long)mailbox, (long long)account, SLICE_ARG(entry)));
+}
+
+static bool is_private(struct slice entry)
+{
+	return slice_eq(entry, SLICE("/private")) || slice_starts(entry, SLICE("/private/"));
+}
+
+static struct slice lower(const char *text, struct arena *a)
+{
+	struct slice s = arena_dup(a, slice_str(text));
+	for (size_t i = 0; i < s.n; i++)
+		((char *)(uintptr_t)s.p)[i] = ascii_lower(s.p[i]);
+	return s;
+}
+
+/* ---- reading ---- */
+
+struct getting {
+	struct ipc_turn *turn;
+	struct db *db;
+	int64_t mailbox, account;
+	Sekisho__MetadataAnswer answer;
+	Sekisho__MetadataEntry *entries[LIMIT_METADATA_ENTRIES * 2 + 2];
+	size_t octets;
+	uint64_t longest;
+};
+
+static void add_entry(struct getting *g, struct slice name, struct slice value)
+{
+	struct arena *a = &g->turn->arena;
+	if (g->answer.n_entries == COUNT(g->entries) ||
+	    (g->octets && g->octets + name.n + value.n > PACKET_OCTETS)) {
+		ipc_answer_part(g->turn, &g->answer, NULL);
+		g->answer.n_entries = 0;
+		g->octets = 0;
+	}
+	Sekisho__MetadataEntry *e = arena_new(a, Sekisho__MetadataEntry);
+	if (!e)
+		return;
+	sekisho__metadata_entry__init(e);
+	e->name = arena_z(a, name);
+	e->value = octets_of(arena_dup(a, value));
+	e->has_value = true;
+	if (!e->name)
+		return;
+	g->entries[g->answer.n_entries++] = e;
+	g->octets += name.n + value.n + 16;
+}
+
+/* The entry itself, and by depth what is one level below it, or anywhere below. */
+static bool is_wanted(struct slice wanted, struct slice entry, uint32_t depth)
+{
+	if (slice_eq(wanted, entry))
+		return true;
+	if (!depth || !slice_starts(entry, wanted) || entry.n <= wanted.n || entry.p[wanted.n] != '/')
+		return false;
+	return depth > 1 || slice_find(slice_sub(entry, wanted.n + 1, entry.n), '/') < 0;
+}
+
+static enum result add_stored(struct getting *g, int64_t account, struct slice entry, uint64_t size)
+{
+	const Sekisho__MetadataAsk *ask = g->turn->ask;
+	struct arena *a = &g->turn->arena;
+	if (ask->has_maxsize && size > ask->maxsize) {
+		g->longest = MAX(g->longest, size);
+		return OK;
+	}
+	BUF_LOCAL(value, LIMIT_METADATA_VALUE + SEAL_OVERHEAD);
+	{
+		DB_ROWS q = DB_QUERY(g->db, METADATA_VALUE, DI(g->mailbox), DI(account), DT(entry));
+		if (!db_next(&q))
+			return db_result(g->db);
+		if (seal_get(store_of(g->turn)->seal, db_octets(&q, 0), bound(g->mailbox, account, entry, a),
+			&value) != OK)
+			return LATER;
+	}
+	add_entry(g, entry, buf_slice(&value));
+	return OK;
+}
+
+struct named {
+	struct named *next;
+	struct slice entry;
+	uint64_t size;
+};
+
+static enum result get_one(struct getting *g, struct slice wanted)
+{
+	const Sekisho__MetadataAsk *ask = g->turn->ask;
+	struct arena *a = &g->turn->arena;
+	int64_t account = is_private(wanted) ? g->account : 0;
+	struct named *first = NULL, **last = &first;
+	{
+		DB_ROWS q = DB_QUERY(g->db, METADATA_NAMES, DI(g->mailbox), DI(account));
+		while (db_next(&q)) {
+			if (!is_wanted(wanted, db_octets(&q, 0), ask->depth))
+				continue;
+			struct named *n = arena_new(a, struct named);
+			if (!n)
+				return FULL;
+			*n = (struct named){NULL, arena_dup(a, db_octets(&q, 0)), (uint64_t)db_int(&q, 1)};
+			*last = n;
+			last = &n->next;
+		}
+	}
+	if (!g->mailbox && is_wanted(wanted, SLICE("/shared/admin"), ask->depth)) {
+		const struct store_settings *c = store_of(g->turn)->settings;
+		const char *who =
+		    *c->postmaster ? c->postmaster : arena_printf(a, "postmaster@%s", c->hostname);
+		char *uri = arena_printf(a, "mailto:%s", who ? who : "");
+		if (uri && ask->has_maxsize && strlen(uri) > ask->maxsize)
+			g->longest = MAX(g->longest, (uint64_t)strlen(uri));
+		else if (uri)
+			add_entry(g, SLICE("/shared/admin"), slice_str(uri));
+	}
+	enum result r = OK;
+	for (const struct named *n = first; n && r == OK; n = n->next)
+		r = add_stored(g, account, n->entry, n->size);
+	return r;
+}
+
+void ask_metadata(struct ipc_turn *t)
+{
+	const Sekisho__MetadataAsk *ask = t->ask;
+	const struct login *user = session_of(t);
+	if (!user)
+		return;
+	struct getting *g = arena_new(&t->arena, struct getting);
+	if (!g) {
+		refuse(t, LATER);
+		return;
+	}
+	g->turn = t;
+	g->account = user->account;
+	sekisho__metadata_answer__init(&g->answer);
+	g->answer.entries = g->entries;
+	const char *why = NULL;
+	enum result done = LATER;
+	{
+		READER r = reader_begin(store_of(t));
+		struct access x;
+		g->db = r.db;
+		if (r.db)
+			done = find_mailbox(r.db, user, ask->mailbox, &t->arena, &x, &why);
+		if (done == OK)
+			g->mailbox = x.id;
+		for (size_t i = 0; i < ask->n_entries && done == OK; i++)
+			done = get_one(g, lower(ask->entries[i], &t->arena));
+	}
+	g->answer.longest = g->longest;
+	if (done == OK)
+		ipc_answer(t, &g->answer, NULL);
+	else if (why)
+		ipc_refuse(t, done, "%s", why);
+	else
+		refuse(t, done);
+}
+
+/* ---- setting ---- */
+
+struct setting {
+	struct job job;
+	struct ipc_turn *turn;
+	const struct login *user;
+	const char *why;
+};
+
+static enum result refused(struct setting *s, enum result r, const char *why)
+{
+	s->why = why;
+	return r;
+}
+
+static enum result set_one(
+    struct setting *s, struct db *db, const struct access *x, const Sekisho__MetadataEntry *e)
+{
+	struct arena *a = &s->turn->arena;
+	struct slice entry = lower(e->name, a), value = slice_of_octets(e->value);
+	bool private = is_private(entry);
+	int64_t account = private ? s->user->account : 0;
+	/* What all see is changed by those who may change what all see; the server's by nobody here. */
+	if (!private && (!x->id || !(x->rights & RIGHT_WRITE)))
+		return refused(s, DENY, "NOPERM");
+	if (!e->has_value) {
+		DB_RUN(db, METADATA_DROP, DI(x->id), DI(account), DT(entry));
+		return OK;
+	}
+	if (value.n > LIMIT_METADATA_VALUE)
+		return refused(s, FULL, "MAXSIZE");
+	BUF_LOCAL(sealed, LIMIT_METADATA_VALUE + 256);
+	seal_put(s->job.store->seal, value, bound(x->id, account, entry, a), &sealed);
+	if (buf_result(&sealed) != OK || arena_full(a))
+		return LATER;
+	DB_RUN(db, METADATA_SET, DI(x->id), DI(account), DT(entry), DI(value.n), DB(buf_slice(&sealed)));
+	if (DB_NUMBER(db, 0, METADATA_COUNT, DI(x->id), DI(account)) > LIMIT_METADATA_ENTRIES)
+		return refused(s, FULL, "TOOMANY");
+	return OK;
+}
+
+/* All of it or nothing (RFC 5464 section 4.3). */
+static enum result apply_set(struct job *j, struct db *db)
+{
+	struct setting *s = (struct setting *)j;
+	const Sekisho__SetMetadataAsk *ask = s->turn->ask;
+	struct access x;
+	enum result r = find_mailbox(db, s->user, ask->mailbox, &s->turn->arena, &x, &s->why);
+	for (size_t i = 0; i < ask->n_entries && r == OK; i++)
+		r = set_one(s, db, &x, ask->entries[i]);
+	return r;
+}
+
+static void done_set(struct job *j, enum result r)
+{
+	struct setting *s = (struct setting *)j;
+	if (r == OK)
+		ipc_answer(s->turn, NULL, NULL);
+	else if (s->why)
+		ipc_refuse(s->turn, r, "%s", s->why);
+	else
+		refuse(s->turn, r);
+}
+
+void ask_set_metadata(struct ipc_turn *t)
+{
+	const struct login *user = session_of(t);
+	if (!user)
+		return;
+	struct setting *s = arena_new(&t->arena, struct setting);
+	if (!s) {
+		refuse(t, LATER);
+		return;
+	}
+	*s = (struct setting){
+	    .job = {.store = store_of(t), .apply = apply_set, .done = done_set, .durable = true},
+	    .turn = t,
+	    .user = user,
+	};
+	writer_put(s->job.store->writer, &s->job);
+}
