@@ -445,12 +445,12 @@ static void on_search(struct ipc_turn *t)
 			run->count = 1;
 			answer.uids[answer.n_uids++] = run;
 		}
-		if (i + 1 < ask->n_needles)
-			ipc_answer_part(t, &answer, NULL);
-		else {
+		if (i + 1 == ask->n_needles) { /* the last answer frees the ask */
 			kit_leave(m);
 			ipc_answer(t, &answer, NULL);
+			return;
 		}
+		ipc_answer_part(t, &answer, NULL);
 	}
 }
 
