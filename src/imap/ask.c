@@ -3,19 +3,24 @@
 
 #define LONGEST_MS (10 * MINUTE_MS) /* of one ask that the client is kept waiting for */
 
-enum result imap_ask_into(struct imap *s, enum ipc_ask kind, const void *ask, struct arena *a,
-    void *answer_out, struct ipc_fds *got)
+static enum result answered(struct imap *s, enum result r, const struct arena *a)
 {
-	enum result r = ipc_call(&s->store, kind, ask, NULL, a, answer_out, got);
-	if (r != OK && a != &s->arena) { /* the reason outlives the arena of one window */
+	if (r == OK)
+		return OK;
+	if (a != &s->arena) { /* the reason outlives the arena of one window */
 		const char *why = arena_z(&s->arena, slice_str(s->store.why));
 		s->store.why = why ? why : "";
 	}
-	if (r != OK && s->store.more) {
-		ipc_close(&s->store);
-		return GONE;
-	}
-	return r;
+	if (!s->store.more)
+		return r;
+	ipc_close(&s->store);
+	return GONE;
+}
+
+enum result imap_ask_into(struct imap *s, enum ipc_ask kind, const void *ask, struct arena *a,
+    void *answer_out, struct ipc_fds *got)
+{
+	return answered(s, ipc_call(&s->store, kind, ask, NULL, a, answer_out, got), a);
 }
 
 enum result imap_ask(struct imap *s, enum ipc_ask kind, const void *ask, void *answer_out)
@@ -35,7 +40,8 @@ void imap_progress(struct imap *s)
 	s->progress_ms = now;
 }
 
-enum result imap_ask_long(struct imap *s, enum ipc_ask kind, const void *ask, void *answer_out)
+enum result imap_ask_long(
+    struct imap *s, enum ipc_ask kind, const void *ask, struct arena *a, void *answer_out)
 {
 	enum result r = ipc_put(&s->store, kind, ask, NULL);
 	if (r != OK)
@@ -45,12 +51,7 @@ enum result imap_ask_long(struct imap *s, enum ipc_ask kind, const void *ask, vo
 			break;
 		imap_progress(s);
 	}
-	r = ipc_more(&s->store, &s->arena, answer_out, NULL);
-	if (r != OK && s->store.more) {
-		ipc_close(&s->store);
-		return GONE;
-	}
-	return r;
+	return answered(s, ipc_more(&s->store, a, answer_out, NULL), a);
 }
 
 enum result imap_ask_more(struct imap *s, struct arena *a, void *answer_out, struct ipc_fds *got)

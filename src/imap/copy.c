@@ -18,7 +18,7 @@ static enum result ask_copy(
 	ask.move = move;
 	if (!ask.uids || !ask.to)
 		return FULL;
-	enum result r = imap_ask_long(s, ASK_STORE_COPY, &ask, &answer);
+	enum result r = imap_ask_long(s, ASK_STORE_COPY, &ask, &s->arena, &answer);
 	while (r == OK) {
 		done->uidvalidity = answer->uidvalidity;
 		done->highest = MAX(done->highest, answer->highestmodseq);
@@ -125,7 +125,7 @@ enum result imap_expunge(struct imap *s, struct imap_args *p)
 	ask.uids = imap_runs_pack(&s->arena, &uids);
 	ask.n_uids = uids.n;
 	uint64_t highest = 0;
-	enum result r = imap_ask_long(s, ASK_STORE_EXPUNGE, &ask, &answer);
+	enum result r = imap_ask_long(s, ASK_STORE_EXPUNGE, &ask, &s->arena, &answer);
 	while (r == OK) {
 		highest = MAX(highest, answer->highestmodseq);
 		if (!imap_runs_take(&s->arena, answer->vanished, answer->n_vanished, &gone)) {

@@ -65,7 +65,7 @@ enum result imap_search_ask_index(struct imap *s, const struct imap_search *q, c
 	ask.n_only = uids->n;
 	if (!ask.only)
 		return FULL;
-	enum result r = ipc_call(&s->store, ASK_STORE_SEARCH, &ask, NULL, &a, &answer, NULL), used = OK;
+	enum result r = imap_ask_long(s, ASK_STORE_SEARCH, &ask, &a, &answer), used = OK;
 	while (r == OK) {
 		if (used == OK)
 			used = take_hits(s, &l, answer);

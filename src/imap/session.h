@@ -111,7 +111,8 @@ enum result imap_ask(struct imap *s, enum ipc_ask kind, const void *ask, void *a
 enum result imap_ask_into(struct imap *s, enum ipc_ask kind, const void *ask, struct arena *a,
     void *answer_out, struct ipc_fds *got);
 /* The same for what may take long: the client is told meanwhile that it goes on. */
-enum result imap_ask_long(struct imap *s, enum ipc_ask kind, const void *ask, void *answer_out);
+enum result imap_ask_long(
+    struct imap *s, enum ipc_ask kind, const void *ask, struct arena *a, void *answer_out);
 /* RFC 9585: says that the command in hand is being worked on, when nothing was said for a while. Between answers only. */
 void imap_progress(struct imap *s);
 /* The next packet, while s->store.more. `a` NULL: the command's arena. */
