@@ -272,7 +272,8 @@ static size_t read_once(struct stream *s, char *p, size_t n)
 	if (!s->deflate)
 		return read_raw(s, p, n);
 	for (;;) {
-		struct slice in = slice_of(s->raw + s->raw_from, s->raw_to - s->raw_from);
+		struct slice in =
+		    s->raw ? slice_of(s->raw + s->raw_from, s->raw_to - s->raw_from) : SLICE_NONE;
 		size_t used = 0, made = 0;
 		if ((in.n || deflate_pending(s->deflate)) &&
 		    deflate_take(s->deflate, in, &used, p, n, &made) != OK)

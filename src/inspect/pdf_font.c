@@ -92,7 +92,8 @@ static void read_map(struct pdf *p, struct pdf_font *f, struct slice object)
 		else if (slice_eq(token, SLICE("beginbfrange")))
 			read_ranges(p, f, &rest);
 	}
-	qsort(f->map, f->n, sizeof *f->map, by_low);
+	if (f->n)
+		qsort(f->map, f->n, sizeof *f->map, by_low);
 	struct entry *kept = arena_array(p->arena, f->n + 1, sizeof *kept);
 	if (kept)
 		memcpy(kept, f->map, f->n * sizeof *kept);

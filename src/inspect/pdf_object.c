@@ -277,7 +277,8 @@ void pdf_find_objects(struct pdf *p)
 			add_object(p, number, slice_sub(p->octets, at + 3, p->octets.n));
 		at += 3;
 	}
-	qsort(p->objects, p->n, sizeof *p->objects, by_number);
+	if (p->n)
+		qsort(p->objects, p->n, sizeof *p->objects, by_number);
 	size_t plain = p->n;
 	for (size_t i = 0; i < plain && inspect_budget_take(p->budget, 0); i++) {
 		struct slice body = p->objects[i].body, rest = body, head = pdf_next(&rest);
@@ -285,7 +286,8 @@ void pdf_find_objects(struct pdf *p)
 		    slice_eq(pdf_get_plain(head, "Type"), SLICE("/ObjStm")))
 			add_packed(p, body);
 	}
-	qsort(p->objects, p->n, sizeof *p->objects, by_number);
+	if (p->n)
+		qsort(p->objects, p->n, sizeof *p->objects, by_number);
 }
 
 void pdf_free(struct pdf *p)

@@ -338,7 +338,8 @@ void search_builder_finish(struct search_builder *b)
 	const struct term **order = grown(NULL, (size_t)b->n_terms + 1, sizeof *order);
 	for (uint32_t i = 0; i < b->n_terms; i++)
 		order[i] = &b->terms[i];
-	qsort(order, b->n_terms, sizeof *order, by_key);
+	if (b->n_terms)
+		qsort(order, b->n_terms, sizeof *order, by_key);
 	for (uint32_t i = 0; i < b->n_terms; i++)
 		put_term(&w, order[i], docs);
 	put_dictionary(&w);

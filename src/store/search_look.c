@@ -30,7 +30,8 @@ void search_list_sort(struct search_list *l)
 	if (sorted)
 		return;
 	size_t n = 0;
-	qsort(l->v, l->n, sizeof *l->v, by_value);
+	if (l->n)
+		qsort(l->v, l->n, sizeof *l->v, by_value);
 	for (size_t i = 0; i < l->n; i++)
 		if (!n || l->v[n - 1] != l->v[i])
 			l->v[n++] = l->v[i];

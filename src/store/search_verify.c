@@ -86,7 +86,8 @@ static void check_segments(struct verifying *v)
 		v->out->segments++;
 		v->out->damaged += !segment_is_whole(v, i);
 	}
-	qsort(v->places, v->n, sizeof *v->places, by_email);
+	if (v->n)
+		qsort(v->places, v->n, sizeof *v->places, by_email);
 }
 
 /* ---- every message ---- */

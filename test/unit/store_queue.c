@@ -172,10 +172,10 @@ static void an_unreadable_row_is_not_claimed_again(void **state)
 	struct stat st;
 	if (stat(path, &st) != 0)
 		skip(); /* only this engine's file can be tampered with from here */
+	char *text = kit_message("torn", 10);
 	assert_int_equal(
-	    submit(&(struct kit_envelope){.from = "taro@here.example", .to = {"x@there.example"}},
-		kit_message("torn", 10)),
-	    OK);
+	    submit(&(struct kit_envelope){.from = "taro@here.example", .to = {"x@there.example"}}, text), OK);
+	free(text);
 	sqlite3 *db;
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(
