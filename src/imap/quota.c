@@ -69,10 +69,15 @@ enum result imap_getquotaroot(struct imap *s, struct imap_args *p)
 		return imap_refused(s, r, &s->store, "NONEXISTENT");
 	stream_put(s->base.stream, SLICE("* QUOTAROOT "));
 	imap_put_mailbox(s->base.stream, mailbox, s->enabled & IMAP_UTF8);
-	stream_put(s->base.stream, SLICE(" "));
-	imap_put_astring(s->base.stream, slice_str(answer->root));
+	/* What nothing limits has no root: clients (Thunderbird) leave at a root with an empty list. */
+	bool limited = answer->storage_limit || answer->messages_limit;
+	if (limited) {
+		stream_put(s->base.stream, SLICE(" "));
+		imap_put_astring(s->base.stream, slice_str(answer->root));
+	}
 	stream_put(s->base.stream, SLICE("\r\n"));
-	put_quota(s, answer);
+	if (limited)
+		put_quota(s, answer);
 	return imap_ok(s, "Done");
 }
 
