@@ -1,6 +1,7 @@
 #include "inspect/terms.h"
 #include "mail/utf8.h"
 #include <unicode/uchar.h>
+#include <unicode/uscript.h>
 
 enum kind { NONE, WORD, DENSE };
 
@@ -216,4 +217,128 @@ void inspect_plan_make(const struct inspect_needle *n, struct inspect_plan *out)
 	add_runs(out, n->text);
 	/* Not one word in it, or several things side by side, which may stand apart. */
 	out->decided &= n->text.n == 0 || out->n == 1;
+}
+
+/* ---- fuzzy ---- */
+
+#define BEGINS 3 /* octets of a word that may be the beginning of others */
+
+static void add_part(struct inspect_fuzzy *f, int how, struct slice term)
+{
+	for (unsigned i = 0; i < f->n; i++)
+		if (slice_eq(f->parts[i].term, term))
+			return;
+	if (f->n < INSPECT_PARTS)
+		f->parts[f->n++] = (struct inspect_part){how, term};
+}
+
+static bool is_han(struct slice s, size_t at)
+{
+	UErrorCode err = U_ZERO_ERROR;
+	bool ok;
+	struct slice rest = slice_sub(s, at, s.n);
+	return uscript_getScript((UChar32)mail_utf8_take(&rest, &ok), &err) == USCRIPT_HAN;
+}
+
+/* The part of a dense run from *at on that is of one script. */
+static struct slice same_script(struct slice run, size_t *at, bool *han)
+{
+	size_t from = *at;
+	*han = is_han(run, from);
+	do
+		*at += character(run, *at);
+	while (*at < run.n && is_han(run, *at) == *han);
+	return slice_sub(run, from, *at - from);
+}
+
+static void add_pairs(struct inspect_fuzzy *f, struct slice run, bool lone_kana)
+{
+	bool han;
+	for (size_t at = 0; at < run.n;) {
+		struct slice some = same_script(run, &at, &han);
+		size_t one = character(some, 0), i = 0;
+		if (one == some.n && (han || lone_kana))
+			add_part(f, INSPECT_PREFIX, some);
+		while (i + one < some.n) {
+			size_t two = character(some, i + one);
+			add_part(f, INSPECT_EXACT, slice_sub(some, i, one + two));
+			i += one;
+			one = two;
+		}
+	}
+}
+
+static void add_fuzzy(struct inspect_fuzzy *f, struct slice text, bool lone_kana)
+{
+	struct run r;
+	for (size_t at = 0; run_next(text, &at, &r);) {
+		if (r.kind == DENSE)
+			add_pairs(f, r.text, lone_kana);
+		else
+			add_part(f, r.text.n < BEGINS ? INSPECT_EXACT : INSPECT_PREFIX,
+			    mail_utf8_cut(r.text, INSPECT_ANCHORED));
+	}
+}
+
+void inspect_fuzzy_make(const struct inspect_needle *n, struct inspect_fuzzy *out)
+{
+	enum inspect_zone zone = n->where == INSPECT_IN_HEADER ? zone_of(n->field) : INSPECT_ZONE_BODY;
+	*out = (struct inspect_fuzzy){.of_field = zone == INSPECT_ZONE_HEADER};
+	out->zones = n->where == INSPECT_IN_TEXT ? ~0u : 1u << zone;
+	add_fuzzy(out, n->text, false);
+	if (!out->n)
+		add_fuzzy(out, n->text, true);
+}
+
+uint8_t inspect_fuzzy_worth(enum inspect_zone zone, bool exact)
+{
+	unsigned field = zone == INSPECT_ZONE_SUBJECT ? 8
+			 : zone <= INSPECT_ZONE_BCC   ? 4
+			 : zone == INSPECT_ZONE_BODY  ? 2
+						      : 1;
+	return (uint8_t)(field * (exact ? 3 : 2));
+}
+
+struct reading {
+	const struct inspect_fuzzy *f;
+	uint8_t *worth;
+};
+
+static void weigh_term(void *ctx, enum inspect_zone zone, struct slice term)
+{
+	struct reading *r = ctx;
+	if (!(r->f->zones >> zone & 1))
+		return;
+	for (unsigned i = 0; i < r->f->n; i++) {
+		const struct inspect_part *p = &r->f->parts[i];
+		bool exact = slice_eq(term, p->term);
+		if (exact || (p->how == INSPECT_PREFIX && slice_starts(term, p->term)))
+			r->worth[i] = MAX(r->worth[i], inspect_fuzzy_worth(zone, exact));
+	}
+}
+
+void inspect_fuzzy_read(struct slice doc, const struct inspect_needle *n, const struct inspect_fuzzy *f,
+    uint8_t worth[INSPECT_PARTS])
+{
+	enum inspect_piece kind;
+	struct slice text;
+	struct reading r = {f, worth};
+	memset(worth, 0, INSPECT_PARTS);
+	if (!f->of_field) {
+		inspect_terms_each(doc, weigh_term, &r);
+		return;
+	}
+	while (inspect_doc_next(&doc, &kind, &text) && kind != INSPECT_BODY)
+		if (text.n >= n->field.n + 2 && slice_starts(text, n->field) &&
+		    memcmp(text.p + n->field.n, ": ", 2) == 0)
+			each_run(
+			    slice_sub(text, n->field.n + 2, text.n), INSPECT_ZONE_HEADER, weigh_term, &r);
+}
+
+bool inspect_fuzzy_whole(const struct inspect_fuzzy *f, const uint8_t worth[INSPECT_PARTS])
+{
+	for (unsigned i = 0; i < f->n; i++)
+		if (!worth[i])
+			return false;
+	return true;
 }

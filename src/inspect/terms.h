@@ -43,4 +43,24 @@ struct inspect_plan {
 };
 void inspect_plan_make(const struct inspect_needle *n, struct inspect_plan *out);
 
+/*
+ * Fuzzy: a doc is meant when each word of the needle begins a word of the doc, in any order, and each pair of characters
+ * of one script stands in it. Kana alone between Han are particles and endings: they are asked for only when there is
+ * nothing else. More words than INSPECT_PARTS are not looked at.
+ */
+struct inspect_fuzzy {
+	unsigned zones; /* as in a plan */
+	bool of_field;  /* the zone is shared with other fields: only reading decides */
+	struct inspect_part parts[INSPECT_PARTS];
+	unsigned n; /* 0: no word to look for */
+};
+void inspect_fuzzy_make(const struct inspect_needle *n, struct inspect_fuzzy *out);
+/* What it is worth that a part stands in a zone: more in the subject than in addresses, the body, other fields. Never 0. */
+uint8_t inspect_fuzzy_worth(enum inspect_zone zone, bool exact);
+/* How well a doc has each part: the best worth[f->n], 0: not at all. */
+void inspect_fuzzy_read(struct slice doc, const struct inspect_needle *n, const struct inspect_fuzzy *f,
+    uint8_t worth[INSPECT_PARTS]);
+/* All of them. */
+bool inspect_fuzzy_whole(const struct inspect_fuzzy *f, const uint8_t worth[INSPECT_PARTS]);
+
 #endif

@@ -12,6 +12,7 @@
  *     search_jobs.c      the writer's jobs
  *     search_text.c      the text of a message, by scan
  *     search_look.c      finding in an account's segments, sealed pages
+ *     search_rank.c      fuzzy needles: finding, and scores
  *     search_ask.c       STORE_SEARCH
  *     search_admin.c     index.status, index.rebuild, index.verify
  *     search_segment.c search_build.c search_page.c    segments, pure
@@ -161,6 +162,32 @@ void search_boxes_free(struct search_boxes *b);
 /* Adds the UIDs under which a mailbox has these emails (sorted), ascending; some may be gone meanwhile. */
 void search_boxes_uids(struct search_boxes *b, struct db *db, int64_t mailbox,
     const struct search_list *emails, struct search_list *uids);
+/* For each of these emails (sorted) that the mailbox has: its place in the list, and a UID. The callback is short. */
+typedef void search_boxes_fn(void *ctx, size_t email, uint32_t uid);
+void search_boxes_each(struct search_boxes *b, struct db *db, int64_t mailbox,
+    const struct search_list *emails, search_boxes_fn *each, void *ctx);
+
+/* ---- fuzzy needles (search_rank.c) ---- */
+
+struct search_rank {
+	struct inspect_fuzzy plan;
+	struct search_weighed { /* messages of the mailbox that have some of the parts */
+		uint32_t uid;
+		uint8_t worth[INSPECT_PARTS];
+	} * v;
+	size_t n, cap;
+};
+void search_rank_free(struct search_rank *k);
+void search_rank_add(struct search_rank *k, uint32_t uid, const uint8_t worth[INSPECT_PARTS]);
+/* Adds the messages of a mailbox that are in the index, below UID `due`. */
+NODISCARD enum result search_rank_find(struct store *s, struct db *db, int64_t index, int64_t mailbox,
+    uint32_t due, const struct inspect_needle *n, struct search_rank *k);
+/*
+ * The UIDs, ascending, that have all parts, with their scores: for each part what its place is worth, times its rarity
+ * among the `messages` of this mailbox alone (whoever may read only it learns nothing of others).
+ */
+void search_rank_scores(
+    struct search_rank *k, uint64_t messages, struct search_list *uids, struct search_list *scores);
 struct search_boxes *search_boxes_of(struct search *x);
 struct tasks *search_tasks_of(struct search *x);
 

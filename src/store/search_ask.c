@@ -6,6 +6,7 @@
 #include "store/tasks.h"
 
 #define RUNS_A_PACKET 4000
+#define SCORES_A_PACKET 8000
 #define ROWS_AT_ONCE 64
 
 struct asking {
@@ -17,6 +18,11 @@ struct asking {
 	unsigned n;
 	struct inspect_needle needles[LIMIT_SEARCH_NEEDLES];
 	struct search_list uids[LIMIT_SEARCH_NEEDLES];
+	bool scored[LIMIT_SEARCH_NEEDLES]; /* fuzzy was asked for */
+	bool fuzzy[LIMIT_SEARCH_NEEDLES];  /* and is possible: words to look for in what the index has */
+	struct search_rank rank[LIMIT_SEARCH_NEEDLES];
+	struct search_list scores[LIMIT_SEARCH_NEEDLES];
+	uint64_t messages; /* in the mailbox */
 };
 
 static bool is_trace(const struct inspect_needle *n)
@@ -26,10 +32,32 @@ static bool is_trace(const struct inspect_needle *n)
 
 /* ---- the index ---- */
 
+static enum result find_plain(struct asking *a, struct db *db, int64_t index, uint32_t due)
+{
+	struct inspect_needle needles[LIMIT_SEARCH_NEEDLES];
+	struct search_list hits[LIMIT_SEARCH_NEEDLES] = {0};
+	unsigned which[LIMIT_SEARCH_NEEDLES], n = 0;
+	for (unsigned i = 0; i < a->n; i++)
+		if (!a->fuzzy[i] && !is_trace(&a->needles[i])) {
+			which[n] = i;
+			needles[n++] = a->needles[i];
+		}
+	enum result r = n ? search_find(a->store, db, index, needles, n, hits) : OK;
+	for (unsigned i = 0; i < n; i++) {
+		struct search_list *uids = &a->uids[which[i]];
+		if (r == OK)
+			search_boxes_uids(search_boxes_of(a->store->search), db, a->mailbox, &hits[i], uids);
+		search_list_free(&hits[i]);
+		/* What came after the view was read from is read below. */
+		while (uids->n && uids->v[uids->n - 1] >= due)
+			uids->n--;
+	}
+	return r;
+}
+
 /* Sets *due to the UID from which on messages are not in the index. */
 static enum result ask_index(struct asking *a, uint32_t *due)
 {
-	struct search_list hits[LIMIT_SEARCH_NEEDLES] = {0};
 	READER r = reader_begin(a->store);
 	struct box b;
 	if (!r.db)
@@ -39,16 +67,13 @@ static enum result ask_index(struct asking *a, uint32_t *due)
 	int64_t index = DB_NUMBER(r.db, 0, SEARCH_INDEX, DI(b.account), DI(SEARCH_SERVING));
 	*due = index ? (uint32_t)DB_NUMBER(r.db, 1, SEARCH_BOX, DI(index), DI(a->mailbox)) : 1;
 	enum result done = db_result(r.db);
-	if (done == OK && index && *due > 1)
-		done = search_find(a->store, r.db, index, a->needles, a->n, hits);
-	for (unsigned i = 0; i < a->n; i++) {
-		if (done == OK && !is_trace(&a->needles[i]))
-			search_boxes_uids(
-			    search_boxes_of(a->store->search), r.db, a->mailbox, &hits[i], &a->uids[i]);
-		search_list_free(&hits[i]);
-		/* What came after the view was read from is read below. */
-		while (a->uids[i].n && a->uids[i].v[a->uids[i].n - 1] >= *due)
-			a->uids[i].n--;
+	a->messages = b.messages;
+	if (done == OK && index && *due > 1) {
+		done = find_plain(a, r.db, index, *due);
+		for (unsigned i = 0; done == OK && i < a->n; i++)
+			if (a->fuzzy[i])
+				done = search_rank_find(
+				    a->store, r.db, index, a->mailbox, *due, &a->needles[i], &a->rank[i]);
 	}
 	return done;
 }
@@ -72,9 +97,17 @@ static enum result read_message(struct asking *a, const struct search_message *m
 	BUF_LOCAL(text, LIMIT_SEARCH_TEXT);
 	uint32_t notes;
 	enum result r = search_text(a->store, m, want, &text, &notes);
-	for (unsigned i = 0; r == OK && i < a->n; i++)
-		if (is_trace(&a->needles[i]) == trace && inspect_doc_match(buf_slice(&text), &a->needles[i]))
+	for (unsigned i = 0; r == OK && i < a->n; i++) {
+		uint8_t worth[INSPECT_PARTS];
+		if (is_trace(&a->needles[i]) != trace)
+			continue;
+		if (a->fuzzy[i]) {
+			inspect_fuzzy_read(buf_slice(&text), &a->needles[i], &a->rank[i].plan, worth);
+			search_rank_add(&a->rank[i], m->uid, worth);
+		} else if (inspect_doc_match(buf_slice(&text), &a->needles[i])) {
 			search_list_add(&a->uids[i], m->uid);
+		}
+	}
 	return r;
 }
 
@@ -110,6 +143,9 @@ static enum result find_all(struct asking *a)
 		r = read_from(a, due, false, want);
 	if (r == OK && any[true])
 		r = read_from(a, 1, true, INSPECT_WANT_TRACE);
+	for (unsigned i = 0; r == OK && i < a->n; i++)
+		if (a->fuzzy[i])
+			search_rank_scores(&a->rank[i], a->messages, &a->uids[i], &a->scores[i]);
 	return r;
 }
 
@@ -137,6 +173,54 @@ static void send_hits(struct asking *a, unsigned needle, bool last)
 	}
 }
 
+static void send_scores(struct asking *a, unsigned needle, bool last)
+{
+	const struct search_list *uids = &a->uids[needle], *scores = &a->scores[needle];
+	Sekisho__SearchAnswer answer = SEKISHO__SEARCH_ANSWER__INIT;
+	uint32_t some[SCORES_A_PACKET];
+	answer.needle = needle;
+	answer.scores = some;
+	for (size_t at = 0;;) {
+		ARENA_LOCAL(mem, (size_t)4 << 20);
+		RUNS_LOCAL(runs);
+		size_t n = 0;
+		for (; at < uids->n && n < SCORES_A_PACKET && runs.n < RUNS_A_PACKET; at++) {
+			runs_add(&runs, (uint32_t)uids->v[at]);
+			some[n++] = (uint32_t)scores->v[at];
+		}
+		answer.n_scores = n;
+		answer.uids = runs_pack(&runs, 0, runs.n, &mem);
+		answer.n_uids = answer.uids ? runs.n : 0;
+		if (last && at == uids->n) {
+			ipc_answer(a->turn, &answer, NULL);
+			return;
+		}
+		ipc_answer_part(a->turn, &answer, NULL);
+		if (at == uids->n)
+			return;
+	}
+}
+
+/* Of a needle that was to be fuzzy and had no word to look for: one is as good as the other. */
+static void score_alike(struct asking *a, unsigned needle)
+{
+	for (size_t i = 0; i < a->uids[needle].n; i++)
+		search_list_add(&a->scores[needle], 1);
+}
+
+static void send_all(struct asking *a)
+{
+	for (unsigned i = 0; i < a->n; i++) {
+		bool last = i + 1 == a->n;
+		if (a->scored[i] && !a->fuzzy[i])
+			score_alike(a, i);
+		if (a->scored[i])
+			send_scores(a, i, last);
+		else
+			send_hits(a, i, last);
+	}
+}
+
 static void run(void *arg)
 {
 	/* The turn's arena, in which it lies, ends with the answer. */
@@ -147,10 +231,13 @@ static void run(void *arg)
 	    SEARCH_DONE, KN("needles", a.n), KN("us", clock_mono_us() - start), KZ("result", result_name(r)));
 	if (r != OK)
 		refuse(a.turn, r);
-	for (unsigned i = 0; r == OK && i < a.n; i++)
-		send_hits(&a, i, i + 1 == a.n);
-	for (unsigned i = 0; i < a.n; i++)
+	else
+		send_all(&a);
+	for (unsigned i = 0; i < a.n; i++) {
 		search_list_free(&a.uids[i]);
+		search_list_free(&a.scores[i]);
+		search_rank_free(&a.rank[i]);
+	}
 	runs_free(&a.only);
 }
 
@@ -162,8 +249,12 @@ static bool take_needles(struct asking *a, const Sekisho__SearchAsk *ask)
 		const Sekisho__SearchNeedle *n = ask->needles[i];
 		if (n->where > INSPECT_IN_HEADER)
 			return false;
-		a->needles[a->n++] = (struct inspect_needle){
+		a->needles[i] = (struct inspect_needle){
 		    (enum inspect_where)n->where, slice_str(n->field), slice_str(n->text)};
+		inspect_fuzzy_make(&a->needles[i], &a->rank[i].plan);
+		a->scored[i] = n->fuzzy;
+		a->fuzzy[i] = n->fuzzy && a->rank[i].plan.n && !is_trace(&a->needles[i]);
+		a->n++;
 	}
 	return true;
 }

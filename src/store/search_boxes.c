@@ -128,8 +128,8 @@ static struct known *brought_up(struct search_boxes *b, struct db *db, int64_t m
 	return k;
 }
 
-void search_boxes_uids(struct search_boxes *b, struct db *db, int64_t mailbox,
-    const struct search_list *emails, struct search_list *uids)
+void search_boxes_each(struct search_boxes *b, struct db *db, int64_t mailbox,
+    const struct search_list *emails, search_boxes_fn *each, void *ctx)
 {
 	if (!emails->n)
 		return;
@@ -141,10 +141,22 @@ void search_boxes_uids(struct search_boxes *b, struct db *db, int64_t mailbox,
 		} else if (k->v[i].email > emails->v[e]) {
 			e++;
 		} else {
-			search_list_add(uids, k->v[i].uid);
+			each(ctx, e, k->v[i].uid);
 			i++;
 		}
 	}
 	pthread_mutex_unlock(&b->lock);
+}
+
+static void add_uid(void *ctx, size_t email, uint32_t uid)
+{
+	(void)email;
+	search_list_add(ctx, uid);
+}
+
+void search_boxes_uids(struct search_boxes *b, struct db *db, int64_t mailbox,
+    const struct search_list *emails, struct search_list *uids)
+{
+	search_boxes_each(b, db, mailbox, emails, add_uid, uids);
 	search_list_sort(uids);
 }

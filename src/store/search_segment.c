@@ -157,6 +157,9 @@ struct looking {
 	const struct inspect_part *part;
 	unsigned zones;
 	uint64_t *set;
+	uint8_t (
+	    *worth)[INSPECT_PARTS]; /* of each doc, instead of the set: its part `which`; NULL: the set */
+	unsigned which;
 };
 
 static enum result take_postings(struct search_segment *s, struct slice octets, uint64_t docs, uint64_t *set)
@@ -271,6 +274,20 @@ static bool next_key(
 	return false;
 }
 
+/* Docs of the set, which is emptied, have this key. */
+static void weigh_key(const struct looking *l, struct slice key)
+{
+	uint8_t worth = inspect_fuzzy_worth((enum inspect_zone)key.p[0], key.n == l->part->term.n + 1);
+	for (size_t w = 0; w < SEARCH_WORDS(l->s->n_docs); w++) {
+		for (uint64_t bits = l->set[w]; bits; bits &= bits - 1) {
+			size_t doc = w * 64 + (size_t)__builtin_ctzll(bits);
+			if (doc < l->s->n_docs)
+				l->worth[doc][l->which] = MAX(l->worth[doc][l->which], worth);
+		}
+		l->set[w] = 0;
+	}
+}
+
 static enum result look_at_page(const struct looking *l, uint32_t number, struct slice pattern)
 {
 	BUF_LOCAL(page, SEARCH_PAGE_MOST);
@@ -284,6 +301,8 @@ static enum result look_at_page(const struct looking *l, uint32_t number, struct
 		r = place_of(&k, start, &docs, &length);
 		if (r == OK)
 			r = read_postings(l->s, k.offset, length, docs, l->set);
+		if (r == OK && l->worth)
+			weigh_key(l, slice_sub(k.keys, start, from - start - 1));
 	}
 	return r;
 }
@@ -366,7 +385,7 @@ static enum result candidates(struct search_segment *s, const struct inspect_pla
 		set[i / 64] |= (uint64_t)1 << i % 64;
 	enum result r = OK;
 	for (unsigned i = 0; r == OK && i < plan->n; i++) {
-		struct looking l = {s, &plan->parts[i], plan->zones, one};
+		struct looking l = {s, &plan->parts[i], plan->zones, one, NULL, 0};
 		uint64_t any = 0;
 		memset(one, 0, words * sizeof *one);
 		r = l.part->how == INSPECT_EXACT || l.part->how == INSPECT_PREFIX ? look_for_start(&l)
@@ -396,4 +415,36 @@ enum result search_segment_find(struct search_segment *s, const struct inspect_n
 			set[i / 64] &= ~((uint64_t)1 << i % 64);
 	}
 	return r;
+}
+
+static enum result weigh_by_reading(struct search_segment *s, const struct inspect_needle *n,
+    const struct inspect_fuzzy *f, uint8_t (*worth)[INSPECT_PARTS])
+{
+	enum result r = OK;
+	for (uint32_t i = 0; r == OK && i < s->n_docs; i++) {
+		struct slice text;
+		if (!inspect_fuzzy_whole(f, worth[i])) {
+			memset(worth[i], 0, sizeof worth[i]);
+			continue;
+		}
+		r = search_segment_text(s, i, &text);
+		if (r == OK)
+			inspect_fuzzy_read(text, n, f, worth[i]);
+	}
+	return r;
+}
+
+enum result search_segment_weigh(struct search_segment *s, const struct inspect_needle *n,
+    const struct inspect_fuzzy *f, uint8_t (*worth)[INSPECT_PARTS])
+{
+	uint64_t *set = calloc(SEARCH_WORDS(s->n_docs) + 1, sizeof *set);
+	if (!set)
+		abort();
+	enum result r = OK;
+	for (unsigned i = 0; r == OK && i < f->n; i++) {
+		struct looking l = {s, &f->parts[i], f->zones, set, worth, i};
+		r = look_for_start(&l);
+	}
+	free(set);
+	return r == OK && f->of_field ? weigh_by_reading(s, n, f, worth) : r;
 }

@@ -62,5 +62,11 @@ NODISCARD enum result search_segment_text(struct search_segment *s, uint32_t n, 
 /* Sets the bits of the docs that hold the needle. `set` has SEARCH_WORDS words, all zero. */
 NODISCARD enum result search_segment_find(
     struct search_segment *s, const struct inspect_needle *n, uint64_t *set);
+/*
+ * For each doc how well it has each part, as inspect_fuzzy_read() says; worth[docs][INSPECT_PARTS], all zero. Where only
+ * reading decides, docs that lack a part have no worth at all.
+ */
+NODISCARD enum result search_segment_weigh(struct search_segment *s, const struct inspect_needle *n,
+    const struct inspect_fuzzy *f, uint8_t (*worth)[INSPECT_PARTS]);
 
 #endif
