@@ -1,4 +1,4 @@
-/* search: SEARCH (RFC 3501 6.4.4; RFC 4731 ESEARCH, 5182 SEARCHRES, 7162 MODSEQ, 9394 PARTIAL). */
+/* search: SEARCH (RFC 3501 6.4.4; RFC 4731 ESEARCH, 5182 SEARCHRES, 6203 FUZZY, 7162 MODSEQ, 9394 PARTIAL). */
 #include "search.h"
 #include "verbs.h"
 
@@ -7,7 +7,10 @@ bool imap_search_parsed(struct imap *s, struct imap_args *p, const struct imap_s
 	if (q->bad_charset)
 		*r =
 		    imap_no(s, "BADCHARSET (UTF-8 US-ASCII ISO-2022-JP SHIFT_JIS EUC-JP)", "Unknown charset");
-	else if (imap_args_done(p) != OK)
+	else if (q->wanted & RETURN_RELEVANCY && !q->fuzzy) {
+		imap_args_fail(p, IMAP_NEEDS_FUZZY);
+		*r = imap_bad(s, p);
+	} else if (imap_args_done(p) != OK)
 		*r = imap_bad(s, p);
 	else
 		return true;

@@ -55,10 +55,18 @@ struct imap_key {
 	uint64_t number;
 	int32_t day;
 	struct slice field;
-	struct slice text;   /* UTF-8 */
-	struct slice folded; /* of text, as mail_text_fold has it */
-	unsigned needle;     /* its number among the keys that scan may be asked */
-	bool known;          /* `set` has the UIDs where the text is */
+	struct slice text;         /* UTF-8 */
+	struct slice folded;       /* of text, as mail_text_fold has it */
+	unsigned needle;           /* its number among the keys that scan may be asked */
+	bool known;                /* `set` has the UIDs where the text is */
+	bool fuzzy;                /* RFC 6203: only the index can say */
+	bool counts;               /* and the score is part of the message's, as no NOT stands above it */
+	struct imap_score *scores; /* of a fuzzy key that is known: of each UID in `set`, ascending */
+	size_t n_scores, room;
+};
+
+struct imap_score {
+	uint32_t uid, score;
 };
 
 enum imap_return {
@@ -67,8 +75,10 @@ enum imap_return {
 	RETURN_ALL = 4,
 	RETURN_COUNT = 8,
 	RETURN_SAVE = 16,
-	RETURN_PARTIAL = 32
+	RETURN_PARTIAL = 32,
+	RETURN_RELEVANCY = 64
 };
+#define IMAP_NEEDS_FUZZY "RELEVANCY is of a FUZZY search only"
 
 struct imap_search {
 	struct imap_key *root;
@@ -76,6 +86,7 @@ struct imap_search {
 	bool esearch;
 	bool modseq; /* MODSEQ was asked for: the answer shows the highest */
 	bool bad_charset;
+	bool fuzzy;          /* FUZZY stands in it */
 	bool numbers;        /* sequence numbers or "$" stand in it */
 	const char *mailbox; /* RFC 7377: the answer names it; NULL: not */
 	struct imap_partial partial;
@@ -131,6 +142,17 @@ NODISCARD enum result imap_search_hunt(struct imap *s, struct imap_hunt *h);
 /* Makes the keys of texts in header and body known, for these UIDs; they stay open when the store cannot say now. */
 NODISCARD enum result imap_search_ask_index(
     struct imap *s, const struct imap_search *q, const struct runs *uids);
+
+/* ---- search_relevancy.c ---- */
+
+struct imap_relevancy {
+	struct imap_score *v; /* by UID, 1 to 100 */
+	size_t n;
+};
+/* Of what was found. False when the arena is full. */
+bool imap_relevancy_of(
+    struct imap *s, const struct imap_search *q, const struct runs *found, struct imap_relevancy *out);
+uint32_t imap_relevancy_at(const struct imap_relevancy *r, uint32_t uid);
 
 /* ---- search_answer.c ---- */
 

@@ -1,4 +1,4 @@
-/* search_answer: what SEARCH says (RFC 3501 7.2.5; RFC 4731 ESEARCH, 5182 SEARCHRES, 9394 PARTIAL). */
+/* search_answer: what SEARCH says (RFC 3501 7.2.5; RFC 4731 ESEARCH, 5182 SEARCHRES, 6203 RELEVANCY, 9394 PARTIAL). */
 #include "search.h"
 #include <stdlib.h>
 
@@ -92,7 +92,23 @@ static void answer_partial(struct imap *s, const struct imap_hunt *h, const stru
 	stream_put(out, SLICE(")"));
 }
 
-static void answer_esearch(struct imap *s, const struct imap_hunt *h, const struct runs *numbers)
+/* RFC 6203 section 4: of the messages shown, in their order. */
+static void answer_relevancy(struct imap *s, const struct imap_search *q, const struct imap_relevancy *v)
+{
+	struct stream *out = s->base.stream;
+	size_t from = 0, n = v->n;
+	if (q->wanted & RETURN_PARTIAL)
+		imap_partial_cut(&q->partial, v->n, &from, &n);
+	stream_put(out, SLICE(" RELEVANCY ("));
+	for (size_t i = 0; i < n; i++) {
+		stream_puts(out, i ? " " : "");
+		imap_put_number(out, v->v[from + i].score);
+	}
+	stream_put(out, SLICE(")"));
+}
+
+static void answer_esearch(struct imap *s, const struct imap_hunt *h, const struct runs *numbers,
+    const struct imap_relevancy *relevancy)
 {
 	struct stream *out = s->base.stream;
 	unsigned wanted = h->q->wanted;
@@ -111,6 +127,8 @@ static void answer_esearch(struct imap *s, const struct imap_hunt *h, const stru
 		put_return(s, " COUNT ", imap_runs_count(numbers));
 	if (wanted & RETURN_PARTIAL)
 		answer_partial(s, h, numbers);
+	if (wanted & RETURN_RELEVANCY && numbers->n)
+		answer_relevancy(s, h->q, relevancy);
 	if (h->q->modseq && numbers->n)
 		put_modseq(s, shown_modseq(h));
 	stream_put(out, SLICE("\r\n"));
@@ -153,14 +171,17 @@ static bool save(struct imap *s, const struct imap_search *q, const struct runs 
 enum result imap_search_tell(struct imap *s, struct imap_hunt *h)
 {
 	struct runs numbers;
+	struct imap_relevancy relevancy = {0};
 	if (!imap_search_numbers(s, &h->found, &numbers))
+		return FULL;
+	if (h->q->wanted & RETURN_RELEVANCY && !imap_relevancy_of(s, h->q, &h->found, &relevancy))
 		return FULL;
 	if (h->q->wanted & RETURN_SAVE && !save(s, h->q, &h->found))
 		return FULL;
 	if (!h->q->esearch)
 		answer_plain(s, h, &numbers);
 	else if (h->q->wanted != RETURN_SAVE)
-		answer_esearch(s, h, &numbers);
+		answer_esearch(s, h, &numbers, &relevancy);
 	return OK;
 }
 

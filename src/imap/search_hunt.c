@@ -177,6 +177,10 @@ struct needs {
 
 static void needs_of(const struct imap_key *k, struct needs *n)
 {
+	if (k->fuzzy) {
+		n->more |= !k->known;
+		return;
+	}
 	for (const struct imap_key *c = k->child; c; c = c->next)
 		needs_of(c, n);
 	switch (k->kind) {

@@ -1,6 +1,7 @@
 /*
  * search_index: texts of header and body are asked of the store, whose index knows them. Subjects and addresses are judged
- * by cards (search_hunt.c). When the store cannot answer now, the steps go on as if nobody had asked.
+ * by cards (search_hunt.c). When the store cannot answer now, the steps go on as if nobody had asked; but what is fuzzy
+ * nobody else can say, and the search is refused.
  */
 #include "search.h"
 #include "mail/facts.h"
@@ -15,21 +16,50 @@ struct looking {
 
 static bool is_asked(const struct imap_key *k)
 {
-	return k->kind == KEY_HEADER || k->kind == KEY_BODY || k->kind == KEY_TEXT;
+	return k->fuzzy || k->kind == KEY_HEADER || k->kind == KEY_BODY || k->kind == KEY_TEXT;
 }
 
 static bool add_needle(struct looking *l, struct imap_key *k, struct arena *a)
 {
+	static const char *const fields[] = {"subject", "from", "to", "cc", "bcc"};
 	Sekisho__SearchNeedle *n = &l->needles[l->n];
 	BUF_LOCAL(field, 20 * LIMIT_IMAP_LITERAL);
 	sekisho__search_needle__init(n);
-	mail_text_fold(k->field, &field);
+	if (k->kind >= KEY_SUBJECT && k->kind <= KEY_BCC)
+		buf_puts(&field, fields[k->kind - KEY_SUBJECT]);
+	else
+		mail_text_fold(k->field, &field);
 	n->where = k->kind == KEY_TEXT ? 0 : k->kind == KEY_BODY ? 1 : 2;
 	n->field = arena_z(a, buf_slice(&field));
 	n->text = arena_z(a, k->folded);
+	n->fuzzy = k->fuzzy;
 	l->keys[l->n] = k;
 	l->list[l->n++] = n;
 	return n->field && n->text;
+}
+
+/* One score for each UID, in their order. */
+static enum result take_scores(struct imap *s, struct imap_key *k, const Sekisho__SearchAnswer *answer)
+{
+	size_t at = 0;
+	if (k->room - k->n_scores < answer->n_scores) {
+		size_t room = 2 * k->room + answer->n_scores;
+		struct imap_score *v = arena_array(&s->arena, room, sizeof *v);
+		if (!v)
+			return FULL;
+		if (k->n_scores)
+			memcpy(v, k->scores, k->n_scores * sizeof *v);
+		k->scores = v;
+		k->room = room;
+	}
+	for (size_t i = 0; i < answer->n_uids; i++)
+		for (uint32_t n = 0; n < answer->uids[i]->count; n++) {
+			if (at == answer->n_scores)
+				return LATER;
+			k->scores[k->n_scores++] =
+			    (struct imap_score){answer->uids[i]->first + n, answer->scores[at++]};
+		}
+	return at == answer->n_scores ? OK : LATER;
 }
 
 static enum result take_hits(struct imap *s, struct looking *l, const Sekisho__SearchAnswer *answer)
@@ -45,7 +75,7 @@ static enum result take_hits(struct imap *s, struct looking *l, const Sekisho__S
 		if (!imap_runs_add(set, &s->arena, r->first, last))
 			return FULL;
 	}
-	return OK;
+	return l->keys[answer->needle]->fuzzy ? take_scores(s, l->keys[answer->needle], answer) : OK;
 }
 
 enum result imap_search_ask_index(struct imap *s, const struct imap_search *q, const struct runs *uids)
@@ -73,11 +103,15 @@ enum result imap_search_ask_index(struct imap *s, const struct imap_search *q, c
 			break;
 		r = ipc_more(&s->store, &a, &answer, NULL);
 	}
+	bool fuzzy = false;
 	for (unsigned i = 0; i < l.n; i++) {
+		fuzzy |= l.keys[i]->fuzzy;
 		l.keys[i]->known = r == OK && used == OK;
 		if (!l.keys[i]->known)
 			l.keys[i]->set = (struct runs){0};
 		imap_runs_tidy(&l.keys[i]->set);
 	}
-	return r == LATER ? OK : r == OK ? used : r;
+	if (r == OK)
+		return used == LATER && !fuzzy ? OK : used;
+	return r == LATER && !fuzzy ? OK : r;
 }

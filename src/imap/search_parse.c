@@ -1,4 +1,4 @@
-/* search_parse: the grammar of SEARCH (RFC 3501 section 9 search; RFC 4731, 5032, 5182, 7162, 8474). */
+/* search_parse: the grammar of SEARCH (RFC 3501 section 9 search; RFC 4731, 5032, 5182, 6203, 7162, 8474). */
 #include "mail/charset.h"
 #include "mail/facts.h"
 #include "search.h"
@@ -66,6 +66,7 @@ struct parse {
 	struct imap_search *q;
 	struct mail_charset charset;
 	unsigned depth;
+	unsigned fuzzy, negated; /* so many FUZZY, NOT stand above what is parsed */
 };
 
 static struct imap_key *new_key(struct parse *x, enum imap_key_kind kind)
@@ -105,6 +106,8 @@ static void take_text(struct parse *x, struct imap_key *k)
 		imap_args_fail(x->p, "Too many texts in one search");
 		return;
 	}
+	k->fuzzy = x->fuzzy && k->folded.n;
+	k->counts = !x->negated;
 	k->needle = x->q->needles;
 	x->q->needle[x->q->needles++] = k;
 }
@@ -212,7 +215,9 @@ static void take_argument(struct parse *x, struct imap_key *k, enum argument arg
 		take_id(x, k);
 		return;
 	case ONE_KEY:
+		x->negated++;
 		k->child = parse_key(x);
+		x->negated--;
 		return;
 	case TWO_KEYS:
 		k->child = parse_key(x);
@@ -240,9 +245,22 @@ static struct imap_key *parse_keys(struct parse *x)
 	return all;
 }
 
+/* RFC 6203: says how the key behind it is looked for, which of our keys only those of texts can be. */
+static struct imap_key *fuzzy_key(struct parse *x)
+{
+	imap_args_space(x->p);
+	x->q->fuzzy = true;
+	x->fuzzy++;
+	struct imap_key *k = parse_key(x);
+	x->fuzzy--;
+	return k;
+}
+
 static struct imap_key *named_key(struct parse *x)
 {
 	struct slice word = imap_args_word(x->p);
+	if (slice_ieq(word, SLICE("FUZZY")))
+		return fuzzy_key(x);
 	for (size_t i = 0; i < COUNT(keys); i++) {
 		if (!slice_ieq(word, slice_str(keys[i].word)))
 			continue;
@@ -283,7 +301,7 @@ static const struct {
 	const char *word;
 	unsigned bit;
 } returns[] = {{"MIN", RETURN_MIN}, {"MAX", RETURN_MAX}, {"ALL", RETURN_ALL}, {"COUNT", RETURN_COUNT},
-    {"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL}};
+    {"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL}, {"RELEVANCY", RETURN_RELEVANCY}};
 
 static void take_return(struct imap_args *p, struct imap_search *q)
 {
@@ -332,6 +350,7 @@ void imap_search_parse_keys(struct imap *s, struct imap_args *p, struct imap_sea
 {
 	struct parse x = {.s = s, .p = p, .q = q, .charset = {.kind = MAIL_CS_UTF8}};
 	q->needles = 0;
+	q->fuzzy = false;
 	if (cursor_try_word(&p->c, SLICE("CHARSET ")))
 		take_charset(&x);
 	q->root = parse_keys(&x);

@@ -1,5 +1,5 @@
 /*
- * sort: SORT (RFC 5256 section 3, RFC 5957 DISPLAYFROM and DISPLAYTO, RFC 5267 ESORT).
+ * sort: SORT (RFC 5256 section 3, RFC 5957 DISPLAYFROM and DISPLAYTO, RFC 5267 ESORT, RFC 6203 RELEVANCY).
  *
  * What is to be sorted is found as SEARCH finds it. Its sort keys are then read from the cards, in one go, into columns:
  * numbers as they are, texts as their first eight octets and where the rest lies. Equal messages keep their order.
@@ -12,7 +12,7 @@
 #define TEXT_MOST ((size_t)512 << 20)
 
 enum sort_by { BY_NUMBER, BY_TEXT };
-enum number { ARRIVAL, DATE, SIZE };
+enum number { ARRIVAL, DATE, SIZE, RELEVANCY };
 
 static const struct {
 	const char *word;
@@ -25,6 +25,7 @@ static const struct {
     {"DISPLAYFROM", BY_TEXT, MAIL_KEY_SHOW_FROM},
     {"DISPLAYTO", BY_TEXT, MAIL_KEY_SHOW_TO},
     {"FROM", BY_TEXT, MAIL_KEY_FROM},
+    {"RELEVANCY", BY_NUMBER, RELEVANCY},
     {"SIZE", BY_NUMBER, SIZE},
     {"SUBJECT", BY_TEXT, MAIL_KEY_SUBJECT},
     {"TO", BY_TEXT, MAIL_KEY_TO},
@@ -45,6 +46,8 @@ struct sorting {
 	} key[KEYS_MOST];
 	unsigned keys;
 	unsigned parts;
+	bool relevant; /* RELEVANCY is sorted by, or asked for */
+	struct imap_relevancy relevancy;
 	uint32_t n, room;
 	uint32_t *uids;
 	struct cell *cells; /* keys of the first message, of the second ... */
@@ -73,6 +76,7 @@ static void take_criterion(struct imap_args *p, struct sorting *o)
 			imap_args_fail(p, "Too many sort criteria");
 			return;
 		}
+		o->relevant |= criteria[i].by == BY_NUMBER && criteria[i].which == RELEVANCY;
 		o->key[o->keys].by = criteria[i].by;
 		o->key[o->keys].which = criteria[i].which;
 		o->key[o->keys++].reverse = reverse;
@@ -94,6 +98,9 @@ static void parse_sort(struct imap *s, struct imap_args *p, struct imap_search *
 	imap_args_need(p, ')');
 	imap_args_space(p);
 	imap_search_parse_program(s, p, q);
+	if (o->relevant && !q->fuzzy)
+		imap_args_fail(p, IMAP_NEEDS_FUZZY);
+	o->relevant |= (q->wanted & RETURN_RELEVANCY) != 0;
 }
 
 /* ---- keys ---- */
@@ -103,8 +110,9 @@ static uint64_t ordered(int64_t v)
 	return (uint64_t)v ^ (uint64_t)1 << 63;
 }
 
-static uint64_t number_of(const struct mail_card *c, enum number which)
+static uint64_t number_of(const struct sorting *o, const struct imap_card *card, enum number which)
 {
+	const struct mail_card *c = &card->card;
 	switch (which) {
 	case ARRIVAL:
 		return ordered(c->internal_ms);
@@ -112,6 +120,8 @@ static uint64_t number_of(const struct mail_card *c, enum number which)
 		return ordered(c->has_date ? c->sent_ms : c->internal_ms);
 	case SIZE:
 		return c->size;
+	case RELEVANCY: /* RFC 6203 section 5: the highest comes first */
+		return 100 - imap_relevancy_at(&o->relevancy, card->row.uid);
 	}
 	return 0;
 }
@@ -138,7 +148,7 @@ static enum result take_keys(struct imap *s, const struct imap_card *card, void 
 	for (unsigned i = 0; i < o->keys; i++)
 		o->cells[(size_t)o->n * o->keys + i] =
 		    o->key[i].by == BY_TEXT ? text_cell(o, card->card.key[o->key[i].which])
-					    : (struct cell){.head = number_of(&card->card, o->key[i].which)};
+					    : (struct cell){.head = number_of(o, card, o->key[i].which)};
 	o->uids[o->n++] = card->row.uid;
 	return buf_result(&o->text);
 }
@@ -173,6 +183,8 @@ static enum result sort_found(struct imap *s, struct sorting *o, const struct ru
 	o->order = calloc((size_t)o->room + 1, sizeof *o->order);
 	o->cells = calloc(((size_t)o->room + 1) * o->keys, sizeof *o->cells);
 	if (!o->uids || !o->order || !o->cells)
+		return FULL;
+	if (o->relevant && !imap_relevancy_of(s, o->q, found, &o->relevancy))
 		return FULL;
 	buf_init(&o->text, TEXT_MOST);
 	enum result r =
@@ -235,6 +247,20 @@ static void put_return(struct imap *s, const char *word, uint64_t n)
 	imap_put_number(s->base.stream, n);
 }
 
+static void put_relevancy(struct imap *s, const struct sorting *o, const struct imap_search *q)
+{
+	struct stream *out = s->base.stream;
+	size_t from = 0, n = o->n;
+	if (q->wanted & RETURN_PARTIAL)
+		imap_partial_cut(&q->partial, o->n, &from, &n);
+	stream_put(out, SLICE(" RELEVANCY ("));
+	for (size_t i = 0; i < n; i++) {
+		stream_puts(out, i ? " " : "");
+		imap_put_number(out, imap_relevancy_at(&o->relevancy, o->uids[o->order[from + i]]));
+	}
+	stream_put(out, SLICE(")"));
+}
+
 /* RFC 5267 3.1: MIN and MAX are the first and the last in this order. */
 static void answer_extended(struct imap *s, const struct imap_hunt *h, const struct sorting *o)
 {
@@ -261,6 +287,8 @@ static void answer_extended(struct imap *s, const struct imap_hunt *h, const str
 			stream_put(out, SLICE("NIL"));
 		stream_put(out, SLICE(")"));
 	}
+	if (wanted & RETURN_RELEVANCY && o->n)
+		put_relevancy(s, o, h->q);
 	if (h->q->modseq && o->n)
 		put_return(s, " MODSEQ ", h->highest);
 	stream_put(out, SLICE("\r\n"));

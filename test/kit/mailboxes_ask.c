@@ -1,6 +1,7 @@
 /* mailboxes_ask: the asks of a session's own channel. */
 #include "mailboxes_inside.h"
 #include "inspect/inspect.h"
+#include "inspect/terms.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -427,7 +428,10 @@ static void on_search(struct ipc_turn *t)
 		    (enum inspect_where)n->where, slice_str(n->field), slice_str(n->text)};
 		Sekisho__SearchAnswer answer = SEKISHO__SEARCH_ANSWER__INIT;
 		answer.needle = (uint32_t)i;
+		struct inspect_fuzzy plan;
+		inspect_fuzzy_make(&needle, &plan);
 		answer.uids = arena_array(&t->arena, s->box->n + 1, sizeof *answer.uids);
+		answer.scores = arena_array(&t->arena, s->box->n + 1, sizeof *answer.scores);
 		for (size_t k = 0; k < s->box->n; k++) {
 			const struct kit_message *x = &s->box->messages[k];
 			struct slice octets = slice_of(x->octets, x->n);
@@ -437,8 +441,16 @@ static void on_search(struct ipc_turn *t)
 			if (mail_facts_extract(octets, &t->arena, &facts) != OK)
 				abort();
 			inspect_doc_make(octets, facts, ~0u, &text, &notes);
-			if (!inspect_doc_match(buf_slice(&text), &needle))
+			uint8_t worth[INSPECT_PARTS];
+			uint32_t score = 0;
+			inspect_fuzzy_read(buf_slice(&text), &needle, &plan, worth);
+			for (unsigned p = 0; p < plan.n; p++)
+				score += worth[p];
+			if (n->fuzzy ? !inspect_fuzzy_whole(&plan, worth)
+				     : !inspect_doc_match(buf_slice(&text), &needle))
 				continue;
+			if (n->fuzzy)
+				answer.scores[answer.n_scores++] = score;
 			Sekisho__Run *run = arena_new(&t->arena, Sekisho__Run);
 			sekisho__run__init(run);
 			run->first = x->uid;

@@ -201,6 +201,81 @@ static unsigned compare(struct ipc *c, unsigned rounds)
 	return hits;
 }
 
+/* ---- fuzzy needles: found and weighed as reading every message does it ---- */
+
+static enum result ask_fuzzy(struct ipc *c, const struct inspect_needle *n, uint32_t *scores)
+{
+	Sekisho__SearchAsk ask = SEKISHO__SEARCH_ASK__INIT;
+	Sekisho__SearchNeedle needle = SEKISHO__SEARCH_NEEDLE__INIT, *list[] = {&needle};
+	Sekisho__SearchAnswer *answer = NULL;
+	needle.where = n->where;
+	needle.field = arena_z(&mem, n->field);
+	needle.text = arena_z(&mem, n->text);
+	needle.fuzzy = true;
+	ask.needles = list;
+	ask.n_needles = 1;
+	enum result r = ASK(c, SEARCH, &ask, &answer);
+	while (r == OK) {
+		size_t at = 0;
+		for (size_t i = 0; i < answer->n_uids; i++)
+			for (uint32_t k = 0; k < answer->uids[i]->count; k++) {
+				assert_true(at < answer->n_scores && answer->scores[at] > 0);
+				assert_true(answer->uids[i]->first + k <= MOST);
+				scores[answer->uids[i]->first + k] = answer->scores[at++];
+			}
+		assert_int_equal(at, answer->n_scores);
+		if (!c->more)
+			break;
+		r = ipc_more(c, &mem, &answer, NULL);
+	}
+	return r;
+}
+
+/* By reading all; false when there is no word to look for. */
+static bool read_fuzzy(const struct inspect_needle *n, uint32_t *scores)
+{
+	struct search_rank rank = {0};
+	SEARCH_LIST(uids);
+	SEARCH_LIST(points);
+	inspect_fuzzy_make(n, &rank.plan);
+	for (unsigned i = 0; i < count; i++) {
+		uint8_t worth[INSPECT_PARTS];
+		inspect_fuzzy_read(buf_slice(&all[i].doc), n, &rank.plan, worth);
+		search_rank_add(&rank, all[i].uid, worth);
+	}
+	search_rank_scores(&rank, count, &uids, &points);
+	for (size_t i = 0; i < uids.n; i++)
+		scores[uids.v[i]] = (uint32_t)points.v[i];
+	bool words_in_it = rank.plan.n > 0;
+	search_rank_free(&rank);
+	return words_in_it && !slice_eq(n->field, SLICE("received"));
+}
+
+static unsigned compare_fuzzy(struct ipc *c, unsigned rounds, bool weighed)
+{
+	BUF_LOCAL(text, 100000);
+	unsigned hits = 0;
+	while (rounds--) {
+		struct inspect_needle n;
+		uint32_t found[MOST + 1] = {0}, want[MOST + 1] = {0};
+		make_needle(&text, &n);
+		if (n.where != INSPECT_IN_HEADER)
+			n.field = SLICE_NONE;
+		assert_int_equal(ask_fuzzy(c, &n, found), OK);
+		if (read_fuzzy(&n, want))
+			for (unsigned i = 0; i < count; i++) {
+				uint32_t uid = all[i].uid;
+				if (!all[i].gone &&
+				    (weighed ? found[uid] != want[uid] : !found[uid] != !want[uid]))
+					fail_msg("uid %u: where %d '%.*s' '%.*s': %u, read: %u", uid, n.where,
+					    SLICE_ARG(n.field), SLICE_ARG(n.text), found[uid], want[uid]);
+				hits += want[uid] > 0;
+			}
+		arena_reset(&mem);
+	}
+	return hits;
+}
+
 static void wait_indexed(int64_t account)
 {
 	for (unsigned i = 0; i < 600; i++) {
@@ -229,16 +304,19 @@ static void verify_good(int64_t account, uint64_t checked)
 static void index_is_reading(void **state)
 {
 	struct ipc mx = store_kit_channel(&kit, PEER_MX), c = store_kit_login(&kit, (uint64_t)taro, "imap");
-	unsigned hits = 0;
+	unsigned hits = 0, fuzzy = 0;
 	do_select(&c, "INBOX");
 	deliver_some(&mx, 20);
 	hits += compare(&c, 60); /* nothing is indexed */
+	fuzzy += compare_fuzzy(&c, 20, true);
 	for (unsigned i = 0; i < 10; i++) {
 		deliver_some(&mx, 50);
 		hits += compare(&c, 40); /* some is */
+		fuzzy += compare_fuzzy(&c, 10, true);
 	}
 	wait_indexed(taro);
 	hits += compare(&c, 400);
+	fuzzy += compare_fuzzy(&c, 200, true);
 	verify_good(taro, count);
 	deliver_some(&mx, 10);
 	hits += compare(&c, 60);
@@ -256,8 +334,10 @@ static void index_is_reading(void **state)
 	usleep(1500000);
 	wait_indexed(taro);
 	hits += compare(&c, 200);
+	fuzzy += compare_fuzzy(&c, 100, false);
 	verify_good(taro, count / 2);
-	print_message("%u needles found\n", hits);
+	print_message("%u needles found, %u fuzzy ones\n", hits, fuzzy);
+	assert_true(fuzzy > 5000);
 	assert_true(hits > 5000);
 	ipc_close(&mx);
 	ipc_close(&c);
