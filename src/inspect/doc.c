@@ -131,7 +131,7 @@ static void put_attachment(struct doc *d, const Sekisho__Part *part)
 	inspect_file_text(&d->budget, &f, &text);
 	if (text.over)
 		d->budget.notes |= INSPECT_CUT;
-	put_piece(d, INSPECT_BODY, buf_slice(&text));
+	put_piece(d, INSPECT_FILE, buf_slice(&text));
 }
 
 static void put_part(struct doc *d, const Sekisho__Part *part, bool top)
@@ -143,7 +143,7 @@ static void put_part(struct doc *d, const Sekisho__Part *part, bool top)
 			if (!inspect_field_is_trace(slice_str(part->fields[i]->name)))
 				put_field(d, INSPECT_BODY, part->fields[i]);
 	if (part->file_name[0])
-		put_piece(d, INSPECT_BODY, slice_str(part->file_name));
+		put_piece(d, INSPECT_FILE, slice_str(part->file_name));
 	for (size_t i = 0; i < part->n_parts; i++)
 		put_part(d, part->parts[i], false);
 	if (part->n_parts)
@@ -172,18 +172,18 @@ void inspect_doc_make(
 bool inspect_doc_next(struct slice *rest, enum inspect_piece *kind_out, struct slice *text_out)
 {
 	while (rest->n &&
-	       ((unsigned char)rest->p[0] < INSPECT_FIELD || (unsigned char)rest->p[0] > INSPECT_BODY))
+	       ((unsigned char)rest->p[0] < INSPECT_FIELD || (unsigned char)rest->p[0] > INSPECT_FILE))
 		*rest = slice_sub(*rest, 1, rest->n);
 	if (!rest->n)
 		return false;
 	size_t n = 1;
 	*kind_out = (enum inspect_piece)rest->p[0];
-	if (*kind_out == INSPECT_BODY) {
-		const char *end = memchr(rest->p + 1, INSPECT_BODY, rest->n - 1);
-		n = end ? (size_t)(end - rest->p) : rest->n;
-	}
-	while (n < rest->n && (unsigned char)rest->p[n] >= ' ')
-		n++;
+	if (*kind_out >= INSPECT_BODY)
+		while (n < rest->n && rest->p[n] != INSPECT_BODY && rest->p[n] != INSPECT_FILE)
+			n++;
+	else
+		while (n < rest->n && (unsigned char)rest->p[n] >= ' ')
+			n++;
 	*text_out = slice_sub(*rest, 1, n - 1);
 	*rest = slice_sub(*rest, n, rest->n);
 	return true;
@@ -201,7 +201,7 @@ static bool header_matches(struct slice doc, const struct inspect_needle *n)
 {
 	enum inspect_piece kind;
 	struct slice piece;
-	while (inspect_doc_next(&doc, &kind, &piece) && kind != INSPECT_BODY)
+	while (inspect_doc_next(&doc, &kind, &piece) && kind < INSPECT_BODY)
 		if (field_matches(piece, n))
 			return true;
 	return false;
@@ -210,8 +210,10 @@ static bool header_matches(struct slice doc, const struct inspect_needle *n)
 /* Where the body begins. */
 static size_t body_at(struct slice doc)
 {
-	const char *at = doc.n ? memchr(doc.p, INSPECT_BODY, doc.n) : NULL;
-	return at ? (size_t)(at - doc.p) : doc.n;
+	size_t at = 0;
+	while (at < doc.n && doc.p[at] != INSPECT_BODY && doc.p[at] != INSPECT_FILE)
+		at++;
+	return at;
 }
 
 static bool beside_trace(struct slice doc, struct slice text)

@@ -6,7 +6,8 @@
  *   INSPECT_FIELD    "name: value" of a header field, decoded
  *   INSPECT_ADDRESS  the same with the value put together again from the addresses found in it
  *   INSPECT_TRACE    a field written by machines for machines (Received, signatures), only when asked for
- *   INSPECT_BODY     text of the body: of a part, of an attachment, a file's name, a field of an embedded message
+ *   INSPECT_BODY     text of the body: of a part, a field of an embedded message
+ *   INSPECT_FILE     more of the body: text of an attachment, a file's name
  *
  * Fields stand before the body. TEXT looks at fields, addresses and body; BODY at the body; HEADER at the values of the
  * fields of one name. See doc/decisions/ for why.
@@ -17,7 +18,7 @@
 #include "ipc/facts.pb-c.h"
 #include "mail/facts.h"
 
-enum inspect_piece { INSPECT_FIELD = 1, INSPECT_ADDRESS, INSPECT_TRACE, INSPECT_BODY };
+enum inspect_piece { INSPECT_FIELD = 1, INSPECT_ADDRESS, INSPECT_TRACE, INSPECT_BODY, INSPECT_FILE };
 
 enum inspect_want {
 	INSPECT_WANT_BODY = 1,        /* the text of the message */

@@ -131,8 +131,8 @@ void inspect_terms_each(struct slice doc, inspect_term *f, void *ctx)
 	enum inspect_piece kind;
 	struct slice text;
 	while (inspect_doc_next(&doc, &kind, &text)) {
-		if (kind == INSPECT_BODY) {
-			each_run(text, INSPECT_ZONE_BODY, f, ctx);
+		if (kind >= INSPECT_BODY) {
+			each_run(text, kind == INSPECT_BODY ? INSPECT_ZONE_BODY : INSPECT_ZONE_FILE, f, ctx);
 		} else if (kind != INSPECT_TRACE) {
 			ptrdiff_t colon = slice_find(text, ':');
 			struct slice name = slice_sub(text, 0, colon < 0 ? 0 : (size_t)colon);
@@ -196,11 +196,24 @@ static void add_runs(struct inspect_plan *p, struct slice text)
 	}
 }
 
+static unsigned zones_of(const struct inspect_needle *n, enum inspect_zone zone)
+{
+	switch (n->where) {
+	case INSPECT_IN_TEXT:
+		return ~0u;
+	case INSPECT_IN_BODY:
+		return 1u << INSPECT_ZONE_BODY | 1u << INSPECT_ZONE_FILE;
+	case INSPECT_IN_HEADER:
+		break;
+	}
+	return 1u << zone;
+}
+
 void inspect_plan_make(const struct inspect_needle *n, struct inspect_plan *out)
 {
 	*out = (struct inspect_plan){.decided = true};
 	enum inspect_zone zone = n->where == INSPECT_IN_HEADER ? zone_of(n->field) : INSPECT_ZONE_BODY;
-	out->zones = n->where == INSPECT_IN_TEXT ? ~0u : 1u << zone;
+	out->zones = zones_of(n, zone);
 	if (n->where == INSPECT_IN_HEADER && !n->text.n)
 		zone = INSPECT_ZONE_HEADER;
 	if (zone == INSPECT_ZONE_HEADER)
@@ -284,7 +297,7 @@ void inspect_fuzzy_make(const struct inspect_needle *n, struct inspect_fuzzy *ou
 {
 	enum inspect_zone zone = n->where == INSPECT_IN_HEADER ? zone_of(n->field) : INSPECT_ZONE_BODY;
 	*out = (struct inspect_fuzzy){.of_field = zone == INSPECT_ZONE_HEADER};
-	out->zones = n->where == INSPECT_IN_TEXT ? ~0u : 1u << zone;
+	out->zones = zones_of(n, zone);
 	add_fuzzy(out, n->text, false);
 	if (!out->n)
 		add_fuzzy(out, n->text, true);
@@ -328,7 +341,7 @@ void inspect_fuzzy_read(struct slice doc, const struct inspect_needle *n, const 
 		inspect_terms_each(doc, weigh_term, &r);
 		return;
 	}
-	while (inspect_doc_next(&doc, &kind, &text) && kind != INSPECT_BODY)
+	while (inspect_doc_next(&doc, &kind, &text) && kind < INSPECT_BODY)
 		if (text.n >= n->field.n + 2 && slice_starts(text, n->field) &&
 		    memcmp(text.p + n->field.n, ": ", 2) == 0)
 			each_run(

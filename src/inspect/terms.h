@@ -25,6 +25,8 @@ enum inspect_zone {
 	INSPECT_ZONE_BCC,
 	INSPECT_ZONE_HEADER, /* values of the other fields, and the names of all */
 	INSPECT_ZONE_BODY,
+	INSPECT_ZONE_FILE, /* of the body too */
+	INSPECT_ZONE_LAST = INSPECT_ZONE_FILE
 };
 
 /* Each term as often as it occurs. */

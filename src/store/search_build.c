@@ -309,7 +309,7 @@ static void put_root(struct writing *w, uint32_t texts, uint32_t postings)
 	struct search_builder *b = w->b;
 	BUF_LOCAL(root, SEARCH_PAGE_MOST);
 	int64_t last = 0;
-	search_put_number(&root, 1);
+	search_put_number(&root, SEARCH_FORMAT);
 	search_put_number(&root, b->n_docs);
 	search_put_number(&root, texts);
 	search_put_number(&root, w->pages);

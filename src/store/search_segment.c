@@ -66,7 +66,7 @@ static enum result take_root(struct search_segment *s, struct slice root)
 	s->texts = (uint32_t)search_take_most(&c, 1 << 16);
 	s->dictionaries = (uint32_t)search_take_most(&c, 1 << 16);
 	s->postings = (uint32_t)search_take_most(&c, 1 << 16);
-	if (c.err != OK || version != 1)
+	if (c.err != OK || version != SEARCH_FORMAT)
 		return BAD;
 	s->docs = calloc((size_t)s->n_docs + 1, sizeof *s->docs);
 	s->from = calloc((size_t)s->n_docs + 1, sizeof *s->from);
@@ -338,7 +338,7 @@ static enum result look_for_start(struct looking *l)
 {
 	enum result r = OK;
 	unsigned zones = l->zones;
-	for (unsigned z = INSPECT_ZONE_SUBJECT; r == OK && z <= INSPECT_ZONE_BODY; z++) {
+	for (unsigned z = INSPECT_ZONE_SUBJECT; r == OK && z <= INSPECT_ZONE_LAST; z++) {
 		BUF_LOCAL(pattern, INSPECT_TERM + 2);
 		if (!(zones >> z & 1))
 			continue;
@@ -365,7 +365,7 @@ static enum result look_inside(struct looking *l)
 		/* A page whose keys, and those of all before the next page, are of other zones. */
 		unsigned first = (unsigned char)l->s->first[i].key.p[0];
 		unsigned last = i + 1 < l->s->dictionaries ? (unsigned char)l->s->first[i + 1].key.p[0]
-							   : INSPECT_ZONE_BODY;
+							   : INSPECT_ZONE_LAST;
 		unsigned between = (2u << last) - (1u << first);
 		if (l->zones & between)
 			r = look_at_page(l, i, buf_slice(&pattern));

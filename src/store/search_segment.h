@@ -17,6 +17,8 @@
 #include "base/base.h"
 #include "inspect/terms.h"
 
+/* Of docs and pages. Another number goes with a step of schema.def that takes older indexes away. */
+#define SEARCH_FORMAT 2
 #define SEARCH_SEGMENT_TEXT ((size_t)16 << 20) /* a segment with so much text gets no further doc */
 #define SEARCH_SEGMENT_DOCS 16384u
 #define SEARCH_PAGE_TEXT 65536u

@@ -27,6 +27,8 @@ static enum result get(void *ctx, uint32_t page, struct buf *out)
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+static uint8_t hostile_worth[SEARCH_SEGMENT_DOCS][INSPECT_PARTS];
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct slice all = slice_of(data, MIN(n, (size_t)65536)), raw = slice_split(&all, '\n'), doc = all;
@@ -57,6 +59,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	/* Trace pieces are no terms. */
 	if (!memchr(text.p ? text.p : "", INSPECT_TRACE, text.n))
 		assert((set & 1) == inspect_doc_match(buf_slice(&text), &needle));
+	struct inspect_fuzzy plan;
+	uint8_t worth[1][INSPECT_PARTS] = {0}, read[INSPECT_PARTS];
+	inspect_fuzzy_make(&needle, &plan);
+	inspect_fuzzy_read(buf_slice(&text), &needle, &plan, read);
+	if (search_segment_weigh(s, &needle, &plan, worth) != OK)
+		abort();
+	assert(memcmp(worth[0], read, sizeof read) == 0);
 	search_segment_free(s);
 	for (size_t i = 0; i < COUNT(pages); i++)
 		buf_free(&pages[i]);
@@ -64,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	uint64_t sets[SEARCH_WORDS(SEARCH_SEGMENT_DOCS)] = {0};
 	if (search_segment_open(get, &hostile, &s) == OK) {
 		result_ignore(search_segment_find(s, &needle, sets));
+		result_ignore(search_segment_weigh(s, &needle, &plan, hostile_worth));
 		search_segment_free(s);
 	}
 	return 0;
