@@ -67,7 +67,7 @@ static void make_doc(struct buf *b)
 		put_text(b, 4);
 	}
 	for (unsigned n = any(4); n; n--) {
-		buf_putc(b, INSPECT_BODY);
+		buf_putc(b, any(3) ? INSPECT_BODY : INSPECT_FILE);
 		put_text(b, any(20) ? 30 : 20000);
 	}
 }
@@ -108,10 +108,31 @@ static void compare(
 	}
 }
 
+/* Fuzzy: the dictionary weighs as reading does; where it does not decide, docs that lack a part have no worth. */
+static void compare_worth(
+    struct search_segment *s, const struct buf *docs, const struct inspect_needle *n, unsigned *hits)
+{
+	static uint8_t worth[DOCS][INSPECT_PARTS];
+	struct inspect_fuzzy plan;
+	memset(worth, 0, sizeof worth);
+	inspect_fuzzy_make(n, &plan);
+	assert_int_equal(search_segment_weigh(s, n, &plan, worth), OK);
+	for (unsigned i = 0; i < DOCS; i++) {
+		uint8_t want[INSPECT_PARTS];
+		inspect_fuzzy_read(buf_slice(&docs[i]), n, &plan, want);
+		bool whole = inspect_fuzzy_whole(&plan, want);
+		if (whole || !plan.of_field)
+			assert_memory_equal(worth[i], want, sizeof want);
+		else
+			assert_false(inspect_fuzzy_whole(&plan, worth[i]));
+		*hits += whole && plan.n;
+	}
+}
+
 static void index_is_reading(void **state)
 {
 	static struct buf docs[DOCS];
-	unsigned hits = 0;
+	unsigned hits = 0, fuzzy = 0;
 	for (unsigned round = 0; round < 2; round++) {
 		struct search_builder *b = search_builder_new(put, NULL);
 		for (unsigned i = 0; i < DOCS; i++) {
@@ -136,6 +157,8 @@ static void index_is_reading(void **state)
 		for (unsigned i = 0; i < 1500; i++) {
 			make_needle(docs, &text, &n);
 			compare(s, docs, &n, &hits);
+			if (i % 20 == 0)
+				compare_worth(s, docs, &n, &fuzzy);
 		}
 		search_segment_free(s);
 		for (unsigned i = 0; i < DOCS; i++)
@@ -144,6 +167,7 @@ static void index_is_reading(void **state)
 	}
 	print_message("%u needles found\n", hits);
 	assert_true(hits > 5000);
+	assert_true(fuzzy > 500);
 }
 
 static void nothing_in_it(void **state)
