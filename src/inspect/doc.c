@@ -210,10 +210,10 @@ static bool header_matches(struct slice doc, const struct inspect_needle *n)
 /* Where the body begins. */
 static size_t body_at(struct slice doc)
 {
-	size_t at = 0;
-	while (at < doc.n && doc.p[at] != INSPECT_BODY && doc.p[at] != INSPECT_FILE)
-		at++;
-	return at;
+	const char *at = doc.n ? memchr(doc.p, INSPECT_BODY, doc.n) : NULL;
+	size_t n = at ? (size_t)(at - doc.p) : doc.n;
+	at = n ? memchr(doc.p, INSPECT_FILE, n) : NULL;
+	return at ? (size_t)(at - doc.p) : n;
 }
 
 static bool beside_trace(struct slice doc, struct slice text)
