@@ -6,6 +6,8 @@
 #define TICK_MS 1000
 #define ROUND_MS (5 * MINUTE_MS)
 #define BATCH 32          /* messages that are worth a segment; fewer wait */
+#define BACKLOG 512       /* while mail keeps coming in: delivery has the processors first */
+#define QUIET_MS 500      /* since the last message that came in */
 #define WAIT_MS MINUTE_MS /* so long: until then searches read them */
 #define TIDY_JOBS 20      /* in one tick */
 #define LOOSE_DOCS 64
@@ -27,6 +29,7 @@ struct search {
 	struct due *due[BUCKETS];
 	_Atomic bool ending;
 	_Atomic uint64_t arrived;
+	_Atomic int64_t arrived_ms; /* the last of them */
 	_Atomic bool look;
 	struct tasks *asking;
 	struct search_boxes *boxes;
@@ -61,6 +64,7 @@ void search_due(struct search *x, int64_t account)
 	if (!x)
 		return;
 	atomic_fetch_add(&x->arrived, 1);
+	atomic_store_explicit(&x->arrived_ms, clock_mono_ms(), memory_order_relaxed);
 	pthread_mutex_lock(&x->lock);
 	due_of(x, account)->messages++;
 	pthread_mutex_unlock(&x->lock);
@@ -91,11 +95,12 @@ void search_look_around(struct search *x)
 static bool take_due(struct search *x, struct due *out)
 {
 	int64_t now = clock_mono_ms();
+	uint32_t worth = now - atomic_load(&x->arrived_ms) >= QUIET_MS ? BATCH : BACKLOG;
 	pthread_mutex_lock(&x->lock);
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct due **at = &x->due[i]; *at; at = &(*at)->next) {
 			struct due *d = *at;
-			if (!d->now && d->messages < BATCH && now - d->since_ms < WAIT_MS)
+			if (!d->now && d->messages < worth && now - d->since_ms < WAIT_MS)
 				continue;
 			*out = *d;
 			*at = d->next;

@@ -323,9 +323,10 @@ static bool take_group(struct writer *w, struct group *g)
 {
 	*g = (struct group){0};
 	pthread_mutex_lock(&w->lock);
-	w->waiting = true;
-	while (!w->first && !w->ending)
+	while (!w->first && !w->ending) {
+		w->waiting = true;
 		pthread_cond_wait(&w->put, &w->lock);
+	}
 	w->waiting = false;
 	while (w->first && g->n < WRITER_GROUP) {
 		struct job *j = w->first;
@@ -398,9 +399,12 @@ void writer_put(struct writer *w, struct job *j)
 	pthread_mutex_lock(&w->lock);
 	*w->last = j;
 	w->last = &j->next;
-	if (w->waiting)
-		pthread_cond_signal(&w->put);
+	bool wake = w->waiting;
+	w->waiting = false;
 	pthread_mutex_unlock(&w->lock);
+	/* Not inside the lock, which the writer wants first of all. */
+	if (wake)
+		pthread_cond_signal(&w->put);
 }
 
 enum result writer_wait(struct writer *w, struct job *j)
