@@ -1,0 +1,169 @@
+/* Public keys: records of the DNS, and checking with them. */
+#include "trust/signature.h"
+#include <openssl/err.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#define ED25519_KEY 32
+
+/* SubjectPublicKeyInfo, as everybody publishes it, or the RSAPublicKey inside it, as RFC 6376 3.6.1 has it. */
+static EVP_PKEY *read_rsa(struct slice octets)
+{
+	const unsigned char *p = (const unsigned char *)octets.p;
+	EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)octets.n);
+	if (!key) {
+		p = (const unsigned char *)octets.p;
+		key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, (long)octets.n);
+	}
+	if (key && (p != (const unsigned char *)octets.p + octets.n || !EVP_PKEY_is_a(key, "RSA"))) {
+		EVP_PKEY_free(key);
+		key = NULL;
+	}
+	ERR_clear_error();
+	return key;
+}
+
+EVP_PKEY *signature_key_read(bool ed25519, struct slice octets)
+{
+	if (!ed25519)
+		return read_rsa(octets);
+	if (octets.n != ED25519_KEY)
+		return NULL;
+	EVP_PKEY *key =
+	    EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, (const unsigned char *)octets.p, octets.n);
+	ERR_clear_error();
+	return key;
+}
+
+static const char *read_octets(const struct tags *t, struct signature_key *out)
+{
+	const struct tag *p = tags_find(t, "p");
+	BUF_LOCAL(octets, LIMIT_SIGNATURE_OCTETS);
+	if (!p)
+		return "the key record has no p=";
+	if (p->value.n == 0)
+		return "the key is revoked";
+	if (tag_base64(p->value, &octets) != OK || buf_result(&octets) != OK)
+		return "p= of the key record is not base64";
+	out->key = signature_key_read(out->ed25519, buf_slice(&octets));
+	if (!out->key)
+		return "p= of the key record is no such key";
+	out->bits = (unsigned)EVP_PKEY_get_bits(out->key);
+	return out->bits > LIMIT_SIGNATURE_KEY_BITS ? "the key is too long" : NULL;
+}
+
+const char *signature_key_parse(struct slice record, struct signature_key *out)
+{
+	struct tags t;
+	*out = (struct signature_key){0};
+	if (tags_parse(record, &t) != OK)
+		return "the key record is no tag list";
+	const struct tag *v = tags_find(&t, "v"), *k = tags_find(&t, "k"), *h = tags_find(&t, "h"),
+			 *s = tags_find(&t, "s");
+	if (v && (v != &t.tag[0] || !slice_eq(v->value, SLICE("DKIM1"))))
+		return "the key record is of another version";
+	out->ed25519 = k && slice_ieq(k->value, SLICE("ed25519"));
+	if (k && !out->ed25519 && !slice_ieq(k->value, SLICE("rsa")))
+		return "the key record is of an unknown kind";
+	if (h && !tag_list_has(h->value, SLICE("sha256")))
+		return "the key record does not allow SHA-256";
+	if (s && !tag_list_has(s->value, SLICE("*")) && !tag_list_has(s->value, SLICE("email")))
+		return "the key is not for mail";
+	out->testing = tag_list_has(tags_value(&t, "t"), SLICE("y"));
+	out->strict = tag_list_has(tags_value(&t, "t"), SLICE("s"));
+	return read_octets(&t, out);
+}
+
+void signature_key_free(struct signature_key *k)
+{
+	EVP_PKEY_free(k->key);
+	k->key = NULL;
+}
+
+/* ---- checking ---- */
+
+static bool is_right_rsa(EVP_PKEY *key, struct slice signature, const unsigned char digest[TRUST_DIGEST])
+{
+	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new(key, NULL);
+	bool right =
+	    x && EVP_PKEY_verify_init(x) == 1 && EVP_PKEY_CTX_set_rsa_padding(x, RSA_PKCS1_PADDING) == 1 &&
+	    EVP_PKEY_CTX_set_signature_md(x, EVP_sha256()) == 1 &&
+	    EVP_PKEY_verify(x, (const unsigned char *)signature.p, signature.n, digest, TRUST_DIGEST) == 1;
+	EVP_PKEY_CTX_free(x);
+	return right;
+}
+
+/* RFC 8463 3: the hash is what Ed25519 signs. */
+static bool is_right_ed25519(EVP_PKEY *key, struct slice signature, const unsigned char digest[TRUST_DIGEST])
+{
+	EVP_MD_CTX *x = EVP_MD_CTX_new();
+	bool right =
+	    x && EVP_DigestVerifyInit(x, NULL, NULL, NULL, key) == 1 &&
+	    EVP_DigestVerify(x, (const unsigned char *)signature.p, signature.n, digest, TRUST_DIGEST) == 1;
+	EVP_MD_CTX_free(x);
+	return right;
+}
+
+static bool is_right(
+    const struct signature_key *k, struct slice signature, const unsigned char digest[TRUST_DIGEST])
+{
+	bool right = k->ed25519 ? is_right_ed25519(k->key, signature, digest)
+				: is_right_rsa(k->key, signature, digest);
+	ERR_clear_error();
+	return right;
+}
+
+/* "i=" of another domain than d=, which t=s forbids. */
+static bool breaks_strict(const struct signature *s, const struct signature_key *k)
+{
+	ptrdiff_t at = slice_rfind(s->identity, '@');
+	return k->strict && at >= 0 &&
+	       !slice_ieq(slice_sub(s->identity, (size_t)at + 1, s->identity.n), s->domain);
+}
+
+static void try_record(const struct signature *s, const unsigned char digest[TRUST_DIGEST],
+    struct slice record, struct signature_check *out)
+{
+	struct signature_key k;
+	const char *why = signature_key_parse(record, &k);
+	if (!why && k.ed25519 != s->ed25519)
+		why = "the key is of another kind than the signature";
+	if (!why && breaks_strict(s, &k))
+		why = "the key is for addresses of exactly d= (t=s)";
+	out->key_record = record;
+	out->key_bits = k.bits;
+	out->testing = k.testing;
+	out->outcome = SIGNATURE_NO_KEY;
+	if (!why) {
+		out->outcome = is_right(&k, s->signature, digest) ? SIGNATURE_RIGHT : SIGNATURE_WRONG;
+		if (out->outcome == SIGNATURE_WRONG)
+			why = "the signature does not fit the header";
+	}
+	out->why = why;
+	signature_key_free(&k);
+}
+
+void signature_check(const struct signature *s, const unsigned char digest[TRUST_DIGEST],
+    const struct trust_check *check, struct arena *a, struct signature_check *out)
+{
+	struct dns_text_list texts = {.status = DNS_SERVFAIL};
+	*out = (struct signature_check){.outcome = SIGNATURE_LATER, .why = "the key could not be asked for"};
+	out->key_name = slice_str(arena_printf(
+	    a, SLICE_FMT "._domainkey." SLICE_FMT, SLICE_ARG(s->selector), SLICE_ARG(s->domain)));
+	if (!arena_full(a) && (!check->deadline_ms || clock_mono_ms() < check->deadline_ms))
+		dns_txt(check->dns, out->key_name, a, &texts);
+	if (dns_is_temporary(texts.status))
+		return;
+	out->secure = texts.secure;
+	out->outcome = SIGNATURE_NO_KEY;
+	out->why = "there is no key";
+	/* RFC 6376 3.6.2.2 leaves several records open: any that fits will do. */
+	struct signature_check first = *out;
+	for (size_t i = 0; i < texts.n && i < LIMIT_SIGNATURE_KEYS && out->outcome != SIGNATURE_RIGHT; i++) {
+		try_record(s, digest, texts.text[i], out);
+		if (i == 0)
+			first = *out;
+	}
+	if (out->outcome != SIGNATURE_RIGHT)
+		*out = first;
+}

@@ -1,0 +1,24 @@
+/*
+ * trust: who answers for a message. Pure: octets and a `struct dns` to ask in, results out; no keys of ours.
+ *
+ *   tags.h      tag lists, RFC 6376 3.2
+ *   canon.h     the forms in which fields and bodies are hashed
+ *   message.h   a message as its proofs see it: fields by name, body hashes; read once for all of them
+ *   dkim.h      DKIM: verifying, and signing in two steps
+ *   arc.h       ARC: verifying a chain, and sealing in two rounds
+ *   signature.h what DKIM and ARC have in common (internal)
+ *
+ * The way in: `scan` calls trust_message_read() and then the verifiers, each of which gives a result in the words of RFC
+ * 8601 and a reason in plain English. For mail that leaves, `scan` makes the drafts, `keys` signs their digests and `store`
+ * puts the fields together (dkim_draft_put).
+ */
+#ifndef TRUST_H
+#define TRUST_H
+
+#include "trust/arc.h"
+#include "trust/canon.h"
+#include "trust/dkim.h"
+#include "trust/message.h"
+#include "trust/tags.h"
+
+#endif
