@@ -9,7 +9,8 @@
  *   account.c passwords                                                       init.c    a new server
  *   server.c  starting and stopping a server as a child                       demo.c    a small organisation to try
  *   config_verbs.c  the options and the manual pages                          explain.c reasoning without a server
- *   explain_sieve.c  a filter tried on a message
+ *   explain_sieve.c  a filter tried on a message      explain_trust.c  who a message is from
+ *   dns.c     somewhere to ask, without a server
  *   sieve.c   users' filters
  *   trace.c   one message's way in plain words        sample.c  the first mails of a demo
  *   man.c     the manual pages
@@ -75,6 +76,12 @@ bool cli_flag(const struct cli *c, const char *key);
 
 /* The message that fd holds, its line ends made CRLF; EX_OK, or what the verb has to return. */
 int cli_read_message(struct cli *c, int fd, const char *name, struct buf *message);
+
+/* ---- the DNS (dns.c) ---- */
+
+struct dns;
+/* By --dns FILE, else the network; lives as long as the command. EX_OK, or what the verb has to return. */
+int cli_dns(struct cli *c, struct dns **out);
 
 /* ---- results (out.c) ---- */
 

@@ -4,7 +4,7 @@
  * One record a line, `NAME TYPE RDATA...`; `NAME TIMEOUT`, `NAME SERVFAIL`, `NAME BOGUS` or `NAME NXDOMAIN` for a name that
  * answers so whatever is asked; `NAME TYPE TIMEOUT` (or another of them) for one type; `NAME SECURE`: what the name answers
  * counts as validated. Names without a line do not exist. Empty lines and lines that begin with # or ; are skipped. Names
- * are compared without case and without a final dot. CNAMEs are followed.
+ * are compared without case and without a final dot; they may hold blanks. CNAMEs are followed.
  *
  *     example.jp        MX    10 mx.example.jp        mx.example.jp  A     192.0.2.1
  *     example.jp        TXT   "v=spf1 " "mx -all"     example.jp     TXT   v=spf1 mx -all

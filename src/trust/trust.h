@@ -7,6 +7,12 @@
  *   dkim.h      DKIM: verifying, and signing in two steps
  *   arc.h       ARC: verifying a chain, and sealing in two rounds
  *   signature.h what DKIM and ARC have in common (internal)
+ *   spf.h       may this client send in the name of that domain, RFC 7208
+ *   author.h    the author's domains, read so that nobody could see others; flags.def: what else is odd about a sender
+ *   dmarc.h     do they stand behind the message, and what if not, RFC 9989
+ *   iprev.h     does the client's address lead to a name and back
+ *   authres.h   Authentication-Results, written and read, RFC 8601
+ *   name.h      domain names compared
  *
  * The way in: `scan` calls trust_message_read() and then the verifiers, each of which gives a result in the words of RFC
  * 8601 and a reason in plain English. For mail that leaves, `scan` makes the drafts, `keys` signs their digests and `store`
@@ -16,9 +22,14 @@
 #define TRUST_H
 
 #include "trust/arc.h"
+#include "trust/author.h"
+#include "trust/authres.h"
 #include "trust/canon.h"
 #include "trust/dkim.h"
+#include "trust/dmarc.h"
+#include "trust/iprev.h"
 #include "trust/message.h"
+#include "trust/spf.h"
 #include "trust/tags.h"
 
 #endif
