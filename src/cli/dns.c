@@ -49,7 +49,8 @@ static int from_network(struct cli *c, struct dns **out)
 	if (resolver_open(&s, &resolver, &why) != OK || ipc_pair(fds) != OK)
 		return cli_fail(c, EX_UNAVAILABLE, "DNS: %s", buf_z(&why));
 	struct ipc_trunk *to = ipc_trunk_new("resolver");
-	ipc_server_add(ipc_server_new(resolver_handlers, THREADS, resolver), fds[1], PEER_SCAN, NULL, NULL, NULL);
+	ipc_server_add(
+	    ipc_server_new(resolver_handlers, THREADS, resolver), fds[1], PEER_SCAN, NULL, NULL, NULL);
 	ipc_trunk_set(to, fds[0]);
 	dns_trunk_init(&trunk, to);
 	*out = &trunk.dns;

@@ -50,12 +50,14 @@ static json_t *spf_json(const struct spf *spf)
 int verb_explain_spf(struct cli *c)
 {
 	const char *ip = cli_arg(c, "ip"), *helo = cli_arg(c, "helo"), *from = cli_arg(c, "from");
-	struct spf_ask ask = {.helo = slice_str(helo), .receiver = "localhost", .explain = true, .steps = true};
+	struct spf_ask ask = {
+	    .helo = slice_str(helo), .receiver = "localhost", .explain = true, .steps = true};
 	struct dns *dns;
 	struct spf spf;
 	ARENA_LOCAL(a, ARENA_MOST);
 	if (!ip || dns_ip_read(slice_str(ip), &ask.ip) != OK)
-		return cli_fail(c, EX_USAGE, CLI_TEXT(c, "--ip: not an address", "--ip: アドレスではありません"));
+		return cli_fail(
+		    c, EX_USAGE, CLI_TEXT(c, "--ip: not an address", "--ip: アドレスではありません"));
 	int failed = cli_dns(c, &dns);
 	if (failed)
 		return failed;

@@ -42,7 +42,8 @@ static struct slice looks_like(struct slice domain, struct arena *a)
 	if (mail_domain_unicode(domain, a, &shown) != OK || slice_is_ascii(shown))
 		return SLICE_NONE;
 	pthread_once(&once, checker_open);
-	int32_t n = checker ? uspoof_getSkeletonUTF8(checker, 0, shown.p, (int32_t)shown.n, out, sizeof out, &e) : 0;
+	int32_t n =
+	    checker ? uspoof_getSkeletonUTF8(checker, 0, shown.p, (int32_t)shown.n, out, sizeof out, &e) : 0;
 	struct slice skeleton = slice_of(out, n > 0 && n < (int32_t)sizeof out ? (size_t)n : 0);
 	return U_SUCCESS(e) && skeleton.n && slice_is_ascii(skeleton) ? arena_dup(a, skeleton) : SLICE_NONE;
 }
@@ -182,13 +183,14 @@ static void add_every_reading(struct trust_authors *out, struct slice value, str
 		out->cut = true;
 }
 
-/* "From", as a line that is no field but may be taken for one: with a blank or an octet of its own before it, or folded. */
+/* "From:", as lines that are no field but may be taken for one: with a blank or an octet of its own before it, or folded. */
 static bool is_disguised(struct slice line)
 {
 	while (line.n && (line.p[0] <= ' ' || (unsigned char)line.p[0] > 126))
 		line = slice_sub(line, 1, line.n);
-	return slice_istarts(line, SLICE("From")) && line.n > 4 && !ascii_alpha(line.p[4]) && !ascii_digit(line.p[4]) &&
-	       line.p[4] != '-';
+	bool named = slice_istarts(line, SLICE("From"));
+	struct slice rest = slice_trim(named ? slice_sub(line, 4, line.n) : line);
+	return rest.n ? rest.p[0] == ':' : named;
 }
 
 /* A message without From: what programs show instead. */

@@ -75,8 +75,8 @@ void authres_address(
 		authres_property(w, type, property, domain);
 		return;
 	}
-	buf_printf(w->out, "%s%s.%s=" SLICE_FMT "@" SLICE_FMT, local.n + domain.n > 40 ? "\r\n\t " : " ", type, property,
-	    SLICE_ARG(local), SLICE_ARG(domain));
+	buf_printf(w->out, "%s%s.%s=" SLICE_FMT "@" SLICE_FMT, local.n + domain.n > 40 ? "\r\n\t " : " ",
+	    type, property, SLICE_ARG(local), SLICE_ARG(domain));
 }
 
 void authres_end(struct authres_writer *w)
@@ -139,7 +139,8 @@ static struct slice value_read(struct cursor *c, struct arena *a)
 	return arena_dup(a, buf_slice(&text));
 }
 
-static void reason_or_property(struct cursor *c, struct arena *a, struct authres_result *r, struct authres_prop ***end)
+static void reason_or_property(
+    struct cursor *c, struct arena *a, struct authres_result *r, struct authres_prop ***end)
 {
 	struct slice type = cursor_while1(c, is_keyword), property = SLICE_NONE;
 	skip(c);

@@ -22,8 +22,8 @@ void authres_method(struct authres_writer *w, const char *method, const char *re
 /* An empty value is left out. */
 void authres_property(struct authres_writer *w, const char *type, const char *property, struct slice value);
 /* An address: its domain alone when the local part needs quoting. */
-void authres_address(
-    struct authres_writer *w, const char *type, const char *property, struct slice local, struct slice domain);
+void authres_address(struct authres_writer *w, const char *type, const char *property, struct slice local,
+    struct slice domain);
 void authres_end(struct authres_writer *w);
 
 struct authres_prop {

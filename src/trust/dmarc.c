@@ -196,8 +196,8 @@ static enum result aligns(struct run *run, const char *what, struct slice id, bo
 	if (its.trouble)
 		return LATER;
 	bool same = slice_ieq(its.organisation, own.organisation);
-	STEP(run, "%s " SLICE_FMT " is of the organisation " SLICE_FMT ", the author of " SLICE_FMT, what, SLICE_ARG(id),
-	    SLICE_ARG(its.organisation), SLICE_ARG(own.organisation));
+	STEP(run, "%s " SLICE_FMT " is of the organisation " SLICE_FMT ", the author of " SLICE_FMT, what,
+	    SLICE_ARG(id), SLICE_ARG(its.organisation), SLICE_ARG(own.organisation));
 	return same ? OK : DENY;
 }
 
@@ -299,7 +299,8 @@ static void check_author(struct run *run, struct slice author, struct dmarc *out
 	if (out->result != DMARC_PASS)
 		return;
 	out->result = judge_alignment(run);
-	out->why = out->result == DMARC_PASS   ? out->dkim_aligned ? "an aligned DKIM signature passed" : "aligned SPF passed"
+	out->why = out->result == DMARC_PASS
+		       ? out->dkim_aligned ? "an aligned DKIM signature passed" : "aligned SPF passed"
 		   : out->result == DMARC_FAIL ? "neither SPF nor DKIM passed for the author's domain"
 					       : "the DNS does not say whether the domains belong together";
 }
@@ -307,8 +308,11 @@ static void check_author(struct run *run, struct slice author, struct dmarc *out
 /* Which of two counts: a message is proven only when every author is. */
 static unsigned gravity(const struct dmarc *d)
 {
-	static const unsigned of[] = {
-	    [DMARC_PASS] = 0, [DMARC_NONE] = 1, [DMARC_PERMERROR] = 2, [DMARC_TEMPERROR] = 3, [DMARC_FAIL] = 4};
+	static const unsigned of[] = {[DMARC_PASS] = 0,
+	    [DMARC_NONE] = 1,
+	    [DMARC_PERMERROR] = 2,
+	    [DMARC_TEMPERROR] = 3,
+	    [DMARC_FAIL] = 4};
 	return of[d->result] * 4 + (d->result == DMARC_FAIL ? d->policy : 0);
 }
 

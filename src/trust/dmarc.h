@@ -20,12 +20,12 @@ const char *dmarc_policy_name(enum dmarc_policy p);
 struct dmarc_record {
 	enum dmarc_policy p, sp, np; /* sp, np: what counts when they are not given */
 	bool has_p, has_sp, has_np;
-	bool wrong;                     /* p, sp or np says what it must not */
-	bool strict_dkim, strict_spf;   /* adkim=s, aspf=s */
-	char psd;                       /* 'y', 'n', 'u' */
-	bool testing;                   /* t=y */
-	struct slice rua, ruf, fo;      /* as they stand there */
-	bool reports;                   /* rua holds an address */
+	bool wrong;                   /* p, sp or np says what it must not */
+	bool strict_dkim, strict_spf; /* adkim=s, aspf=s */
+	char psd;                     /* 'y', 'n', 'u' */
+	bool testing;                 /* t=y */
+	struct slice rua, ruf, fo;    /* as they stand there */
+	bool reports;                 /* rua holds an address */
 };
 /* GONE: not a record of this version. What is wrong inside gets its default. Slices of `text`. */
 NODISCARD enum result dmarc_record_parse(struct slice text, struct dmarc_record *out);

@@ -51,7 +51,8 @@ static void take_policy(struct slice value, enum dmarc_policy *to, bool *has, st
 	r->wrong |= !*has;
 }
 
-static void take_value(struct slice tag, struct slice value, struct dmarc_record *r, bool *pct_zero, bool *has_t)
+static void take_value(
+    struct slice tag, struct slice value, struct dmarc_record *r, bool *pct_zero, bool *has_t)
 {
 	if (slice_ieq(tag, SLICE("p"))) {
 		take_policy(value, &r->p, &r->has_p, r);
@@ -85,7 +86,8 @@ enum result dmarc_record_parse(struct slice text, struct dmarc_record *out)
 	struct slice tag, value, address;
 	bool pct_zero = false, has_t = false;
 	*out = (struct dmarc_record){.psd = 'u'};
-	if (!take_tag(&text, &tag, &value) || !slice_ieq(tag, SLICE("v")) || !slice_eq(value, SLICE("DMARC1")))
+	if (!take_tag(&text, &tag, &value) || !slice_ieq(tag, SLICE("v")) ||
+	    !slice_eq(value, SLICE("DMARC1")))
 		return GONE;
 	while (text.n)
 		if (take_tag(&text, &tag, &value))

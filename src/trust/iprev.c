@@ -10,7 +10,8 @@ const char *iprev_result_name(enum iprev_result r)
 	return (unsigned)r < COUNT(names) ? names[r] : "?";
 }
 
-static enum iprev_result leads_back(const struct dns_ip *ip, const char *name, struct dns *dns, struct arena *a)
+static enum iprev_result leads_back(
+    const struct dns_ip *ip, const char *name, struct dns *dns, struct arena *a)
 {
 	struct dns_answer answer;
 	if (!trust_name_ok(slice_str(name)))
@@ -22,7 +23,8 @@ static enum iprev_result leads_back(const struct dns_ip *ip, const char *name, s
 	return dns_is_temporary(answer.status) ? IPREV_TEMPERROR : IPREV_FAIL;
 }
 
-enum iprev_result iprev_check(const struct dns_ip *ip, struct dns *dns, struct arena *a, const char **name_out)
+enum iprev_result iprev_check(
+    const struct dns_ip *ip, struct dns *dns, struct arena *a, const char **name_out)
 {
 	struct dns_name_list list;
 	enum iprev_result worst = IPREV_FAIL;

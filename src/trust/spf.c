@@ -73,8 +73,7 @@ static enum match judge_answer(struct spf_run *run, enum dns_status status, size
 }
 
 /* The name a term speaks of. MATCH_NOT: there can be no such name. */
-static enum match target(
-    struct spf_run *run, const struct frame *f, struct slice spec, const char **name_out)
+static enum match target(struct spf_run *run, const struct frame *f, struct slice spec, const char **name_out)
 {
 	BUF_LOCAL(name, NAME_ROOM);
 	enum result r = OK;
@@ -268,7 +267,8 @@ static enum spf_result find_record(struct spf_run *run, const struct frame *f, s
 		found ? "several SPF records" : "no SPF record"));
 }
 
-static enum spf_result follow_redirect(struct spf_run *run, const struct frame *f, struct slice spec, bool outermost)
+static enum spf_result follow_redirect(
+    struct spf_run *run, const struct frame *f, struct slice spec, bool outermost)
 {
 	const char *name;
 	if (!count_lookup(run))
@@ -279,8 +279,8 @@ static enum spf_result follow_redirect(struct spf_run *run, const struct frame *
 	return r == SPF_NONE ? SPF_PERMERROR : r;
 }
 
-static enum spf_result matched(
-    struct spf_run *run, const struct frame *f, const struct spf_term *t, const struct spf_record *record, bool outermost)
+static enum spf_result matched(struct spf_run *run, const struct frame *f, const struct spf_term *t,
+    const struct spf_record *record, bool outermost)
 {
 	if (!outermost)
 		return t->match;

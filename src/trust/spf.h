@@ -42,11 +42,11 @@ struct spf_step {
 
 struct spf {
 	enum spf_result result;
-	struct slice domain;      /* the one asked about, in A-labels; empty: it was none */
-	struct slice mechanism;   /* that gave the result, as it stands in its record; empty: none did */
-	const char *why;          /* in words; never NULL */
-	const char *explanation;  /* of a fail, by the domain; NULL: none. Printable ASCII */
-	unsigned lookups, voids;  /* terms that asked; answers without anything */
+	struct slice domain;     /* the one asked about, in A-labels; empty: it was none */
+	struct slice mechanism;  /* that gave the result, as it stands in its record; empty: none did */
+	const char *why;         /* in words; never NULL */
+	const char *explanation; /* of a fail, by the domain; NULL: none. Printable ASCII */
+	unsigned lookups, voids; /* terms that asked; answers without anything */
 	struct spf_step *steps;
 };
 

@@ -113,7 +113,8 @@ static bool cut_cidr(struct slice *s, struct slice mark, unsigned most, unsigned
 		digits++;
 	struct slice number = slice_sub(*s, s->n - digits, digits);
 	struct slice before = slice_sub(*s, 0, s->n - digits);
-	if (digits == 0 || !(before.n >= mark.n && slice_eq(slice_sub(before, before.n - mark.n, mark.n), mark)))
+	if (digits == 0 ||
+	    !(before.n >= mark.n && slice_eq(slice_sub(before, before.n - mark.n, mark.n), mark)))
 		return false;
 	uint32_t value;
 	if (digits > 3 || (digits > 1 && number.p[0] == '0') || num_u32(number, most, &value) != OK) {
@@ -162,9 +163,9 @@ static bool take_mechanism(struct slice name, struct slice rest, struct spf_term
 	static const struct {
 		struct slice name;
 		enum spf_kind kind;
-	} kinds[] = {{SLICE("all"), SPF_KIND_ALL}, {SLICE("include"), SPF_KIND_INCLUDE}, {SLICE("a"), SPF_KIND_A},
-	    {SLICE("mx"), SPF_KIND_MX}, {SLICE("ptr"), SPF_KIND_PTR}, {SLICE("ip4"), SPF_KIND_IP4},
-	    {SLICE("ip6"), SPF_KIND_IP6}, {SLICE("exists"), SPF_KIND_EXISTS}};
+	} kinds[] = {{SLICE("all"), SPF_KIND_ALL}, {SLICE("include"), SPF_KIND_INCLUDE},
+	    {SLICE("a"), SPF_KIND_A}, {SLICE("mx"), SPF_KIND_MX}, {SLICE("ptr"), SPF_KIND_PTR},
+	    {SLICE("ip4"), SPF_KIND_IP4}, {SLICE("ip6"), SPF_KIND_IP6}, {SLICE("exists"), SPF_KIND_EXISTS}};
 	size_t i = 0;
 	while (i < COUNT(kinds) && !slice_ieq(name, kinds[i].name))
 		i++;
@@ -193,7 +194,7 @@ static bool take_mechanism(struct slice name, struct slice rest, struct spf_term
 static bool take_modifier(struct slice name, struct slice value, struct spf_record *r)
 {
 	struct slice *known = slice_ieq(name, SLICE("redirect")) ? &r->redirect
-			      : slice_ieq(name, SLICE("exp"))	 ? &r->exp
+			      : slice_ieq(name, SLICE("exp"))    ? &r->exp
 								 : NULL;
 	if (!known)
 		return spf_macro_valid(value, false);

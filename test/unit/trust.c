@@ -30,10 +30,12 @@ static void assert_slice(struct slice s, const char *want)
 
 /* ---- SPF ---- */
 
-static enum spf_result spf_of(const char *zone, const char *ip, const char *domain, struct spf *out, struct arena *a)
+static enum spf_result spf_of(
+    const char *zone, const char *ip, const char *domain, struct spf *out, struct arena *a)
 {
 	struct fixture *f = load(zone);
-	struct spf_ask ask = {.helo = SLICE("mx.client.example"), .local = SLICE("someone"), .domain = slice_str(domain)};
+	struct spf_ask ask = {
+	    .helo = SLICE("mx.client.example"), .local = SLICE("someone"), .domain = slice_str(domain)};
 	assert_int_equal(dns_ip_read(slice_str(ip), &ask.ip), OK);
 	spf_check(&ask, fixture_dns(f), a, out);
 	fixture_free(f);
@@ -48,7 +50,8 @@ static void test_spf_limits(void **state)
 	buf_puts(&zone, "ten.example TXT v=spf1");
 	for (int i = 0; i < 10; i++)
 		buf_puts(&zone, " a:host.example");
-	buf_puts(&zone, " -all\neleven.example TXT v=spf1 a:host.example include:ten.example -all\nhost.example A 192.0.2.9\n");
+	buf_puts(&zone, " -all\neleven.example TXT v=spf1 a:host.example include:ten.example "
+			"-all\nhost.example A 192.0.2.9\n");
 	buf_puts(&zone, "loop.example TXT v=spf1 include:loop.example -all\n");
 	buf_puts(&zone, "void.example TXT v=spf1 a:v1.example a:v2.example -all\n");
 	buf_puts(&zone, "voids.example TXT v=spf1 a:v1.example a:v2.example a:v3.example -all\n");
@@ -93,28 +96,33 @@ struct author_case {
 
 static const struct author_case author_cases[] = {
     {"From: a@x.example", "x.example", 0},
-    {"from : \"A, B\" <a@X.Example.>", "", TRUST_FROM_MALFORMED},
+    {"from : \"A, B\" <a@X.Example.>", "x.example", 0},
     {"From: A B <a@X.Example> (comment)", "x.example", 0},
-    {"From: a@x.example\r\nFrom: b@y.example", "x.example y.example", TRUST_FROM_FIELDS | TRUST_FROM_MALFORMED},
+    {"From: a@x.example\r\nFrom: b@y.example", "x.example y.example",
+	TRUST_FROM_FIELDS | TRUST_FROM_MALFORMED},
     {"From: a@x.example, b@y.example", "x.example y.example", TRUST_FROM_SEVERAL},
     {"From: Team: a@x.example, b@x.example;", "x.example", TRUST_FROM_SEVERAL},
     {"From: <a@x.example>b@y.example", "x.example y.example", TRUST_FROM_MALFORMED},
-    {"From: <a@y.example>\\,<b@x.example>", "y.example x.example", TRUST_FROM_MALFORMED},
+    {"From: <a@y.example>\\,<b@x.example>", "y.example x.example", TRUST_FROM_MALFORMED | TRUST_FROM_SEVERAL},
     {"From: <@x.example,@z.example:a@y.example>", "y.example x.example z.example", TRUST_FROM_MALFORMED},
     {"From: \"b@y.example\" <a@x.example>", "x.example", TRUST_DISPLAY_ADDRESS},
     {"From: \"a@x.example\" <a@x.example>", "x.example", 0},
     {"From: =?utf-8?B?YkB5LmV4YW1wbGU=?= <a@x.example>", "x.example", TRUST_DISPLAY_ADDRESS},
-    {"From: =?utf-8?Q?b=40y.example?=", "y.example", TRUST_FROM_MALFORMED | TRUST_FROM_MISSING},
-    {"From: =?utf-8?B?PGJAeS5leGFtcGxlPg==?=, <a@x.example>", "x.example y.example", TRUST_FROM_MALFORMED},
+    {"From: =?utf-8?Q?b=40y.example?=", "y.example", TRUST_FROM_MALFORMED},
+    {"From: =?utf-8?B?PGJAeS5leGFtcGxlPg==?=, <a@x.example>", "x.example y.example",
+	TRUST_FROM_MALFORMED | TRUST_FROM_SEVERAL},
     {"From: \"b@y.example\"@x.example", "x.example y.example", TRUST_FROM_MALFORMED},
     {"From: <a@x.example@y.example>", "y.example x.example", TRUST_FROM_MALFORMED},
-    {" From: b@y.example\r\nFrom: a@x.example", "x.example y.example", TRUST_FROM_MALFORMED | TRUST_FROM_FIELDS},
-    {"X: y\r\nFrom\r\n : b@y.example\r\nFrom: a@x.example", "y.example x.example", TRUST_FROM_MALFORMED | TRUST_FROM_FIELDS},
+    {" From: b@y.example\r\nFrom: a@x.example", "x.example y.example",
+	TRUST_FROM_MALFORMED | TRUST_FROM_FIELDS},
+    {"X: y\r\nFrom\r\n : b@y.example\r\nFrom: a@x.example", "y.example x.example",
+	TRUST_FROM_MALFORMED | TRUST_FROM_FIELDS},
     {"Sender: b@y.example", "y.example", TRUST_FROM_MISSING},
     {"From: undisclosed:;", "", TRUST_FROM_MISSING},
     {"From: a@p\xd0\xb0yp\xd0\xb0l.example", "xn--pypl-53dc.example", TRUST_HOMOGRAPH},
     {"From: a@m\xc3\xbcnchen.example", "xn--mnchen-3ya.example", 0},
-    {"From: a@x.example\r\nResent-From: b@y.example\r\nSender: c@z.example", "x.example", TRUST_RESENT | TRUST_SENDER_OTHER},
+    {"From: a@x.example\r\nResent-From: b@y.example\r\nSender: c@z.example", "x.example",
+	TRUST_RESENT | TRUST_SENDER_OTHER},
 };
 
 static bool lists(const struct trust_authors *t, const char *domains)
@@ -233,7 +241,8 @@ struct counting {
 	unsigned asked;
 };
 
-static void ask_counting(struct dns *d, struct slice name, unsigned type, struct arena *a, struct dns_answer *out)
+static void ask_counting(
+    struct dns *d, struct slice name, unsigned type, struct arena *a, struct dns_answer *out)
 {
 	struct counting *c = (struct counting *)d;
 	c->asked++;
@@ -249,12 +258,15 @@ static void test_dmarc(void **state)
 		struct trust_authors authors = {.n = 1, .domain = {slice_str(c->from)}};
 		struct slice dkim = slice_str(c->dkim);
 		struct counting dns = {.dns.ask = ask_counting, .to = fixture_dns(f)};
-		struct dmarc_ask ask = {.authors = &authors, .spf = slice_str(c->spf), .dkim = &dkim, .n_dkim = dkim.n > 0};
+		struct dmarc_ask ask = {
+		    .authors = &authors, .spf = slice_str(c->spf), .dkim = &dkim, .n_dkim = dkim.n > 0};
 		struct dmarc d;
 		dmarc_check(&ask, &dns.dns, &a, &d);
-		if (d.result != c->result || d.policy != c->policy || !slice_eq(d.policy_domain, slice_str(c->policy_domain)))
-			fail_msg("%s, spf %s, dkim %s: %s, %s, record of \"" SLICE_FMT "\"", c->from, c->spf, c->dkim,
-			    dmarc_result_name(d.result), dmarc_policy_name(d.policy), SLICE_ARG(d.policy_domain));
+		if (d.result != c->result || d.policy != c->policy ||
+		    !slice_eq(d.policy_domain, slice_str(c->policy_domain)))
+			fail_msg("%s, spf %s, dkim %s: %s, %s, record of \"" SLICE_FMT "\"", c->from, c->spf,
+			    c->dkim, dmarc_result_name(d.result), dmarc_policy_name(d.policy),
+			    SLICE_ARG(d.policy_domain));
 		assert_in_range(dns.asked, 1, 9);
 	}
 	fixture_free(f);
@@ -321,13 +333,16 @@ static void test_authres_read(void **state)
 {
 	ARENA_LOCAL(a, ARENA);
 	struct authres r;
-	assert_int_equal(authres_parse(SLICE(" (c) \"mx.x.example\" 1 ;\r\n spf=pass (ok) smtp.mailfrom=a@x.example;"
-					     " dkim/1 = pass reason=\"good; really\" header.d = x.example header.b=ab/c+=; none"),
-			     &a, &r),
+	assert_int_equal(
+	    authres_parse(
+		SLICE(" (c) \"mx.x.example\" 1 ;\r\n spf=pass (ok) smtp.mailfrom=a@x.example;"
+		      " dkim/1 = pass reason=\"good; really\" header.d = x.example header.b=ab/c+=; none"),
+		&a, &r),
 	    BAD);
-	assert_int_equal(authres_parse(SLICE("mx.x.example; dkim = pass reason=\"good; really\" header.d = x.example "
-					     "header.b=ab/c+="),
-			     &a, &r),
+	assert_int_equal(
+	    authres_parse(SLICE("mx.x.example; dkim = pass reason=\"good; really\" header.d = x.example "
+				"header.b=ab/c+="),
+		&a, &r),
 	    OK);
 	assert_slice(r.results->reason, "good; really");
 	assert_slice(authres_get(r.results, SLICE("header"), SLICE("b")), "ab/c+=");
@@ -338,9 +353,11 @@ static void test_authres_read(void **state)
 
 static void test_authres_claims(void **state)
 {
-	static const char *const ours[] = {" mx.here.example; spf=pass", "\r\n\tMX.HERE.Example 1; none", "\"mx.here.example\"; x",
-	    "(mx.elsewhere.example) mx.here.example; x", "mx.here.example.; x", "a.mx.here.example; x", "", "; x", "(unfinished"};
-	static const char *const others[] = {"mx.there.example; spf=pass", "here.example; spf=pass", "xmx.here.example; x"};
+	static const char *const ours[] = {" mx.here.example; spf=pass", "\r\n\tMX.HERE.Example 1; none",
+	    "\"mx.here.example\"; x", "(mx.elsewhere.example) mx.here.example; x", "mx.here.example.; x",
+	    "a.mx.here.example; x", "", "; x", "(unfinished"};
+	static const char *const others[] = {
+	    "mx.there.example; spf=pass", "here.example; spf=pass", "xmx.here.example; x"};
 	for (size_t i = 0; i < COUNT(ours); i++)
 		assert_true(authres_claims(slice_str(ours[i]), SLICE("mx.here.example")));
 	for (size_t i = 0; i < COUNT(others); i++)
@@ -364,10 +381,12 @@ static void test_public_suffixes(void **state)
 		char *lower = arena_z(&a, slice_trim(line));
 		for (char *p = lower; *p; p++)
 			*p = ascii_lower(*p);
-		struct slice got = slice_eq(input, SLICE("null")) ? SLICE_NONE : dmarc_listed_organisation(input);
+		struct slice got =
+		    slice_eq(input, SLICE("null")) ? SLICE_NONE : dmarc_listed_organisation(input);
 		struct slice want = slice_eq(slice_str(lower), SLICE("null")) ? SLICE_NONE : slice_str(lower);
 		if (!slice_ieq(got, want))
-			fail_msg(SLICE_FMT ": " SLICE_FMT " instead of " SLICE_FMT, SLICE_ARG(input), SLICE_ARG(got), SLICE_ARG(want));
+			fail_msg(SLICE_FMT ": " SLICE_FMT " instead of " SLICE_FMT, SLICE_ARG(input),
+			    SLICE_ARG(got), SLICE_ARG(want));
 		n++;
 	}
 	printf("%u of %u lines of the public suffix list's tests\n", n, n);
