@@ -3,13 +3,13 @@
 #include <unicode/uchar.h>
 #include <unicode/uscript.h>
 
-enum kind { NONE, WORD, DENSE };
+enum kind { GAP, WORD, DENSE };
 
 static enum kind kind_of(uint32_t v)
 {
 	if (v < 0x80)
 		return (v >= 'a' && v <= 'z') || (v >= '0' && v <= '9') || (v >= 'A' && v <= 'Z') ? WORD
-												  : NONE;
+												  : GAP;
 	if (mail_text_is_dense(v))
 		return DENSE;
 	switch (u_charType((UChar32)v)) {
@@ -19,7 +19,7 @@ static enum kind kind_of(uint32_t v)
 	case U_CURRENCY_SYMBOL:
 		return DENSE;
 	default:
-		return u_isalnum((UChar32)v) || U_MASK(u_charType((UChar32)v)) & U_GC_M_MASK ? WORD : NONE;
+		return u_isalnum((UChar32)v) || U_MASK(u_charType((UChar32)v)) & U_GC_M_MASK ? WORD : GAP;
 	}
 }
 
@@ -32,31 +32,37 @@ struct run {
 	bool first, last; /* touches the ends of what is read */
 };
 
-/* The next run of one kind that is not NONE. */
+static enum kind next_kind(struct slice *rest)
+{
+	bool ok;
+	uint32_t v = (unsigned char)rest->p[0];
+	if (v < 0x80)
+		*rest = slice_sub(*rest, 1, rest->n);
+	else
+		v = mail_utf8_take(rest, &ok);
+	return kind_of(v);
+}
+
+/* The next run of one kind; false at the end. */
 static bool run_next(struct slice all, size_t *at, struct run *out)
 {
-	size_t from = *at, i = *at;
-	enum kind kind = NONE;
-	while (i < all.n) {
-		struct slice rest = slice_sub(all, i, all.n);
-		uint32_t v = (unsigned char)rest.p[0];
-		bool ok;
-		if (v < 0x80)
-			rest = slice_sub(rest, 1, rest.n);
-		else
-			v = mail_utf8_take(&rest, &ok);
-		enum kind k = kind_of(v);
-		if (k != kind && kind != NONE)
-			break;
-		if (kind == NONE && k != NONE) {
-			from = i;
-			kind = k;
-		}
-		i = all.n - rest.n;
-	}
-	*at = i;
-	*out = (struct run){kind, slice_sub(all, from, i - from), from == 0, i == all.n};
-	return kind != NONE;
+	size_t from = *at, end;
+	struct slice rest = slice_sub(all, from, all.n);
+	if (!rest.n)
+		return false;
+	enum kind kind = next_kind(&rest);
+	do
+		end = all.n - rest.n;
+	while (rest.n && next_kind(&rest) == kind);
+	*at = end;
+	*out = (struct run){kind, slice_sub(all, from, end - from), from == 0, end == all.n};
+	return true;
+}
+
+/* What parts words as a rule: no term. */
+static bool is_space(const struct run *r)
+{
+	return r->text.n == 1 && r->text.p[0] == ' ';
 }
 
 static bool is_middle(char c)
@@ -74,41 +80,58 @@ static size_t character(struct slice s, size_t at)
 
 /* ---- terms of a doc ---- */
 
-static void each_word(struct slice run, enum inspect_zone zone, inspect_term *f, void *ctx)
+struct telling {
+	inspect_term *f;
+	void *ctx;
+	enum inspect_zone zone;
+	uint32_t at;
+};
+
+static void tell(struct telling *t, struct slice term)
+{
+	t->f(t->ctx, t->zone, term, t->at);
+	t->at += INSPECT_WIDTH;
+}
+
+static void each_word(struct slice run, struct telling *t)
 {
 	while (run.n > INSPECT_TERM) {
 		size_t n = INSPECT_TERM;
 		while (n > INSPECT_ANCHORED && is_middle(run.p[n]))
 			n--;
-		f(ctx, zone, slice_sub(run, 0, n));
+		tell(t, slice_sub(run, 0, n));
 		/* The last piece is a long one too: it reaches back as far as it may. */
 		size_t step = MIN(n - INSPECT_WINDOW - 3, run.n - INSPECT_TERM);
 		for (unsigned i = 0; i < 3 && is_middle(run.p[step]); i++)
 			step++;
 		run = slice_sub(run, step, run.n);
 	}
-	f(ctx, zone, run);
+	tell(t, run);
 }
 
-static void each_pair(struct slice run, enum inspect_zone zone, inspect_term *f, void *ctx)
+static void each_pair(struct slice run, struct telling *t)
 {
 	size_t at = 0;
 	while (at < run.n) {
 		size_t one = character(run, at);
 		size_t two = at + one < run.n ? character(run, at + one) : 0;
-		f(ctx, zone, slice_sub(run, at, one + two));
+		tell(t, slice_sub(run, at, one + two));
 		at += one;
 	}
 }
 
-static void each_run(struct slice text, enum inspect_zone zone, inspect_term *f, void *ctx)
+/* Runs that begin in the first `name` octets are of the zone of names. */
+static void each_run(struct slice text, size_t name, enum inspect_zone zone, struct telling *t)
 {
 	struct run r;
 	for (size_t at = 0; run_next(text, &at, &r);) {
-		if (r.kind == WORD)
-			each_word(r.text, zone, f, ctx);
+		t->zone = r.text.p < text.p + name ? INSPECT_ZONE_HEADER : zone;
+		if (r.kind == DENSE)
+			each_pair(r.text, t);
+		else if (is_space(&r))
+			t->at++;
 		else
-			each_pair(r.text, zone, f, ctx);
+			each_word(r.text, t);
 	}
 }
 
@@ -126,73 +149,93 @@ static enum inspect_zone zone_of(struct slice field)
 	return INSPECT_ZONE_HEADER;
 }
 
-void inspect_terms_each(struct slice doc, inspect_term *f, void *ctx)
+uint32_t inspect_terms_each(struct slice doc, inspect_term *f, void *ctx)
 {
+	struct telling t = {.f = f, .ctx = ctx};
 	enum inspect_piece kind;
 	struct slice text;
 	while (inspect_doc_next(&doc, &kind, &text)) {
 		if (kind >= INSPECT_BODY) {
-			each_run(text, kind == INSPECT_BODY ? INSPECT_ZONE_BODY : INSPECT_ZONE_FILE, f, ctx);
+			each_run(text, 0, kind == INSPECT_BODY ? INSPECT_ZONE_BODY : INSPECT_ZONE_FILE, &t);
 		} else if (kind != INSPECT_TRACE) {
 			ptrdiff_t colon = slice_find(text, ':');
-			struct slice name = slice_sub(text, 0, colon < 0 ? 0 : (size_t)colon);
-			each_run(name, INSPECT_ZONE_HEADER, f, ctx);
-			each_run(slice_sub(text, name.n, text.n), zone_of(name), f, ctx);
+			size_t name = colon < 0 ? 0 : (size_t)colon;
+			each_run(text, name + 1, zone_of(slice_sub(text, 0, name)), &t);
 		}
+		t.at += INSPECT_WIDTH;
 	}
+	return t.at;
 }
 
 /* ---- plans ---- */
 
-static void add(struct inspect_plan *p, int how, struct slice term)
+static void tell_nobody(void *ctx, enum inspect_zone zone, struct slice term, uint32_t at)
 {
-	if (p->n < INSPECT_PARTS)
-		p->parts[p->n++] = (struct inspect_part){how, term};
+	(void)ctx, (void)zone, (void)term, (void)at;
+}
+
+static void add(struct inspect_plan *p, int how, struct slice term, uint32_t at)
+{
+	if (p->n < INSPECT_STEPS)
+		p->parts[p->n++] = (struct inspect_part){how, term, at};
 	else
 		p->decided = false;
 }
 
-static void add_word(struct inspect_plan *p, const struct run *r)
+/* A word or a gap; its width when it stands alone. */
+static uint32_t add_word(struct inspect_plan *p, const struct run *r, uint32_t at)
 {
 	struct slice term = r->text;
 	bool inside = r->first && r->last;
 	if (term.n > (inside ? (size_t)INSPECT_WINDOW : (size_t)INSPECT_ANCHORED)) {
-		add(p, INSPECT_CONTAINS, mail_utf8_cut(term, INSPECT_WINDOW));
+		struct telling t = {.f = tell_nobody};
+		add(p, INSPECT_CONTAINS, mail_utf8_cut(term, INSPECT_WINDOW), 0);
 		p->decided = false;
-		return;
+		each_word(term, &t);
+		return t.at;
 	}
 	add(p,
 	    inside     ? INSPECT_CONTAINS
 	    : r->first ? INSPECT_SUFFIX
 	    : r->last  ? INSPECT_PREFIX
 		       : INSPECT_EXACT,
-	    term);
+	    term, at);
+	return INSPECT_WIDTH;
 }
 
-static void add_dense(struct inspect_plan *p, const struct run *r)
+/* Every second pair, and the last one: together they are all characters. */
+static uint32_t add_dense(struct inspect_plan *p, const struct run *r, uint32_t at)
 {
-	size_t at = 0, one = character(r->text, 0);
-	if (one == r->text.n) {
-		add(p, INSPECT_PREFIX, r->text);
-		return;
+	struct slice run = r->text;
+	uint32_t n = 0;
+	size_t one = character(run, 0);
+	if (one == run.n) {
+		add(p, INSPECT_PREFIX, run, at);
+		return INSPECT_WIDTH;
 	}
-	while (at + one < r->text.n) {
-		size_t two = character(r->text, at + one);
-		add(p, INSPECT_EXACT, slice_sub(r->text, at, one + two));
-		at += one;
+	for (size_t i = 0; i + one < run.n; n++) {
+		size_t two = character(run, i + one);
+		if (n % 2 == 0 || i + one + two == run.n)
+			add(p, INSPECT_EXACT, slice_sub(run, i, one + two), at + n * INSPECT_WIDTH);
+		i += one;
 		one = two;
 	}
+	return (n + 1) * INSPECT_WIDTH;
 }
 
 static void add_runs(struct inspect_plan *p, struct slice text)
 {
 	struct run r;
+	uint32_t place = 0;
 	for (size_t at = 0; run_next(text, &at, &r);) {
-		if (r.kind == WORD)
-			add_word(p, &r);
+		if (r.kind == DENSE)
+			place += add_dense(p, &r, place);
+		else if (!is_space(&r))
+			place += add_word(p, &r, place);
 		else
-			add_dense(p, &r);
-		p->decided &= r.text.n == text.n;
+			place++;
+		if (is_space(&r) && (r.first || r.last))
+			p->decided = false; /* it may be part of a longer gap */
 	}
 }
 
@@ -209,6 +252,24 @@ static unsigned zones_of(const struct inspect_needle *n, enum inspect_zone zone)
 	return 1u << zone;
 }
 
+/* The name stands as a whole: none of its words is cut; only a gap at its end goes on with the colon. */
+static void add_name(struct inspect_plan *p, struct slice name)
+{
+	struct run r;
+	uint32_t place = 0;
+	for (size_t at = 0; run_next(name, &at, &r);) {
+		if (r.kind == DENSE || r.text.n > INSPECT_ANCHORED || (r.kind == GAP && r.last))
+			return;
+		add(p, INSPECT_EXACT, r.text, place);
+		place += INSPECT_WIDTH;
+	}
+}
+
+static bool begins_with_gap(struct slice text)
+{
+	return text.n && next_kind(&text) == GAP;
+}
+
 void inspect_plan_make(const struct inspect_needle *n, struct inspect_plan *out)
 {
 	*out = (struct inspect_plan){.decided = true};
@@ -219,17 +280,16 @@ void inspect_plan_make(const struct inspect_needle *n, struct inspect_plan *out)
 	if (zone == INSPECT_ZONE_HEADER)
 		out->decided = false;
 	if (n->where == INSPECT_IN_HEADER && !n->text.n) {
-		/* The name stands as a whole: none of its words is cut. */
-		struct run r;
 		out->zones = 1u << INSPECT_ZONE_HEADER;
-		for (size_t at = 0; run_next(n->field, &at, &r);)
-			if (r.kind == WORD && r.text.n <= INSPECT_TERM)
-				add(out, INSPECT_EXACT, r.text);
+		add_name(out, n->field);
 		return;
 	}
 	add_runs(out, n->text);
-	/* Not one word in it, or several things side by side, which may stand apart. */
-	out->decided &= n->text.n == 0 || out->n == 1;
+	if (n->where == INSPECT_IN_HEADER && begins_with_gap(n->text)) {
+		/* A gap before a value began with the colon. */
+		out->zones |= 1u << INSPECT_ZONE_HEADER;
+		out->decided = false;
+	}
 }
 
 /* ---- fuzzy ---- */
@@ -242,7 +302,7 @@ static void add_part(struct inspect_fuzzy *f, int how, struct slice term)
 		if (slice_eq(f->parts[i].term, term))
 			return;
 	if (f->n < INSPECT_PARTS)
-		f->parts[f->n++] = (struct inspect_part){how, term};
+		f->parts[f->n++] = (struct inspect_part){how, term, 0};
 }
 
 static bool is_han(struct slice s, size_t at)
@@ -287,7 +347,7 @@ static void add_fuzzy(struct inspect_fuzzy *f, struct slice text, bool lone_kana
 	for (size_t at = 0; run_next(text, &at, &r);) {
 		if (r.kind == DENSE)
 			add_pairs(f, r.text, lone_kana);
-		else
+		else if (r.kind == WORD)
 			add_part(f, r.text.n < BEGINS ? INSPECT_EXACT : INSPECT_PREFIX,
 			    mail_utf8_cut(r.text, INSPECT_ANCHORED));
 	}
@@ -317,9 +377,10 @@ struct reading {
 	uint8_t *worth;
 };
 
-static void weigh_term(void *ctx, enum inspect_zone zone, struct slice term)
+static void weigh_term(void *ctx, enum inspect_zone zone, struct slice term, uint32_t at)
 {
 	struct reading *r = ctx;
+	(void)at;
 	if (!(r->f->zones >> zone & 1))
 		return;
 	for (unsigned i = 0; i < r->f->n; i++) {
@@ -336,16 +397,16 @@ void inspect_fuzzy_read(struct slice doc, const struct inspect_needle *n, const 
 	enum inspect_piece kind;
 	struct slice text;
 	struct reading r = {f, worth};
+	struct telling t = {.f = weigh_term, .ctx = &r};
 	memset(worth, 0, INSPECT_PARTS);
 	if (!f->of_field) {
-		inspect_terms_each(doc, weigh_term, &r);
+		(void)inspect_terms_each(doc, weigh_term, &r);
 		return;
 	}
 	while (inspect_doc_next(&doc, &kind, &text) && kind < INSPECT_BODY)
 		if (text.n >= n->field.n + 2 && slice_starts(text, n->field) &&
 		    memcmp(text.p + n->field.n, ": ", 2) == 0)
-			each_run(
-			    slice_sub(text, n->field.n + 2, text.n), INSPECT_ZONE_HEADER, weigh_term, &r);
+			each_run(slice_sub(text, n->field.n + 2, text.n), 0, INSPECT_ZONE_HEADER, &t);
 }
 
 bool inspect_fuzzy_whole(const struct inspect_fuzzy *f, const uint8_t worth[INSPECT_PARTS])

@@ -1,10 +1,15 @@
 /*
- * terms: the words of a doc, and what must be asked of an index of them for a needle.
+ * terms: the words of a doc and their places, and what must be asked of an index of them for a needle.
  *
- * A run of letters and digits is a term as it is; a longer run than INSPECT_TERM octets is many, overlapping by
- * INSPECT_WINDOW octets or more, so that any part of it of that length stands whole in one of them. A run of characters
- * of a dense script (Han, kana) or of symbols is all its pairs, and its last character alone: so every word of two
- * characters is a term, and every single character begins one. What stands between is no term.
+ * A doc is runs of words (letters and digits), of characters of a dense script (Han, kana) or of symbols, and of gaps, which
+ * is all else. A word is a term as it is; one longer than INSPECT_TERM octets is many, overlapping by INSPECT_WINDOW octets
+ * or more, so that any part of it of that length stands whole in one of them. A dense run is all its pairs, and its last
+ * character alone: so every word of two characters is a term, and every single character begins one. A gap is a term as a
+ * word is, but for the single space, which is none.
+ *
+ * A term has INSPECT_WIDTH places, a single space one, and so many are left free between pieces. So a distance that is not
+ * filled by terms is one space when it is 1, and something else when it is more: the terms of a needle at their distances
+ * are the needle, letter by letter.
  *
  * A plan names what every doc that holds the needle must have; when it is `decided`, having it is also enough.
  */
@@ -13,9 +18,11 @@
 
 #include "inspect/doc.h"
 
-#define INSPECT_TERM 48
-#define INSPECT_WINDOW 16
+#define INSPECT_TERM 64
+#define INSPECT_WINDOW 32
 #define INSPECT_PARTS 16
+#define INSPECT_STEPS 32
+#define INSPECT_WIDTH 2
 
 enum inspect_zone {
 	INSPECT_ZONE_SUBJECT = 1,
@@ -29,17 +36,18 @@ enum inspect_zone {
 	INSPECT_ZONE_LAST = INSPECT_ZONE_FILE
 };
 
-/* Each term as often as it occurs. */
-typedef void inspect_term(void *ctx, enum inspect_zone zone, struct slice term);
-void inspect_terms_each(struct slice doc, inspect_term *f, void *ctx);
+/* Each term as often as it occurs, with its place, ascending. The number of places comes back. */
+typedef void inspect_term(void *ctx, enum inspect_zone zone, struct slice term, uint32_t at);
+uint32_t inspect_terms_each(struct slice doc, inspect_term *f, void *ctx);
 
 struct inspect_part {
 	enum { INSPECT_EXACT, INSPECT_PREFIX, INSPECT_SUFFIX, INSPECT_CONTAINS } how;
 	struct slice term; /* points into the needle */
+	uint32_t at;       /* in a plan: its place beside those of the others; what CONTAINS has none */
 };
 struct inspect_plan {
 	unsigned zones; /* 1 << enum inspect_zone: where each part may be */
-	struct inspect_part parts[INSPECT_PARTS];
+	struct inspect_part parts[INSPECT_STEPS];
 	unsigned n;
 	bool decided;
 };

@@ -1,5 +1,7 @@
-/* search_build: makes a segment. Memory: about four times SEARCH_SEGMENT_TEXT at most. */
+/* search_build: makes a segment. Memory: twelve octets each time a term stands in the text, which is six
+   times the text at most, and the dictionary. */
 #include "store/search_page.h"
+#include "store/search_places.h"
 #include "store/search_segment.h"
 #include <stdlib.h>
 
@@ -7,14 +9,13 @@
 #define TERMS_MEMORY ((size_t)256 << 20)
 
 struct term {
-	struct slice key; /* zone, term, NUL */
-	uint32_t last;    /* the doc that had it last, + 1 */
-	uint32_t docs;
-	uint64_t from; /* of its pairs, once they are sorted */
+	struct slice key; /* term, zone */
+	uint32_t n;       /* so often it stands there */
+	uint32_t from;    /* of its places, once they are sorted */
 };
 
-struct pair {
-	uint32_t term, doc;
+struct stand {
+	uint32_t term, place;
 };
 
 struct search_builder {
@@ -25,6 +26,7 @@ struct search_builder {
 	uint64_t octets;
 
 	struct search_doc *docs;
+	uint32_t *from; /* the first place of each doc, and the end */
 	uint32_t n_docs;
 
 	struct arena keys;
@@ -32,8 +34,8 @@ struct search_builder {
 	uint32_t n_terms, cap_terms;
 	uint32_t *table; /* term + 1 by hash, 0: free */
 	uint32_t mask;
-	struct pair *pairs;
-	size_t n_pairs, cap_pairs;
+	struct stand *stands; /* in the order of their places */
+	size_t n_stands, cap_stands;
 };
 
 static void *grown(void *p, size_t n, size_t size)
@@ -71,7 +73,8 @@ void search_builder_free(struct search_builder *b)
 	free(b->docs);
 	free(b->terms);
 	free(b->table);
-	free(b->pairs);
+	free(b->from);
+	free(b->stands);
 	free(b);
 }
 
@@ -102,13 +105,13 @@ static uint32_t hash_of(enum inspect_zone zone, struct slice term)
 
 static bool is_key(const struct term *t, enum inspect_zone zone, struct slice term)
 {
-	return t->key.n == term.n + 2 && t->key.p[0] == (char)zone &&
-	       memcmp(t->key.p + 1, term.p, term.n) == 0;
+	return t->key.n == term.n + 1 && t->key.p[term.n] == (char)zone &&
+	       memcmp(t->key.p, term.p, term.n) == 0;
 }
 
 static uint32_t hash_of_key(struct slice key)
 {
-	return hash_of((enum inspect_zone)key.p[0], slice_sub(key, 1, key.n - 2));
+	return hash_of((enum inspect_zone)key.p[key.n - 1], slice_sub(key, 0, key.n - 1));
 }
 
 static void widen(struct search_builder *b)
@@ -132,12 +135,12 @@ static uint32_t new_term(struct search_builder *b, enum inspect_zone zone, struc
 		b->cap_terms = b->cap_terms ? b->cap_terms * 2 : 4096;
 		b->terms = grown(b->terms, b->cap_terms, sizeof *b->terms);
 	}
-	char *key = arena_alloc(&b->keys, term.n + 2);
+	char *key = arena_alloc(&b->keys, term.n + 1);
 	if (!key)
 		abort();
-	key[0] = (char)zone;
-	memcpy(key + 1, term.p, term.n);
-	b->terms[b->n_terms] = (struct term){.key = slice_of(key, term.n + 2)};
+	memcpy(key, term.p, term.n);
+	key[term.n] = (char)zone;
+	b->terms[b->n_terms] = (struct term){.key = slice_of(key, term.n + 1)};
 	return b->n_terms++;
 }
 
@@ -154,21 +157,27 @@ static uint32_t find_term(struct search_builder *b, enum inspect_zone zone, stru
 	return made;
 }
 
-static void add_term(void *ctx, enum inspect_zone zone, struct slice term)
+/* What ends a key in a page: no text that was folded has such an octet, but who knows what scan sends. */
+static bool has_zone(struct slice term)
+{
+	for (size_t i = 0; i < term.n; i++)
+		if ((unsigned char)term.p[i] <= INSPECT_ZONE_LAST)
+			return true;
+	return false;
+}
+
+static void add_term(void *ctx, enum inspect_zone zone, struct slice term, uint32_t at)
 {
 	struct search_builder *b = ctx;
-	if (memchr(term.p, 0, term.n))
+	if (has_zone(term))
 		return;
-	uint32_t id = find_term(b, zone, term);
-	if (b->terms[id].last == b->n_docs + 1)
-		return;
-	b->terms[id].last = b->n_docs + 1;
-	b->terms[id].docs++;
-	if (b->n_pairs == b->cap_pairs) {
-		b->cap_pairs = b->cap_pairs ? b->cap_pairs * 2 : 65536;
-		b->pairs = grown(b->pairs, b->cap_pairs, sizeof *b->pairs);
+	if (b->n_stands == b->cap_stands) {
+		b->cap_stands = b->cap_stands ? b->cap_stands * 2 : 65536;
+		b->stands = grown(b->stands, b->cap_stands, sizeof *b->stands);
 	}
-	b->pairs[b->n_pairs++] = (struct pair){id, b->n_docs};
+	uint32_t id = find_term(b, zone, term);
+	b->terms[id].n++;
+	b->stands[b->n_stands++] = (struct stand){id, b->from[b->n_docs] + at};
 }
 
 /* ---- text ---- */
@@ -190,9 +199,14 @@ static void flush_text(struct search_builder *b)
 
 void search_builder_add(struct search_builder *b, const struct search_doc *d, struct slice text)
 {
-	inspect_terms_each(text, add_term, b);
-	if (!(b->n_docs & (b->n_docs - 1)))
-		b->docs = grown(b->docs, b->n_docs ? b->n_docs * 2 : 1, sizeof *b->docs);
+	if (!(b->n_docs & (b->n_docs - 1))) {
+		size_t cap = b->n_docs ? (size_t)b->n_docs * 2 : 1;
+		b->docs = grown(b->docs, cap, sizeof *b->docs);
+		b->from = grown(b->from, cap + 1, sizeof *b->from);
+	}
+	if (!b->n_docs)
+		b->from[0] = 0;
+	b->from[b->n_docs + 1] = b->from[b->n_docs] + inspect_terms_each(text, add_term, b);
 	b->docs[b->n_docs] = *d;
 	b->docs[b->n_docs++].text = (uint32_t)text.n;
 	b->octets += text.n;
@@ -214,39 +228,43 @@ static int by_key(const void *x, const void *y)
 	return c ? c : (a->key.n > b->key.n) - (a->key.n < b->key.n);
 }
 
-/* Docs of each term together, in the order in which they came. */
-static uint32_t *sort_pairs(struct search_builder *b)
+/* The places of each term together, ascending. */
+static uint32_t *sort_stands(struct search_builder *b)
 {
-	uint64_t at = 0;
-	uint32_t *docs = grown(NULL, b->n_pairs + 1, sizeof *docs);
+	uint32_t at = 0;
+	uint32_t *places = grown(NULL, b->n_stands + 1, sizeof *places);
 	for (uint32_t i = 0; i < b->n_terms; i++) {
 		b->terms[i].from = at;
-		at += b->terms[i].docs;
+		at += b->terms[i].n;
 	}
-	for (size_t i = 0; i < b->n_pairs; i++)
-		docs[b->terms[b->pairs[i].term].from++] = b->pairs[i].doc;
+	for (size_t i = 0; i < b->n_stands; i++)
+		places[b->terms[b->stands[i].term].from++] = b->stands[i].place;
 	for (uint32_t i = 0; i < b->n_terms; i++)
-		b->terms[i].from -= b->terms[i].docs;
-	return docs;
+		b->terms[i].from -= b->terms[i].n;
+	return places;
 }
 
-/* Adds the postings in the shorter form; true: it is the bitmap. */
-static bool put_postings(const uint32_t *docs, uint32_t n, uint32_t of, struct buf *out)
+/* Adds a bitmap of the docs when many have it. */
+static bool put_bitmap(const struct search_builder *b, const uint32_t *v, uint32_t n, struct buf *out)
 {
-	size_t start = out->n, bitmap = (of + 7) / 8;
-	for (uint32_t i = 0; i < n; i++)
-		search_put_number(out, i ? docs[i] - docs[i - 1] - 1 : docs[i]);
-	if (out->n - start <= bitmap)
+	size_t octets = (b->n_docs + 7) / 8, start = out->n;
+	uint32_t doc = 0, docs = 0;
+	if (n < octets)
 		return false;
-	out->n = start;
-	char *p = buf_room(out, bitmap);
+	char *p = buf_room(out, octets);
 	if (!p)
-		return true;
-	memset(p, 0, bitmap);
-	for (uint32_t i = 0; i < n; i++)
-		p[docs[i] / 8] = (char)(p[docs[i] / 8] | 1 << docs[i] % 8);
-	buf_wrote(out, bitmap);
-	return true;
+		return false;
+	memset(p, 0, octets);
+	for (uint32_t i = 0; i < n; i++) {
+		if (docs && v[i] < b->from[doc + 1])
+			continue;
+		while (v[i] >= b->from[doc + 1])
+			doc++;
+		docs++;
+		p[doc / 8] = (char)(p[doc / 8] | 1 << doc % 8);
+	}
+	out->n = start + (docs >= octets ? octets : 0);
+	return docs >= octets;
 }
 
 struct writing {
@@ -262,7 +280,6 @@ static void put_dictionary(struct writing *w)
 	BUF_LOCAL(page, SEARCH_PAGE_MOST);
 	if (!w->n)
 		return;
-	search_put_number(&page, w->n);
 	search_put_number(&page, w->keys.n);
 	buf_put(&page, buf_slice(&w->keys));
 	search_put_number(&page, w->base);
@@ -275,19 +292,20 @@ static void put_dictionary(struct writing *w)
 	w->pages++;
 }
 
-static void put_term(struct writing *w, const struct term *t, const uint32_t *docs)
+static void put_term(struct writing *w, const struct term *t, const uint32_t *places)
 {
 	if (w->keys.n >= DICTIONARY_KEYS)
 		put_dictionary(w);
 	if (!w->n) {
-		search_put_number(&w->directory, t->key.n - 1);
-		buf_put(&w->directory, slice_sub(t->key, 0, t->key.n - 1));
+		search_put_number(&w->directory, t->key.n);
+		buf_put(&w->directory, t->key);
 	}
 	size_t before = w->postings.n;
-	bool bitmap = put_postings(docs + t->from, t->docs, w->b->n_docs, &w->postings);
+	bool bitmap = put_bitmap(w->b, places + t->from, t->n, &w->postings);
+	search_places_put(places + t->from, t->n, w->b->from[w->b->n_docs], &w->postings);
 	size_t n = w->postings.n - before;
 	buf_put(&w->keys, t->key);
-	search_put_number(&w->places, (uint64_t)t->docs << 1 | bitmap);
+	search_put_number(&w->places, (uint64_t)t->n << 1 | bitmap);
 	search_put_number(&w->places, n);
 	w->end += n;
 	w->n++;
@@ -318,6 +336,7 @@ static void put_root(struct writing *w, uint32_t texts, uint32_t postings)
 		int64_t step = b->docs[i].email - last;
 		search_put_number(&root, (uint64_t)step << 1 ^ (uint64_t)(step >> 63));
 		search_put_number(&root, b->docs[i].text);
+		search_put_number(&root, b->from[i + 1] - b->from[i]);
 		search_put_number(&root, b->docs[i].notes);
 		last = b->docs[i].email;
 	}
@@ -334,18 +353,18 @@ void search_builder_finish(struct search_builder *b)
 	buf_init(&w.places, SEARCH_PAGE_MOST);
 	buf_init(&w.postings, (size_t)1 << 30);
 	buf_init(&w.directory, SEARCH_PAGE_MOST);
-	uint32_t *docs = sort_pairs(b);
+	uint32_t *places = sort_stands(b);
 	const struct term **order = grown(NULL, (size_t)b->n_terms + 1, sizeof *order);
 	for (uint32_t i = 0; i < b->n_terms; i++)
 		order[i] = &b->terms[i];
 	if (b->n_terms)
 		qsort(order, b->n_terms, sizeof *order, by_key);
 	for (uint32_t i = 0; i < b->n_terms; i++)
-		put_term(&w, order[i], docs);
+		put_term(&w, order[i], places);
 	put_dictionary(&w);
 	put_root(&w, texts, put_pages_of_postings(&w));
 	free(order);
-	free(docs);
+	free(places);
 	buf_free(&w.keys);
 	buf_free(&w.places);
 	buf_free(&w.postings);

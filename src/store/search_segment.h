@@ -2,14 +2,18 @@
  * search_segment: an immutable piece of a full-text index: some messages' docs (inspect/doc.h), and which terms are in
  * which of them. Pure: it makes and reads numbered pages, whose keeping and sealing is the caller's.
  *
- *   page 0      the root: the docs' ids and lengths, and the first key of each page of the dictionary
+ *   page 0      the root: the docs' ids, lengths and numbers of places, and the first key of each page of the dictionary
  *   text        the docs one after another, SEARCH_PAGE_TEXT octets a page
- *   dictionary  keys (zone, term) in ascending order with the place of their postings
- *   postings    for each key the docs that have it, by their number in this segment: ascending differences, or a bitmap
+ *   dictionary  keys (a term, and its zone in one octet below any of a term's) in ascending order, with what follows
+ *   postings    for each key its places, those of the docs counted one after another (search_places.h), and before them a
+ *               bitmap of the docs when an eighth of them has it
  *
  * Pages but those of postings are compressed. A segment is found in by asking the dictionary for what the needle's plan
- * (inspect/terms.h) needs, and, where that does not decide, by reading the docs that are left: what is found is what
- * inspect_doc_match() says of each doc. The same docs in the same order always give the same pages.
+ * (inspect/terms.h) needs, comparing places, and, where that does not decide or is dearer, reading the docs that are left:
+ * what is found is what inspect_doc_match() says of each doc. The same docs in the same order always give the same pages.
+ *
+ *   search_segment.c     the root, pages, texts        search_build.c      making
+ *   search_dictionary.c  keys                          search_match.c      finding and weighing
  */
 #ifndef STORE_SEARCH_SEGMENT_H
 #define STORE_SEARCH_SEGMENT_H
@@ -18,7 +22,7 @@
 #include "inspect/terms.h"
 
 /* Of docs and pages. Another number goes with a step of schema.def that takes older indexes away. */
-#define SEARCH_FORMAT 2
+#define SEARCH_FORMAT 3
 #define SEARCH_SEGMENT_TEXT ((size_t)16 << 20) /* a segment with so much text gets no further doc */
 #define SEARCH_SEGMENT_DOCS 16384u
 #define SEARCH_PAGE_TEXT 65536u

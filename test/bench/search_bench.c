@@ -71,21 +71,34 @@ static void make(struct buf *b, unsigned number)
 		buf_puts(b, "the needle in the haystack 珍品\r\n");
 	if (number % 3 == 0)
 		buf_puts(b, "thank you for your mail\r\nお世話になっております\r\n");
+	if (number % 4 == 0)
+		buf_printf(b,
+		    "ticket #%u, see https://www.else.example/t/%x or write to desk@else.example\r\n", number,
+		    any(1u << 30));
 	while (b->n < end)
 		number % 2 ? put_japanese(b) : put_english(b);
 	buf_puts(b, "\r\n");
 }
 
-static uint64_t ask(struct ipc *c, unsigned where, const char *text, int64_t *us)
+struct sought {
+	const char *what;
+	unsigned where; /* enum inspect_where */
+	const char *field, *text;
+	bool fuzzy;
+};
+
+static uint64_t ask(struct ipc *c, const struct sought *n, int64_t *us)
 {
 	ARENA_LOCAL(a, (size_t)256 << 20);
 	Sekisho__SearchAsk ask = SEKISHO__SEARCH_ASK__INIT;
 	Sekisho__SearchNeedle needle = SEKISHO__SEARCH_NEEDLE__INIT, *list[] = {&needle};
 	Sekisho__SearchAnswer *answer = NULL;
 	uint64_t hits = 0;
-	needle.where = where;
+	needle.where = n->where;
+	needle.field = (char *)(uintptr_t)n->field;
+	needle.fuzzy = n->fuzzy;
 	BUF_LOCAL(folded, 1000);
-	mail_text_fold(slice_str(text), &folded);
+	mail_text_fold(slice_str(n->text), &folded);
 	needle.text = (char *)(uintptr_t)buf_z(&folded);
 	ask.needles = list;
 	ask.n_needles = 1;
@@ -104,15 +117,56 @@ static uint64_t ask(struct ipc *c, unsigned where, const char *text, int64_t *us
 	return hits;
 }
 
-static void measure(struct ipc *c, const char *what, unsigned where, const char *text)
+static void measure(struct ipc *c, const struct sought *n)
 {
-	int64_t best = INT64_MAX, us;
+	int64_t best = INT64_MAX, worst = 0, us;
 	uint64_t hits = 0;
-	for (unsigned i = 0; i < 5; i++) {
-		hits = ask(c, where, text, &us);
+	for (unsigned i = 0; i < 6; i++) {
+		hits = ask(c, n, &us);
 		best = MIN(best, us);
+		worst = MAX(worst, us);
 	}
-	printf("%-28s %8.1f ms %8llu found\n", what, (double)best / 1000, (unsigned long long)hits);
+	printf("%-40s %8.1f ms (the slowest %8.1f) %8llu found\n", n->what, (double)best / 1000,
+	    (double)worst / 1000, (unsigned long long)hits);
+}
+
+static const struct sought sought[] = {
+    {"TEXT rare word", 0, "", "haystack", false},
+    {"TEXT common word", 0, "", "thank", false},
+    {"TEXT part of many words", 0, "", "in", false},
+    {"TEXT one letter", 0, "", "e", false},
+    {"BODY two Japanese characters", 1, "", "世話", false},
+    {"BODY rare two characters", 1, "", "珍品", false},
+    {"BODY one character", 1, "", "話", false},
+    {"BODY one kana, in all of Japanese", 1, "", "い", false},
+    {"BODY phrase, rare", 1, "", "needle in the haystack", false},
+    {"BODY phrase, common", 1, "", "thank you for your mail", false},
+    {"TEXT phrase, parts of common words", 0, "", "k you for y", false},
+    {"BODY common words that stand apart", 1, "", "mail for thank", false},
+    {"BODY long Japanese, common", 1, "", "お世話になっております", false},
+    {"BODY address, common", 1, "", "desk@else.example", false},
+    {"BODY URL, rare", 1, "", "https://www.else.example/t/1f", false},
+    {"TEXT number", 0, "", "#50000", false},
+    {"TEXT nothing", 0, "", "zqxwvu", false},
+    {"BODY nothing, Japanese", 1, "", "絶無也", false},
+    {"TEXT address of all", 0, "", "taro@here.example", false},
+    {"HEADER From", 2, "from", "s77@else.example", false},
+    {"HEADER Subject, part of a word", 2, "subject", "ver", false},
+    {"HEADER Message-ID", 2, "message-id", "50000.", false},
+    {"FUZZY one word", 0, "", "haystack", true},
+    {"FUZZY common words", 0, "", "thank mail", true},
+    {"FUZZY Japanese", 0, "", "お世話 珍品", true},
+};
+
+static void memory(const char *when)
+{
+	char line[200];
+	FILE *f = fopen("/proc/self/status", "re");
+	while (f && fgets(line, sizeof line, f))
+		if (strncmp(line, "VmRSS", 5) == 0 || strncmp(line, "VmHWM", 5) == 0)
+			printf("%s: %s", when, line);
+	if (f)
+		fclose(f);
 }
 
 static void index_all(struct store_kit *k, int64_t account, unsigned messages)
@@ -141,6 +195,7 @@ static void index_all(struct store_kit *k, int64_t account, unsigned messages)
 	       "index %.1f MB (%.2f)\n",
 	    messages, s, parts.n, (double)text / 1e6, (double)octets / 1e6, (double)octets / (double)text);
 	search_parts_free(&parts);
+	memory("after indexing");
 }
 
 int main(int argc, char **argv)
@@ -174,17 +229,9 @@ int main(int argc, char **argv)
 	enum result r = ipc_call(&c, ASK_STORE_SELECT, &select, NULL, &a, NULL, NULL);
 	while (r == OK && c.more)
 		r = ipc_more(&c, &a, NULL, NULL);
-	measure(&c, "TEXT rare word", 0, "haystack");
-	measure(&c, "TEXT common word", 0, "thank");
-	measure(&c, "TEXT part of many words", 0, "in");
-	measure(&c, "BODY two Japanese characters", 1, "世話");
-	measure(&c, "BODY rare two characters", 1, "珍品");
-	measure(&c, "BODY one character", 1, "話");
-	measure(&c, "BODY phrase, rare", 1, "needle in the haystack");
-	measure(&c, "BODY phrase, common", 1, "thank you for your mail");
-	measure(&c, "BODY long Japanese, common", 1, "お世話になっております");
-	measure(&c, "TEXT nothing", 0, "zqxwvu");
-	measure(&c, "BODY nothing, Japanese", 1, "絶無也");
+	for (size_t i = 0; i < COUNT(sought); i++)
+		measure(&c, &sought[i]);
+	memory("after searching");
 	ipc_close(&c);
 	ipc_close(&mx);
 	store_kit_close(&k);

@@ -1,5 +1,5 @@
 /* The index finds what reading every doc finds: random docs of all scripts, random needles, and the pages compared. */
-#include "store/search_segment.h"
+#include "store/search_inside.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -88,7 +88,7 @@ static void make_needle(const struct buf *docs, struct buf *text, struct inspect
 			if ((unsigned char)s.p[i] >= ' ')
 				buf_putc(text, s.p[i]);
 	} else {
-		put_text(text, 2);
+		put_text(text, any(3) ? 2 : 6);
 	}
 	*n = (struct inspect_needle){
 	    .where = any(3), .field = slice_str(fields[any(COUNT(fields))]), .text = buf_slice(text)};
@@ -156,6 +156,7 @@ static void index_is_reading(void **state)
 		struct inspect_needle n;
 		for (unsigned i = 0; i < 1500; i++) {
 			make_needle(docs, &text, &n);
+			s->text_costs = any(2) ? UINT32_MAX : any(40000);
 			compare(s, docs, &n, &hits);
 			if (i % 60 == 0)
 				compare_worth(s, docs, &n, &fuzzy);
@@ -168,6 +169,56 @@ static void index_is_reading(void **state)
 	print_message("%u needles found\n", hits);
 	assert_true(hits > 5000);
 	assert_true(fuzzy > 100);
+}
+
+/*
+ * Few characters of each kind in every order: what stands side by side and what nearly does. Only the places decide, or the
+ * texts, or both as in earnest.
+ */
+static void side_by_side(void **state)
+{
+	static const char *const bits[] = {
+	    "a", "b", "a", "関", "所", "関", " ", " ", " ", ",", ", ", "-", "のの", "bb"};
+	static struct buf docs[DOCS];
+	struct search_builder *b = search_builder_new(put, NULL);
+	for (unsigned i = 0; i < DOCS; i++) {
+		BUF_LOCAL(raw, 1000);
+		buf_init(&docs[i], LIMIT_SEARCH_TEXT);
+		for (unsigned piece = 0; piece < 3; piece++) {
+			buf_clear(&raw);
+			for (unsigned n = any(any(9) ? 12 : 120); n; n--)
+				buf_puts(&raw, bits[any(COUNT(bits))]);
+			buf_putc(&docs[i], piece ? INSPECT_BODY : INSPECT_FIELD);
+			buf_puts(&docs[i], piece ? "" : any(2) ? "subject: " : "a-b: ");
+			mail_text_fold(buf_slice(&raw), &docs[i]);
+		}
+		search_builder_add(b, &(struct search_doc){.email = i}, buf_slice(&docs[i]));
+	}
+	search_builder_finish(b);
+	search_builder_free(b);
+	struct search_segment *s;
+	unsigned hits = 0;
+	assert_int_equal(search_segment_open(get, NULL, &s), OK);
+	for (unsigned i = 0; i < 20000; i++) {
+		static const uint64_t costs[] = {UINT32_MAX, UINT32_MAX, 1, 0};
+		BUF_LOCAL(raw, 1000);
+		BUF_LOCAL(text, 1000);
+		for (unsigned n = any(8) + 1; n; n--)
+			buf_puts(&raw, bits[any(COUNT(bits))]);
+		mail_text_fold(buf_slice(&raw), &text);
+		s->text_costs = costs[any(COUNT(costs))];
+		compare(s, docs,
+		    &(struct inspect_needle){.where = any(3),
+			.field = any(2) ? SLICE("subject") : SLICE("a-b"),
+			.text = buf_slice(&text)},
+		    &hits);
+	}
+	print_message("%u needles found\n", hits);
+	assert_true(hits > 20000);
+	search_segment_free(s);
+	for (unsigned i = 0; i < DOCS; i++)
+		buf_free(&docs[i]);
+	forget();
 }
 
 static void nothing_in_it(void **state)
@@ -226,7 +277,7 @@ static void broken_pages(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(index_is_reading),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(index_is_reading), cmocka_unit_test(side_by_side),
 	    cmocka_unit_test(nothing_in_it), cmocka_unit_test(broken_pages)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
