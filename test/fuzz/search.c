@@ -2,7 +2,7 @@
  * Docs, needles and their plans, and segments: a doc is in what its index finds exactly when it matches; pages that are
  * something else harm nobody.
  */
-#include "store/search_segment.h"
+#include "store/search_inside.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -39,9 +39,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	    .where = raw.n ? (enum inspect_where)((unsigned char)raw.p[0] % 3) : INSPECT_IN_TEXT,
 	    .field = SLICE("subject"),
 	    .text = buf_slice(&folded)};
-	/* Octets 1 to 4 stay: they begin the pieces; what is between is folded. */
-	while (doc.n) {
-		char kind = (char)(1 + (unsigned char)doc.p[0] % 4);
+	/* Octets 1 to 5 stay: they begin the pieces, fields before the body; what is between is folded. */
+	for (char least = INSPECT_FIELD; doc.n;) {
+		char kind = (char)(1 + (unsigned char)doc.p[0] % 5);
+		kind = kind < least ? least : kind;
+		least = kind >= INSPECT_BODY ? INSPECT_BODY : INSPECT_FIELD;
 		struct slice piece = slice_split(&doc, '\n');
 		buf_putc(&text, kind);
 		if (kind < INSPECT_BODY)
@@ -54,7 +56,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	search_builder_free(b);
 	struct search_segment *s;
 	uint64_t set = 0;
-	if (search_segment_open(get, NULL, &s) != OK || search_segment_find(s, &needle, &set) != OK)
+	if (search_segment_open(get, NULL, &s) != OK)
+		abort();
+	s->text_costs = n % 2 ? s->text_costs : UINT32_MAX; /* places decide */
+	if (search_segment_find(s, &needle, &set) != OK)
 		abort();
 	/* Trace pieces are no terms. */
 	if (!memchr(text.p ? text.p : "", INSPECT_TRACE, text.n))
