@@ -76,6 +76,10 @@ NODISCARD enum result stream_tls_accept(struct stream *s, SSL_CTX *ctx);
 /* The same without waiting: LATER, which does not stick, until more came from the client. Then call it again. */
 NODISCARD enum result stream_tls_try_accept(struct stream *s, SSL_CTX *ctx);
 NODISCARD enum result stream_tls_connect(struct stream *s, SSL_CTX *ctx, const char *host);
+/* The same; before the handshake `prepare` says what this connection needs. Where it returns false none is tried: GONE. */
+typedef bool stream_tls_prepare(SSL *ssl, void *context);
+NODISCARD enum result stream_tls_connect_as(
+    struct stream *s, SSL_CTX *ctx, const char *host, stream_tls_prepare *prepare, void *context);
 bool stream_is_tls(const struct stream *s);
 SSL *stream_ssl(const struct stream *s);                /* NULL without TLS */
 const char *stream_tls_version(const struct stream *s); /* "" without TLS */

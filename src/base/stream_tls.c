@@ -15,7 +15,14 @@ static enum result tls_shake(struct stream *s, bool server)
 	}
 }
 
-static enum result tls_start(struct stream *s, SSL_CTX *ctx, bool server, const char *host)
+/* What a client wants of its connection; all zero for a server. */
+struct wish {
+	const char *host;
+	stream_tls_prepare *prepare;
+	void *context;
+};
+
+static enum result tls_start(struct stream *s, SSL_CTX *ctx, bool server, const struct wish *w)
 {
 	if (s->in_from != s->in_to || s->memory_in.n)
 		return BAD;
@@ -33,27 +40,35 @@ static enum result tls_start(struct stream *s, SSL_CTX *ctx, bool server, const 
 	SSL_set_read_ahead(s->ssl, 1); /* a record by one read, not two */
 	if (!SSL_set_fd(s->ssl, s->fd))
 		return stream_fail(s, GONE);
-	if (host && !SSL_set_tlsext_host_name(s->ssl, host))
+	if (w->host && !SSL_set_tlsext_host_name(s->ssl, w->host))
+		return stream_fail(s, GONE);
+	if (w->prepare && !w->prepare(s->ssl, w->context))
 		return stream_fail(s, GONE);
 	return tls_shake(s, server);
 }
 
 enum result stream_tls_accept(struct stream *s, SSL_CTX *ctx)
 {
-	return tls_start(s, ctx, true, NULL);
+	return tls_start(s, ctx, true, &(struct wish){0});
 }
 
 enum result stream_tls_try_accept(struct stream *s, SSL_CTX *ctx)
 {
 	s->trying = true;
-	enum result r = s->ssl ? tls_shake(s, true) : tls_start(s, ctx, true, NULL);
+	enum result r = s->ssl ? tls_shake(s, true) : tls_start(s, ctx, true, &(struct wish){0});
 	s->trying = false;
 	return r;
 }
 
 enum result stream_tls_connect(struct stream *s, SSL_CTX *ctx, const char *host)
 {
-	return tls_start(s, ctx, false, host);
+	return tls_start(s, ctx, false, &(struct wish){.host = host});
+}
+
+enum result stream_tls_connect_as(
+    struct stream *s, SSL_CTX *ctx, const char *host, stream_tls_prepare *prepare, void *context)
+{
+	return tls_start(s, ctx, false, &(struct wish){host, prepare, context});
 }
 
 bool stream_is_tls(const struct stream *s)

@@ -206,7 +206,8 @@ void dns_ips(struct dns *d, struct slice host, struct arena *a, struct dns_ip_li
 	struct dns_answer six, four;
 	dns_ask(d, host, DNS_AAAA, a, &six);
 	dns_ask(d, host, DNS_A, a, &four);
-	*out = (struct dns_ip_list){.secure = six.secure && four.secure};
+	*out = (struct dns_ip_list){.secure = six.secure && four.secure,
+	    .canonical = four.status == DNS_FOUND ? four.canonical : six.canonical};
 	out->ip = arena_array(a, six.n + four.n + 1, sizeof *out->ip);
 	if (out->ip) {
 		add_ips(&six, AF_INET6, out);

@@ -92,6 +92,7 @@ struct dns_ip_list {
 	enum dns_status
 	    status; /* FOUND when either family has any; temporary when one failed and the other has none */
 	bool secure;
+	const char *canonical; /* the name after CNAMEs */
 	size_t n;
 	struct dns_ip *ip; /* IPv6 first, RFC 6724 */
 };

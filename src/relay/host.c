@@ -21,6 +21,7 @@ void deliver_decide(struct delivery *d, struct rcpt *r, Sekisho__Attempt__Outcom
 		memcpy(o->host, l->host, sizeof o->host);
 		memcpy(o->ip, l->ip, sizeof o->ip);
 		memcpy(o->tls, l->tls, sizeof o->tls);
+		o->secured = l->secured;
 		o->remote_dsn = l->caps.dsn;
 	}
 	*d->outcomes_end = o;
@@ -103,16 +104,18 @@ static struct link *waiting_link(struct delivery *d, const char *key)
 	return pool_take(&d->relay->pool, key);
 }
 
-/* Connects to one address; without TLS when TLS is only welcome and fails. */
-static struct link *connect_one(struct delivery *d, const struct target *t, const struct dns_ip *ip)
+/* Connects to one address; without TLS when TLS is only welcome and fails. *reached_out: it is a server, at least. */
+static struct link *connect_one(struct delivery *d, const struct target *t, const struct dns_ip *ip,
+    const struct guard *g, bool *reached_out)
 {
 	struct link *l;
 	struct why why;
-	bool tls_failed;
-	if (link_open(d->settings, t, ip, false, &l, &tls_failed, &why) == OK)
+	struct trial trial;
+	if (link_open(d, t, ip, g, false, &l, &trial, &why) == OK)
 		return l;
-	if (tls_failed && t->tls == RELAY_TLS_MAY && !t->implicit_tls &&
-	    link_open(d->settings, t, ip, true, &l, &tls_failed, &why) == OK) {
+	*reached_out |= trial.failed;
+	if (trial.without && g->tls <= RELAY_TLS_MAY && !t->implicit_tls &&
+	    link_open(d, t, ip, g, true, &l, &trial, &why) == OK) {
 		snprintf(l->tls, sizeof l->tls, "none (the handshake failed)");
 		return l;
 	}
@@ -120,33 +123,55 @@ static struct link *connect_one(struct delivery *d, const struct target *t, cons
 	return NULL;
 }
 
-/* True when some connection was opened. */
+static void link_key(const struct delivery *d, const struct target *t, char out[LINK_KEY])
+{
+	BUF_LOCAL(key, LINK_KEY);
+	buf_printf(&key, "%s:%u", t->host, t->port);
+	guard_class(d, &key);
+	snprintf(out, LINK_KEY, "%s", buf_z(&key));
+}
+
+/* True when some connection was opened, or what was found there does not do for this message. */
+static bool try_addresses(struct delivery *d, const struct target *t, const struct dns_ip_list *ips,
+    const char *key, unsigned *tries)
+{
+	struct guard guard;
+	struct why why;
+	bool reached = false;
+	if (guard_make(d, t, ips, &guard, &why) != OK) {
+		remember(d, &why);
+		return true;
+	}
+	for (size_t i = 0; i < ips->n && *tries < TRIES && deliver_has_open(d); i++) {
+		++*tries;
+		struct link *l = connect_one(d, t, &ips->ip[i], &guard, &reached);
+		if (!l)
+			continue;
+		snprintf(l->key, sizeof l->key, "%s", key);
+		(void)send_over(d, l);
+		return true; /* its other addresses are the same server */
+	}
+	return reached;
+}
+
+/* As above. */
 static bool try_host(struct delivery *d, const struct target *t, unsigned *tries)
 {
 	struct dns_ip_list ips;
 	struct why why;
 	char key[LINK_KEY];
-	link_key(t->host, t->port, key);
+	link_key(d, t, key);
 	if (strcmp(key, d->tried) == 0)
 		return true;
 	struct link *l = waiting_link(d, key);
+	bool waited = l != NULL;
 	if (l && !send_over(d, l))
 		return true;
 	if (route_addresses(d->settings, t, &d->arena, &ips, &why) != OK) {
 		remember(d, &why);
-		return l != NULL;
+		return waited;
 	}
-	bool reached = l != NULL;
-	for (size_t i = 0; i < ips.n && *tries < TRIES && deliver_has_open(d); i++) {
-		++*tries;
-		l = connect_one(d, t, &ips.ip[i]);
-		if (!l)
-			continue;
-		reached = true;
-		(void)send_over(d, l);
-		break; /* its other addresses are the same server */
-	}
-	return reached;
+	return try_addresses(d, t, &ips, key, tries) || waited;
 }
 
 /* ---- the whole ---- */
@@ -159,13 +184,13 @@ static bool data_is_clean(const Sekisho__Job *m)
 	       (body_check(&state, slice_of(m->data.data, m->data.len)) == OK && !state.cr);
 }
 
-static void try_hosts(struct delivery *d, const struct plan *plan)
+static void try_hosts(struct delivery *d)
 {
 	unsigned tries = 0;
 	bool reached = false;
-	for (size_t i = 0; i < plan->n && tries < TRIES && deliver_has_open(d); i++)
-		reached |= try_host(d, &plan->targets[i], &tries);
-	d->unreachable = !reached && plan->n > 0 && !d->why.permanent;
+	for (size_t i = 0; i < d->plan.n && tries < TRIES && deliver_has_open(d); i++)
+		reached |= try_host(d, &d->plan.targets[i], &tries);
+	d->unreachable = !reached && d->plan.n > 0 && !d->why.permanent;
 }
 
 static void decide_rest(struct delivery *d)
@@ -187,7 +212,6 @@ static void decide_rest(struct delivery *d)
 
 void deliver_job(struct delivery *d)
 {
-	struct plan plan;
 	arena_reset(&d->arena);
 	d->why = (struct why){0};
 	d->unreachable = false;
@@ -199,7 +223,7 @@ void deliver_job(struct delivery *d)
 		return;
 	}
 	/* The connection over which this destination's last message went is as good as any that a plan would find. */
-	if (d->link && stream_wait(d->link->stream, 0) == LATER) {
+	if (d->link && d->link->need == guard_need(d) && stream_wait(d->link->stream, 0) == LATER) {
 		struct link *l = d->link;
 		d->link = NULL;
 		memcpy(d->tried, l->key, sizeof d->tried);
@@ -208,11 +232,11 @@ void deliver_job(struct delivery *d)
 	}
 	if (!deliver_has_open(d))
 		return;
-	if (route_plan(d->settings, slice_str(d->job->msg->domain), &d->arena, &plan, &d->why) != OK) {
+	if (route_plan(d->settings, slice_str(d->job->msg->domain), &d->arena, &d->plan, &d->why) != OK) {
 		decide_rest(d);
 		return;
 	}
 	d->why = (struct why){0};
-	try_hosts(d, &plan);
+	try_hosts(d);
 	decide_rest(d);
 }

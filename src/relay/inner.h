@@ -5,6 +5,7 @@
 #include "mail/address.h"
 #include "relay/relay.h"
 #include "relay/reply.h"
+#include "trust/trust.h"
 #include <pthread.h>
 
 /* ---- outcomes ---- */
@@ -20,7 +21,7 @@ struct why {
 void why_set(struct why *w, bool permanent, const char *status, const char *fmt, ...) PRINTF(4, 5);
 void why_reply(struct why *w, const struct reply *r);
 
-#define TLS_TEXT 80
+#define TLS_TEXT 120
 
 /* One recipient's, on its way to store. */
 struct outcome {
@@ -29,6 +30,7 @@ struct outcome {
 	Sekisho__Attempt__Outcome kind;
 	struct why why; /* SENT: the reply */
 	char host[LIMIT_DNS_NAME + 1], ip[DNS_IP_TEXT], tls[TLS_TEXT];
+	Sekisho__Attempt__Secured secured;
 	int64_t ms;
 	bool remote_dsn;
 };
@@ -73,6 +75,9 @@ struct target {
 struct plan {
 	struct target *targets;
 	size_t n;
+	/* The domain whose hosts the DNS names, A-labels: what it publishes counts. NULL: a route or a literal. */
+	const char *domain;
+	bool secure; /* DNSSEC says who its hosts are */
 };
 
 /* What names a destination: "route:host:port", or the domain. */
@@ -80,33 +85,71 @@ void route_key(const struct relay_settings *s, struct slice domain, struct buf *
 /* OK; DENY or LATER with the reason. Everything lives in the arena. */
 NODISCARD enum result route_plan(
     const struct relay_settings *s, struct slice domain, struct arena *a, struct plan *out, struct why *why);
+/* May mail go there, when somebody else's DNS says so? */
+bool route_may_reach(const struct relay_settings *s, const struct dns_ip *ip);
 /* The addresses of a target, those we do not connect to left out. As above. */
 NODISCARD enum result route_addresses(const struct relay_settings *s, const struct target *t, struct arena *a,
     struct dns_ip_list *out, struct why *why);
 
+/* ---- what TLS has to be ---- guard.c */
+
+#define GUARD_NAMES 16
+
+/* Towards one host, for one message. What it points to lives as long as the delivery. */
+struct guard {
+	enum relay_tls tls;
+	const char *name; /* of the host: SNI, and what a certificate may be for */
+	const char *names[GUARD_NAMES];
+	size_t names_n; /* VERIFIED: what the certificate must be for; DANE: further names for it */
+	struct dns_tlsa *tlsa;
+	size_t tlsa_n; /* DANE: usable ones */
+	bool require;  /* the host must announce REQUIRETLS */
+	enum tlsrpt_policy policy;
+	const char *who; /* demands it, for people */
+	char key[64];    /* tells it from other guards of the same link key: for sessions to resume */
+};
+
+struct delivery;
+struct link;
+/* OK; LATER with the reason: mail cannot go to this host as it has to. */
+NODISCARD enum result guard_make(struct delivery *d, const struct target *t, const struct dns_ip_list *ips,
+    struct guard *g, struct why *why);
+/* What of a message and its destination decides on a guard, for the keys of connections. */
+void guard_class(const struct delivery *d, struct buf *out);
+/* The same for a message alone: over a connection that was made for another one of the destination it may go too. */
+uint64_t guard_need(const struct delivery *d);
+
 /* ---- connections ---- */
 
-#define LINK_KEY (LIMIT_DNS_NAME + 16)
+#define LINK_KEY (2 * LIMIT_DNS_NAME + 64)
 
 struct link {
 	struct link *next; /* in the pool */
 	struct stream *stream;
 	struct caps caps;
-	char key[LINK_KEY]; /* "host:port" */
+	char key[LINK_KEY]; /* "host:port" and guard_class() */
+	uint64_t need;      /* guard_need() */
 	char host[LIMIT_DNS_NAME + 1], ip[DNS_IP_TEXT], tls[TLS_TEXT];
+	Sekisho__Attempt__Secured secured;
 	unsigned mails;    /* transactions begun */
 	bool dirty;        /* RSET before the next transaction */
 	bool broken;       /* not to be used any more */
 	int64_t idle_from; /* in the pool, mono ms */
 };
 
-void link_key(const char *host, uint16_t port, char out[LINK_KEY]);
-/*
- * Connects and greets. plain: STARTTLS is not tried. *tls_failed_out: the handshake failed; without TLS it may work.
- * OK; LATER or DENY with the reason.
- */
-NODISCARD enum result link_open(const struct relay_settings *s, const struct target *t,
-    const struct dns_ip *ip, bool plain, struct link **out, bool *tls_failed_out, struct why *why);
+/* How TLS went, for the reports of RFC 8460. */
+struct trial {
+	bool tried; /* the connection came so far that TLS could be negotiated */
+	bool failed;
+	bool without; /* it failed in such a way that it may work without TLS */
+	enum tlsrpt_result result;
+	char reason[120];
+	char helo[LIMIT_DNS_NAME + 1];
+};
+
+/* Connects and greets; plain: STARTTLS is not tried. OK; LATER or DENY with the reason. */
+NODISCARD enum result link_open(const struct delivery *d, const struct target *t, const struct dns_ip *ip,
+    const struct guard *g, bool plain, struct link **out, struct trial *trial, struct why *why);
 /* Says QUIT where that makes sense, waits for nothing, and frees. */
 void link_close(struct link *l);
 
@@ -127,7 +170,6 @@ void pool_free(struct pool *p);
  * Offers the message for the recipients that are open, over this connection. Recipients that are decided go to DONE (see
  * deliver_*); the others stay open with a reason: another host may take them. Marks the link broken when it is.
  */
-struct delivery;
 void send_message(struct delivery *d, struct link *l);
 
 struct relay;
@@ -136,7 +178,8 @@ struct delivery {
 	const struct relay_settings *settings;
 	struct job *job;
 	struct arena arena; /* of this delivery */
-	struct link *link;  /* kept between jobs of a destination; NULL: none */
+	struct plan plan;
+	struct link *link; /* kept between jobs of a destination; NULL: none */
 	struct outcome *outcomes, **outcomes_end;
 	size_t outcomes_n;
 	char tried[LINK_KEY]; /* the host that has had its say already; "": none */
@@ -233,6 +276,7 @@ struct relay {
 	const struct relay_settings *settings;
 	struct queue queue;
 	struct pool pool;
+	struct tls_sessions *sessions;
 	struct reports reports;
 	int wake; /* eventfd: the claimer looks again */
 	_Atomic bool stopping;

@@ -32,11 +32,6 @@ void why_reply(struct why *w, const struct reply *r)
 	memcpy(w->text, r->text, sizeof w->text);
 }
 
-void link_key(const char *host, uint16_t port, char out[LINK_KEY])
-{
-	snprintf(out, LINK_KEY, "%s:%u", host, port);
-}
-
 void link_close(struct link *l)
 {
 	if (!l->broken && stream_state(l->stream) == OK) {
@@ -111,9 +106,11 @@ static int connect_to(const struct dns_ip *ip, uint16_t port, int64_t ms, int *e
 struct opening {
 	const struct relay_settings *s;
 	const struct target *t;
+	const struct guard *g;
+	struct tls_sessions *sessions;
 	struct link *l;
+	struct trial *trial;
 	struct why *why;
-	bool tls_failed;
 };
 
 static enum result lost(struct opening *o, enum result r, const char *when)
@@ -167,51 +164,143 @@ static enum result say_hello(struct opening *o)
 	return OK;
 }
 
-static enum result shake_hands(struct opening *o)
+/* ---- TLS ---- */
+
+static enum result tls_failed(struct opening *o, enum tlsrpt_result result, const char *reason)
+{
+	o->trial->failed = true;
+	o->trial->result = result;
+	snprintf(o->trial->reason, sizeof o->trial->reason, "%s", reason);
+	return LATER;
+}
+
+/* What a certificate that was refused is in the words of RFC 8460. */
+static enum tlsrpt_result certificate_result(long verdict)
+{
+	switch (verdict) {
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return TLSRPT_CERTIFICATE_HOST_MISMATCH;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return TLSRPT_CERTIFICATE_EXPIRED;
+	default:
+		return TLSRPT_CERTIFICATE_NOT_TRUSTED;
+	}
+}
+
+static bool prepare(SSL *ssl, void *context)
+{
+	struct opening *o = context;
+	const struct guard *g = o->g;
+	BUF_LOCAL(key, 2 * LINK_KEY);
+	buf_printf(&key, "%s:%u%s", o->t->host, o->t->port, g->key);
+	tls_sessions_use(o->sessions, ssl, buf_z(&key));
+	if (g->tls == RELAY_TLS_DANE)
+		return dane_demand(ssl, g->name, g->names, g->names_n, g->tlsa, g->tlsa_n);
+	return g->tls != RELAY_TLS_VERIFIED || tls_peer_must_be(ssl, g->names, g->names_n);
+}
+
+static enum result handshake_failed(struct opening *o, enum result r)
+{
+	const SSL *ssl = stream_ssl(o->l->stream);
+	long verdict = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
+	unsigned long error = ERR_peek_error();
+	const char *reason = error ? ERR_reason_error_string(error) : NULL;
+	o->trial->without = true;
+	if (o->g->tls >= RELAY_TLS_VERIFIED && verdict != X509_V_OK) {
+		const char *text = X509_verify_cert_error_string(verdict);
+		o->l->broken = true;
+		why_set(o->why, false, "4.7.5", "%s[%s]: its certificate does not do for %s: %s", o->l->host,
+		    o->l->ip, o->g->who, text);
+		(void)tls_failed(o, certificate_result(verdict), text);
+	} else {
+		(void)lost(o, GONE, "in the TLS handshake");
+		(void)tls_failed(o, TLSRPT_VALIDATION_FAILURE,
+		    r == BAD ? "octets before the handshake"
+		    : reason ? reason
+			     : "the handshake failed");
+	}
+	ERR_clear_error();
+	return LATER;
+}
+
+static void describe_tls(struct opening *o)
 {
 	struct link *l = o->l;
-	bool verify = o->t->tls == RELAY_TLS_VERIFIED;
-	SSL_CTX *ctx = verify ? o->s->verified : o->s->unverified;
-	struct dns_ip ip;
-	const char *sni = dns_ip_read(slice_str(o->t->host), &ip) == OK ? NULL : o->t->host;
-	enum result r = ctx ? stream_tls_connect(l->stream, ctx, sni) : GONE;
-	if (r != OK) {
-		ERR_clear_error();
-		o->tls_failed = true;
-		return lost(o, GONE, "in the TLS handshake");
-	}
-	if (verify && !tls_peer_is(stream_ssl(l->stream), o->t->host)) {
-		why_set(o->why, false, "4.7.5", "the certificate of %s is not its own", l->host);
-		return LATER;
+	const char *how = "";
+	if (o->g->tls == RELAY_TLS_DANE) {
+		l->secured = SEKISHO__ATTEMPT__SECURED__DANE;
+		how = " verified by DANE";
+	} else if (o->g->tls == RELAY_TLS_VERIFIED) {
+		bool sts = o->g->policy == TLSRPT_STS;
+		l->secured = sts ? SEKISHO__ATTEMPT__SECURED__STS : SEKISHO__ATTEMPT__SECURED__NAMED;
+		how = sts ? " verified by MTA-STS" : " verified";
+	} else {
+		l->secured = SEKISHO__ATTEMPT__SECURED__TLS;
 	}
 	snprintf(l->tls, sizeof l->tls, "%s %s%s", stream_tls_version(l->stream),
-	    stream_tls_cipher(l->stream), verify ? " verified" : "");
+	    stream_tls_cipher(l->stream), how);
+}
+
+static enum result shake_hands(struct opening *o)
+{
+	SSL_CTX *ctx = o->g->tls == RELAY_TLS_DANE       ? o->s->dane
+		       : o->g->tls == RELAY_TLS_VERIFIED ? o->s->verified
+							 : o->s->unverified;
+	struct dns_ip ip;
+	const char *sni = dns_ip_read(slice_str(o->g->name), &ip) == OK ? NULL : o->g->name;
+	o->trial->tried = true;
+	enum result r = ctx ? stream_tls_connect_as(o->l->stream, ctx, sni, prepare, o) : GONE;
+	if (r != OK)
+		return handshake_failed(o, r);
+	describe_tls(o);
 	return OK;
+}
+
+/* TLS is not to be had. */
+static enum result no_tls(struct opening *o)
+{
+	bool must = o->g->tls >= RELAY_TLS_MUST;
+	(void)tls_failed(o, TLSRPT_STARTTLS_NOT_SUPPORTED, o->l->caps.starttls ? "STARTTLS was refused" : "");
+	if (!must)
+		return OK;
+	why_set(o->why, false, "4.7.10", "%s[%s] does not offer encryption (STARTTLS), which %s requires",
+	    o->l->host, o->l->ip, o->g->who);
+	return LATER;
 }
 
 static enum result start_tls(struct opening *o, bool plain)
 {
 	struct link *l = o->l;
-	bool must = o->t->tls == RELAY_TLS_MUST || o->t->tls == RELAY_TLS_VERIFIED;
-	if (o->t->tls == RELAY_TLS_NEVER || stream_is_tls(l->stream) || (plain && !must))
+	if (o->g->tls == RELAY_TLS_NEVER || stream_is_tls(l->stream) || plain)
 		return OK;
 	struct reply r = {0};
+	o->trial->tried = true;
+	snprintf(o->trial->helo, sizeof o->trial->helo, "%s", l->caps.name);
 	if (l->caps.starttls) {
 		stream_puts(l->stream, "STARTTLS\r\n");
 		enum result got = ask(o, &r, "after STARTTLS");
 		if (got != OK) {
-			o->tls_failed = true;
-			return got;
+			o->trial->without = true;
+			return tls_failed(o, TLSRPT_VALIDATION_FAILURE, "no reply to STARTTLS");
 		}
 	}
-	if (r.code != 220) {
-		if (!must)
-			return OK;
-		why_set(o->why, false, "4.7.4", "%s does not offer TLS, which is required", l->host);
-		return LATER;
-	}
+	if (r.code != 220)
+		return no_tls(o);
 	enum result done = shake_hands(o);
 	return done == OK ? say_hello(o) : done;
+}
+
+/* RFC 8689 4.2.1 */
+static enum result check_require(struct opening *o)
+{
+	if (!o->g->require || (stream_is_tls(o->l->stream) && o->l->caps.requiretls))
+		return OK;
+	why_set(o->why, true, "5.7.30", "%s[%s] does not know REQUIRETLS, which the sender asked for",
+	    o->l->host, o->l->ip);
+	o->trial->failed = true; /* it was reached, though */
+	return DENY;
 }
 
 /* One line of a SASL exchange, base64. */
@@ -277,6 +366,8 @@ static enum result converse(struct opening *o, bool plain)
 		got = say_hello(o);
 	if (got == OK && !o->t->implicit_tls)
 		got = start_tls(o, plain);
+	if (got == OK)
+		got = check_require(o);
 	return got == OK ? log_in(o) : got;
 }
 
@@ -286,28 +377,34 @@ static struct link *link_new(const struct target *t, const struct dns_ip *ip, in
 	if (!l)
 		abort();
 	l->stream = stream_socket(fd);
-	link_key(t->host, t->port, l->key);
 	snprintf(l->host, sizeof l->host, "%s", t->host);
 	(void)dns_ip_text(ip, l->ip);
 	return l;
 }
 
-enum result link_open(const struct relay_settings *s, const struct target *t, const struct dns_ip *ip,
-    bool plain, struct link **out, bool *tls_failed_out, struct why *why)
+enum result link_open(const struct delivery *d, const struct target *t, const struct dns_ip *ip,
+    const struct guard *g, bool plain, struct link **out, struct trial *trial, struct why *why)
 {
+	const struct relay_settings *s = d->settings;
 	char text[DNS_IP_TEXT], reason[128];
 	int err;
 	int fd = connect_to(ip, t->port, OR(s->times.connect, 30 * SECOND_MS), &err);
-	*tls_failed_out = false;
+	*trial = (struct trial){0};
 	if (fd < 0) {
 		why_set(why, false, "4.4.1", "%s[%s]:%u: %s", t->host, dns_ip_text(ip, text), t->port,
 		    strerror_r(err, reason, sizeof reason));
 		return LATER;
 	}
-	struct opening o = {.s = s, .t = t, .l = link_new(t, ip, fd), .why = why};
+	struct opening o = {.s = s,
+	    .t = t,
+	    .g = g,
+	    .sessions = d->relay->sessions,
+	    .l = link_new(t, ip, fd),
+	    .trial = trial,
+	    .why = why};
+	o.l->need = guard_need(d);
 	stream_timeout(o.l->stream, OR(s->times.greeting, 5 * MINUTE_MS));
 	enum result r = converse(&o, plain);
-	*tls_failed_out = o.tls_failed;
 	EVENT(RELAY_CONNECT, KZ("host", o.l->host), KZ("ip", o.l->ip), KZ("tls", o.l->tls));
 	if (r == OK) {
 		*out = o.l;

@@ -11,6 +11,7 @@ struct relay *relay_start(const struct relay_settings *settings)
 		abort();
 	r->settings = settings;
 	pool_init(&r->pool);
+	r->sessions = tls_sessions_new();
 	queue_init(r);
 	reports_start(r);
 	if (pthread_create(&r->claimer, NULL, claimer_main, r) != 0)
@@ -66,6 +67,7 @@ bool relay_stop(struct relay *r, int64_t ms)
 		return false;
 	reports_stop(r);
 	pool_free(&r->pool);
+	tls_sessions_free(r->sessions);
 	relay_queue_free(r);
 	close(r->wake);
 	free(r);

@@ -6,6 +6,7 @@
  *   link.c     connecting: EHLO, STARTTLS, AUTH      pool.c     connections kept for the next message
  *   send.c     one message over one connection       body.c     its octets
  *   reply.c    replies and capabilities              report.c   outcomes to store, in batches
+ *   guard.c    what TLS towards one host has to be
  *
  * A job is one message for one destination. Jobs of a destination are worked on by a bounded number of threads, each with a
  * connection; a thread that has finished one takes the destination's next over the same connection. That number grows with
@@ -21,11 +22,13 @@
 #include "ipc/dns.h"
 #include "tls/tls.h"
 
+/* From little to much. What a destination publishes (DANE, MTA-STS) and the administrator's policy for it raise it. */
 enum relay_tls {
-	RELAY_TLS_MAY,      /* when the server offers it and it works; no verification (RFC 7435) */
-	RELAY_TLS_MUST,     /* not without; no verification */
-	RELAY_TLS_VERIFIED, /* not without; the certificate must be the host's */
-	RELAY_TLS_NEVER
+	RELAY_TLS_NEVER = -1,
+	RELAY_TLS_MAY,  /* when the server offers it and it works; no verification (RFC 7435) */
+	RELAY_TLS_MUST, /* not without; no verification */
+	RELAY_TLS_VERIFIED, /* not without; the certificate must be the host's, and the host be named by somebody to trust */
+	RELAY_TLS_DANE /* not without; the certificate must be one that DNSSEC vouches for; never configured */
 };
 
 struct relay_route {
@@ -59,11 +62,13 @@ struct relay_settings {
 	size_t routes_n;
 	enum relay_tls tls;       /* towards servers found by MX */
 	SSL_CTX *unverified;      /* tls_client_context(TLS_UNVERIFIED, ..) */
-	SSL_CTX *verified;        /* NULL: what must be verified is deferred */
+	SSL_CTX *verified;        /* NULL: what must be verified by authorities is deferred */
+	SSL_CTX *dane;            /* tls_client_context(TLS_BY_CALLER, ..), dane_prepare(); NULL: likewise */
 	unsigned connections;     /* at the same time; 0: 200 */
 	unsigned per_destination; /* of these; 0: 20 */
 	uint16_t port;            /* of servers found by MX; 0: 25 */
-	bool loopback;            /* an MX may lead to this machine: demos and tests */
+	bool loopback;            /* an MX may lead to this machine, or a private address: demos and tests */
+	bool private;             /* an MX may lead to a private address */
 	struct relay_times times;
 };
 

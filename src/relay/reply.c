@@ -125,6 +125,7 @@ void caps_read(void *caps, struct slice text)
 	c->binarymime |= slice_ieq(verb, SLICE("BINARYMIME"));
 	c->dsn |= slice_ieq(verb, SLICE("DSN"));
 	c->starttls |= slice_ieq(verb, SLICE("STARTTLS"));
+	c->requiretls |= slice_ieq(verb, SLICE("REQUIRETLS"));
 	if (slice_ieq(verb, SLICE("SIZE")))
 		read_size(c, words);
 	else if (slice_ieq(verb, SLICE("AUTH")))

@@ -33,7 +33,7 @@ NODISCARD enum result reply_read(
 struct caps {
 	bool ehlo; /* ESMTP at all */
 	bool pipelining, eightbit, smtputf8, chunking, binarymime, dsn, starttls, size, auth_plain,
-	    auth_login;
+	    auth_login, requiretls;
 	uint64_t size_most;            /* 0: not told */
 	uint32_t mailmax, rcptmax;     /* RFC 9422; 0: not told */
 	unsigned lines;                /* of the reply, so far */

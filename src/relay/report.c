@@ -92,6 +92,7 @@ static void fill(Sekisho__Attempt *a, struct outcome *o)
 	a->host = o->host;
 	a->ip = o->ip;
 	a->tls = o->tls;
+	a->secured = o->secured;
 	a->ms = (uint32_t)MIN(MAX(o->ms, 0), (int64_t)UINT32_MAX);
 	a->remote_dsn = o->remote_dsn;
 }

@@ -1,5 +1,6 @@
 /* Whom a domain's mail goes to: configured routes, address literals, MX records (RFC 5321 5.1, RFC 7505). */
 #include "relay/inner.h"
+#include "https/https.h"
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <openssl/rand.h>
@@ -122,6 +123,7 @@ static enum result plan_mx(const struct relay_settings *s, struct dns_mx_list *m
 	}
 	shuffle_equals(mx->mx, n);
 	out->targets = arena_array(a, n, sizeof *out->targets);
+	out->secure = mx->secure;
 	if (!out->targets)
 		return LATER;
 	for (size_t i = 0; i < n; i++)
@@ -167,7 +169,7 @@ enum result route_plan(
 	if (domain.n > 2 && domain.p[0] == '[')
 		return plan_literal(s, domain, a, out, why);
 	struct slice name;
-	if (mail_domain_ascii(domain, a, &name) != OK) {
+	if (mail_domain_ascii(domain, a, &name) != OK || !(out->domain = arena_z(a, name))) {
 		why_set(why, true, "5.1.2", "not a domain: " SLICE_FMT, SLICE_ARG(domain));
 		return DENY;
 	}
@@ -179,6 +181,7 @@ enum result route_plan(
 	}
 	if (mx.status == DNS_FOUND && mx.n)
 		return plan_mx(s, &mx, a, out, why);
+	out->secure = mx.secure;
 	if (mx.status == DNS_FOUND || mx.status == DNS_NODATA)
 		return plan_implicit(s, name, a, out, why);
 	return dns_failed(why, "the MX", name, mx.status);
@@ -196,6 +199,11 @@ static bool is_nowhere(const struct dns_ip *ip)
 	return IN6_IS_ADDR_LOOPBACK(&a) || IN6_IS_ADDR_UNSPECIFIED(&a) || IN6_IS_ADDR_MULTICAST(&a);
 }
 
+bool route_may_reach(const struct relay_settings *s, const struct dns_ip *ip)
+{
+	return s->loopback || https_address_is_public(ip) || (s->private && !is_nowhere(ip));
+}
+
 enum result route_addresses(const struct relay_settings *s, const struct target *t, struct arena *a,
     struct dns_ip_list *out, struct why *why)
 {
@@ -210,7 +218,7 @@ enum result route_addresses(const struct relay_settings *s, const struct target 
 		return dns_failed(why, "the address", host, out->status);
 	size_t n = 0;
 	for (size_t i = 0; i < out->n; i++)
-		if (t->routed || s->loopback || !is_nowhere(&out->ip[i]))
+		if (t->routed || route_may_reach(s, &out->ip[i]))
 			out->ip[n++] = out->ip[i];
 	bool none = out->n == 0;
 	out->n = n;

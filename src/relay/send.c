@@ -162,6 +162,8 @@ static void put_mail(struct talk *t)
 		buf_puts(&b, " BODY=8BITMIME");
 	if (t->utf8)
 		buf_puts(&b, " SMTPUTF8");
+	if (t->msg->require_tls && c->requiretls && stream_is_tls(t->l->stream))
+		buf_puts(&b, " REQUIRETLS");
 	if (c->dsn && t->msg->ret)
 		buf_puts(&b, t->msg->ret == 1 ? " RET=FULL" : " RET=HDRS");
 	if (c->dsn && *t->msg->envid) {

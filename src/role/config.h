@@ -38,7 +38,7 @@ enum config_dsn_language { CONFIG_BOTH, CONFIG_JA, CONFIG_EN };
 enum config_database { CONFIG_SQLITE, CONFIG_POSTGRESQL };
 enum config_quota_full { CONFIG_TEMPORARY, CONFIG_PERMANENT };
 enum config_bodies { CONFIG_FILES, CONFIG_S3 };
-enum config_relay_tls { CONFIG_OPPORTUNISTIC, CONFIG_REQUIRED };
+enum config_relay_tls { CONFIG_OPPORTUNISTIC, CONFIG_REQUIRED, CONFIG_VERIFIED };
 
 #define CONFIG_TYPE_TEXT const char *
 #define CONFIG_TYPE_PATH const char * /* absolute, or "" */

@@ -1,6 +1,7 @@
 /* relay: outbound SMTP; see relay/relay.h. */
 #include "relay/relay.h"
 #include "role/run.h"
+#include "trust/trust.h"
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -14,7 +15,14 @@ static const char *smart_host_password(const struct run *r)
 
 static enum relay_tls tls_of(const struct config *c)
 {
-	return c->relay_tls == CONFIG_REQUIRED ? RELAY_TLS_MUST : RELAY_TLS_MAY;
+	switch ((enum config_relay_tls)c->relay_tls) {
+	case CONFIG_VERIFIED:
+		return RELAY_TLS_VERIFIED;
+	case CONFIG_REQUIRED:
+		return RELAY_TLS_MUST;
+	default:
+		return RELAY_TLS_MAY;
+	}
 }
 
 /* The configured routes and, behind them, the smart host. */
@@ -62,11 +70,15 @@ void run_relay(struct run *r)
 	s.routes_n = make_routes(r, &routes);
 	s.routes = routes;
 	s.tls = tls_of(c);
-	s.unverified = tls_client_context(TLS_UNVERIFIED, NULL);
-	s.verified = tls_client_context(TLS_VERIFIED, NULL);
+	const char *authorities = *c->relay_ca_file ? c->relay_ca_file : NULL;
+	s.unverified = tls_client_context(TLS_UNVERIFIED, authorities);
+	s.verified = tls_client_context(TLS_VERIFIED, authorities);
+	s.dane = tls_client_context(TLS_BY_CALLER, NULL);
+	dane_prepare(s.dane);
 	s.connections = (unsigned)c->relay_connections;
 	s.per_destination = (unsigned)c->relay_per_destination;
 	s.loopback = c->demo;
+	s.private = c->relay_private_addresses;
 	run_jail(r, c->relay_connections * 4 + 1024, 0);
 	static struct dns_trunk dns;
 	dns_trunk_init(&dns, r->trunks[ROLE_RESOLVER]);

@@ -48,7 +48,7 @@ void run_resolver(struct run *r)
 	    .servers = server_names(c),
 	    .servers_n = c->dns_servers.n,
 	    .resolv_conf = read_file(RESOLVER_CONF, &conf),
-	    .anchor = read_file(RESOLVER_ANCHOR, &anchor),
+	    .anchor = read_file(*c->dns_anchor_file ? c->dns_anchor_file : RESOLVER_ANCHOR, &anchor),
 	    .loopback = c->demo,
 	};
 	if (*c->dns_fixture) {

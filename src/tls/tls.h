@@ -5,6 +5,7 @@
  *   remote.c   a private key that is somewhere else
  *   ticket.c   session tickets under keys that live for an hour in this process
  *   client.c   what relay shakes hands with
+ *   session.c  sessions with other servers, to be resumed
  *   make.c     certificates of our own making: the first start, the demo, tests
  *
  * TLS 1.2 with ECDHE and AEAD suites, or 1.3; no compression, no renegotiation.
@@ -28,16 +29,32 @@ NODISCARD enum result tls_front_wait(const SSL_CTX *front, int64_t ms);
 bool tls_name_covers(const char *pattern, const char *host);
 
 enum tls_check {
-	TLS_UNVERIFIED, /* encryption only: what opportunistic SMTP can have */
-	TLS_VERIFIED    /* the chain must lead to a known authority; then ask tls_peer_is() */
+	TLS_UNVERIFIED, /* encryption only: what opportunistic SMTP can have; tls_peer_is() tells what it was */
+	TLS_VERIFIED,   /* the chain must lead to a known authority; then ask tls_peer_is() */
+	TLS_BY_CALLER   /* no authority is known: the caller says for each connection what it trusts */
 };
 /*
  * For relay. ca_file: PEM of authorities to trust, NULL: the system's; read here, before the jail. NULL when it cannot be
  * read.
  */
 SSL_CTX *tls_client_context(enum tls_check check, const char *ca_file);
-/* After a handshake: is the peer's certificate for that host name? */
+/* After a handshake: is the peer's certificate for that host name, and from a known authority? */
 bool tls_peer_is(const SSL *ssl, const char *host);
+/*
+ * Before a handshake: it shall fail unless the certificate is for one of the names, of which one that begins with a dot
+ * stands for all below it. False: they cannot be names.
+ */
+NODISCARD bool tls_peer_must_be(SSL *ssl, const char *const *names, size_t n);
+
+/* Sessions to resume. Any thread. */
+struct tls_sessions;
+struct tls_sessions *tls_sessions_new(void);
+void tls_sessions_free(struct tls_sessions *s);
+/*
+ * Before a handshake with a context of ours: offers what was kept under that key, and keeps what the server gives. The key
+ * must tell apart all that was demanded of the certificate.
+ */
+void tls_sessions_use(struct tls_sessions *s, SSL *ssl, const char *key);
 
 /*
  * ECDSA P-256 certificates. names: DNS names or IP addresses, at least one. PEM is added to the buffers; the caller wipes

@@ -13,6 +13,9 @@
  *   iprev.h     does the client's address lead to a name and back
  *   authres.h   Authentication-Results, written and read, RFC 8601
  *   name.h      domain names compared
+ *   sts.h       MTA-STS: the record, the policy, which hosts it names (RFC 8461)
+ *   dane.h      DANE: TLSA records and the certificates they vouch for (RFC 7672)
+ *   tlsrpt.h    TLS reporting: the record, and how sessions fail (RFC 8460)
  *
  * The way in: `scan` calls trust_message_read() and then the verifiers, each of which gives a result in the words of RFC
  * 8601 and a reason in plain English. For mail that leaves, `scan` makes the drafts, `keys` signs their digests and `store`
@@ -25,11 +28,14 @@
 #include "trust/author.h"
 #include "trust/authres.h"
 #include "trust/canon.h"
+#include "trust/dane.h"
 #include "trust/dkim.h"
 #include "trust/dmarc.h"
 #include "trust/iprev.h"
 #include "trust/message.h"
 #include "trust/spf.h"
+#include "trust/sts.h"
 #include "trust/tags.h"
+#include "trust/tlsrpt.h"
 
 #endif

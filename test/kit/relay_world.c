@@ -1,4 +1,5 @@
 #include "kit/relay_world.h"
+#include "trust/trust.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -51,7 +52,8 @@ static void on_report(struct ipc_turn *t)
 		    .outcome = a->outcome,
 		    .code = a->code,
 		    .ms = a->ms,
-		    .remote_dsn = a->remote_dsn};
+		    .remote_dsn = a->remote_dsn,
+		    .secured = a->secured};
 		snprintf(r->status, sizeof r->status, "%s", a->status);
 		snprintf(r->text, sizeof r->text, "%s", a->text);
 		snprintf(r->host, sizeof r->host, "%s", a->host);
@@ -178,6 +180,10 @@ static bool step(struct talker *t, struct slice line)
 		say(t, buf_slice(&reply));
 		return true;
 	}
+	case '&':
+		stream_put(t->s, rest);
+		stream_puts(t->s, "\r\n");
+		return true;
 	case '#':
 		say(t, rest);
 		return true;
@@ -286,8 +292,8 @@ static SSL_CTX *server_tls(void)
 {
 	BUF_LOCAL(cert, 65536);
 	BUF_LOCAL(key, 65536);
-	struct slice names[] = {SLICE("mx1.test"), SLICE("smart.test")};
-	assert_int_equal(tls_make_self_signed(names, 2, 10, &cert, &key), OK);
+	struct slice names[] = {SLICE("mx1.test"), SLICE("smart.test"), SLICE("mx1.one.test")};
+	assert_int_equal(tls_make_self_signed(names, 3, 10, &cert, &key), OK);
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	BIO *b = BIO_new_mem_buf(cert.p, (int)cert.n);
 	X509 *x = PEM_read_bio_X509(b, NULL, NULL, NULL);
@@ -334,14 +340,50 @@ struct world *world_new(const char *zone)
 	    .dns = fixture_dns(w->fixture),
 	    .hostname = "relay.test",
 	    .unverified = tls_client_context(TLS_UNVERIFIED, NULL),
+	    .dane = tls_client_context(TLS_BY_CALLER, NULL),
 	    .loopback = true,
 	    .times = {
 		.connect = 2000, .greeting = 2000, .data = 2000, .end = 2000, .idle = 2000, .dead = 300}};
 	return w;
 }
 
+void world_zone(struct world *w, const char *zone)
+{
+	BUF_LOCAL(why, 1000);
+	fixture_free(w->fixture);
+	if (fixture_parse(slice_str(zone), &w->fixture, &why) != OK)
+		fail_msg("%s", buf_z(&why));
+	w->settings.dns = fixture_dns(w->fixture);
+}
+
+SSL_CTX *world_trusts_itself(struct world *w)
+{
+	SSL_CTX *ctx = tls_client_context(TLS_BY_CALLER, NULL);
+	X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), SSL_CTX_get0_certificate(w->tls));
+	return ctx;
+}
+
+void world_tlsa(struct world *w, unsigned usage, unsigned selector, unsigned matching, struct buf *out)
+{
+	unsigned char *der = NULL, digest[64];
+	X509 *x = SSL_CTX_get0_certificate(w->tls);
+	int n = selector ? i2d_PUBKEY(X509_get0_pubkey(x), &der) : i2d_X509(x, &der);
+	unsigned digest_n = 0;
+	assert_true(n > 0);
+	buf_printf(out, "%u %u %u ", usage, selector, matching);
+	if (matching) {
+		EVP_Digest(
+		    der, (size_t)n, digest, &digest_n, matching == 1 ? EVP_sha256() : EVP_sha512(), NULL);
+		buf_hex(out, slice_of(digest, digest_n));
+	} else {
+		buf_hex(out, slice_of(der, (size_t)n));
+	}
+	OPENSSL_free(der);
+}
+
 void world_start(struct world *w)
 {
+	dane_prepare(w->settings.dane);
 	w->relay = relay_start(&w->settings);
 }
 
@@ -357,6 +399,7 @@ void world_end(struct world *w)
 		fail_msg("%s\n%s", w->fault, buf_z(&w->heard));
 	port = 0;
 	SSL_CTX_free(w->settings.unverified);
+	SSL_CTX_free(w->settings.dane);
 	SSL_CTX_free(w->settings.verified);
 	fixture_free(w->fixture);
 }

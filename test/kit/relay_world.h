@@ -4,6 +4,7 @@
  *
  *   > TEXT     say TEXT and CRLF              < TEXT     hear a line that begins with TEXT
  *   # TEXT     say TEXT as it is              .          hear a message up to its dot
+ *   & TEXT     say TEXT and CRLF together with what is said next
  *   = N        hear N octets                  t          TLS handshake (t! : garbage in place of it)
  *   w MS       wait                           b          from now on say octet by octet
  *   i          put the connection to sleep until the relay ends it
@@ -28,6 +29,7 @@ struct report {
 	unsigned outcome, code, ms;
 	char status[16], text[512], host[300], ip[64], tls[128];
 	bool remote_dsn;
+	unsigned secured;
 };
 
 struct world;
@@ -64,6 +66,12 @@ struct world {
 struct world *world_new(const char *zone);
 void world_start(struct world *w); /* after the settings were changed */
 void world_end(struct world *w);
+/* Another zone, or further lines behind it, before the start. */
+void world_zone(struct world *w, const char *zone);
+/* A context that takes the servers' certificate for an authority. */
+SSL_CTX *world_trusts_itself(struct world *w);
+/* The servers' certificate as the data of a TLSA record, "3 1 1 ..."; matching 0 to 2. */
+void world_tlsa(struct world *w, unsigned usage, unsigned selector, unsigned matching, struct buf *out);
 /* The scripts of 127.0.0.<host>, NULL-terminated. */
 void world_host(struct world *w, unsigned host, ...);
 /* A job for the domain: rows first, first + 1, ... with recipients r<row>@domain. To be changed, then given. */
