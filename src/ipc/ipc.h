@@ -158,6 +158,8 @@ void ipc_server_listen(struct ipc_server *s, int fd, enum ipc_peer peer);
 
 enum ipc_peer ipc_conn_peer(const struct ipc_conn *c);
 void *ipc_conn_data(const struct ipc_conn *c);
+/* Whose process made the other end, as the kernel knows it; (uid_t)-1 when it does not say. */
+uid_t ipc_conn_uid(const struct ipc_conn *c);
 /* Gives a channel that has none its data and what is called when it ends. Within a turn of this channel. */
 void ipc_conn_bind(struct ipc_conn *c, void *data, void (*ended)(void *data));
 /* Sends a note; never waits; false when the peer's queue is full or it has gone. Any thread; conn must be alive. */

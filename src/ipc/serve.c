@@ -45,6 +45,13 @@ enum ipc_peer ipc_conn_peer(const struct ipc_conn *c)
 	return c->peer;
 }
 
+uid_t ipc_conn_uid(const struct ipc_conn *c)
+{
+	struct ucred peer;
+	socklen_t n = sizeof peer;
+	return getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 ? peer.uid : (uid_t)-1;
+}
+
 void *ipc_conn_data(const struct ipc_conn *c)
 {
 	return c->data;

@@ -1,12 +1,14 @@
 /* STORE_ADMIN: finds the verb, reads the arguments, sends the answer in as many packets as it needs. */
 #include "store/admin.h"
+#include "store/audit.h"
 #include "mail/address.h"
 #include "mail/utf8.h"
 #include <stdlib.h>
 
 #define PIECE 100000 /* octets of JSON in one packet */
 
-enum kind { READ, WRITE };
+/* LOOK: a reading that tells nothing of anybody, and leaves no record. */
+enum kind { LOOK, READ, WRITE };
 
 static const struct verb {
 	const char *name;
@@ -110,35 +112,118 @@ enum result admin_help(struct admin *a, struct db *db)
 
 /* ---- running ---- */
 
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+/* What a verb acts on: its first argument. */
+static struct slice object_of(const struct admin *a, const struct verb *verb)
+{
+	struct slice rest = slice_str(verb->args);
+	struct slice name = slice_split(&rest, ' ');
+	if (slice_starts(name, SLICE("[")))
+		name = slice_sub(name, 1, name.n - 2);
+	if (slice_iends(name, SLICE("...")))
+		name.n -= 3;
+	return name.n ? admin_item(a, arena_z(a->arena, name), 0) : SLICE_NONE;
+}
+
+/* "quota.set" -> what "quota.show" says before it; NULL when nothing shows that kind of thing. */
+static json_t *state_of(const struct admin *a, struct db *db, const struct verb *verb)
+{
+	struct slice noun = slice_str(verb->name);
+	noun = slice_split(&noun, '.');
+	const struct verb *show = find_verb(arena_printf(a->arena, SLICE_FMT ".show", SLICE_ARG(noun)));
+	struct admin look = {.store = a->store, .arena = a->arena, .args = a->args};
+	if (!show || show->run(&look, db) != OK) {
+		json_decref(look.answer);
+		return NULL;
+	}
+	return look.answer;
+}
+
 struct act {
 	struct job job;
 	struct admin *admin;
-	admin_verb *run;
+	const struct verb *verb;
+	enum result result; /* of an act that is only to be recorded */
 };
+
+static void record(const struct act *act, struct db *db, const json_t *before, enum result r)
+{
+	const struct admin *a = act->admin;
+	bool write = act->verb->kind == WRITE;
+	audit_put(a->store, db,
+	    &(struct audit_act){.actor = a->actor,
+		.act = act->verb->name,
+		.object = object_of(a, act->verb),
+		.args = a->args,
+		.before = before,
+		.after = write && r == OK ? a->answer : NULL,
+		.result = r,
+		.reason = r == OK ? NULL : a->why});
+}
 
 static enum result apply(struct job *j, struct db *db)
 {
-	struct act *act = (struct act *)j;
-	return act->run(act->admin, db);
-}
-
-static enum result run_write(struct admin *a, admin_verb *run)
-{
-	struct act act = {
-	    .job = {.store = a->store, .apply = apply, .durable = true}, .admin = a, .run = run};
-	enum result r = writer_wait(a->store->writer, &act.job);
-	if (r == OK && a->after)
-		a->after(a);
+	const struct act *act = (const struct act *)j;
+	json_t *before = state_of(act->admin, db, act->verb);
+	enum result r = act->verb->run(act->admin, db);
+	if (r == OK)
+		record(act, db, before, r);
+	json_decref(before);
 	return r;
 }
 
-static enum result run_read(struct admin *a, admin_verb *run)
+static enum result apply_record(struct job *j, struct db *db)
+{
+	const struct act *act = (const struct act *)j;
+	record(act, db, NULL, act->result);
+	return OK;
+}
+
+/* What was refused or only read is recorded on its own. Nothing is told whose telling could not be recorded. */
+static enum result record_alone(struct admin *a, const struct verb *verb, enum result result)
+{
+	struct act act = {.job = {.store = a->store, .apply = apply_record, .durable = true},
+	    .admin = a,
+	    .verb = verb,
+	    .result = result};
+	enum result r = writer_wait(a->store->writer, &act.job);
+	return result == OK ? r : result;
+}
+
+static enum result run_write(struct admin *a, const struct verb *verb)
+{
+	struct act act = {
+	    .job = {.store = a->store, .apply = apply, .durable = true}, .admin = a, .verb = verb};
+	enum result r = writer_wait(a->store->writer, &act.job);
+	if (r != OK)
+		return record_alone(a, verb, r);
+	if (a->after)
+		a->after(a);
+	return OK;
+}
+
+static enum result read_now(struct admin *a, const struct verb *verb)
 {
 	READER r = reader_begin(a->store);
 	if (!r.db)
 		return LATER;
-	enum result done = run(a, r.db);
+	enum result done = verb->run(a, r.db);
 	return done == OK ? db_result(r.db) : done;
+}
+
+static enum result run_verb(struct admin *a, const struct verb *verb)
+{
+	if (verb->kind == WRITE)
+		return run_write(a, verb);
+	enum result r = read_now(a, verb);
+	return verb->kind == READ ? record_alone(a, verb, r) : r;
 }
 
 /* Cut where a character begins: a protobuf string is UTF-8. */
@@ -163,14 +248,6 @@ static void send_json(struct ipc_turn *t, const json_t *v)
 	free(text);
 }
 
-static const struct verb *find_verb(const char *name)
-{
-	for (size_t i = 0; i < COUNT(verbs); i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
-	return NULL;
-}
-
 void ask_admin(struct ipc_turn *t)
 {
 	const Sekisho__AdminAsk *ask = t->ask;
@@ -185,8 +262,9 @@ void ask_admin(struct ipc_turn *t)
 		ipc_refuse(t, BAD, "arguments are a JSON object");
 		return;
 	}
-	struct admin a = {.store = store_of(t), .arena = &t->arena, .args = args};
-	enum result r = verb->kind == READ ? run_read(&a, verb->run) : run_write(&a, verb->run);
+	struct audit_actor actor = audit_actor_of(t);
+	struct admin a = {.store = store_of(t), .arena = &t->arena, .args = args, .actor = &actor};
+	enum result r = run_verb(&a, verb);
 	if (verb->kind == WRITE)
 		EVENT(ADMIN, KZ("verb", verb->name), KZ("result", result_name(r)));
 	if (r == OK)

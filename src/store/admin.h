@@ -1,8 +1,9 @@
 /*
  * admin: the verbs of the administrator (admin.def). Inside the room only.
  *
- * A READ verb gets a reading connection, a WRITE verb runs as a job of the writer; both put their answer into
- * a->answer. What they refuse they say in words with admin_refuse.
+ * A READ or LOOK verb gets a reading connection, a WRITE verb runs as a job of the writer; they put their answer into
+ * a->answer. What they refuse they say in words with admin_refuse. All but LOOK are recorded (audit.h): what changes
+ * something in the transaction that changes it, the others before they are answered.
  */
 #ifndef STORE_ADMIN_H
 #define STORE_ADMIN_H
@@ -14,6 +15,7 @@
 struct admin {
 	struct store *store;
 	struct arena *arena;
+	const struct audit_actor *actor;
 	const json_t *args;
 	json_t *answer; /* NULL: null */
 	const char *why;

@@ -5,9 +5,9 @@
  * it (the table `imported`), so whatever dies at whatever instant, a repeated import takes each message once.
  */
 #include "mail/address.h"
+#include "store/audit.h"
 #include "store/handlers.h"
 #include "store/mailbox.h"
-#include "store/quota.h"
 #include "store/quota.h"
 #include "store/resolve.h"
 
@@ -29,6 +29,29 @@ static enum result find_account(struct ipc_turn *t, struct db *db, const char *a
 
 /* ---- a session of the account, without its password ---- */
 
+struct entering {
+	struct job job;
+	struct audit_actor actor;
+	struct slice address;
+};
+
+static enum result apply_entering(struct job *j, struct db *db)
+{
+	const struct entering *e = (const struct entering *)j;
+	audit_put(j->store, db,
+	    &(struct audit_act){.actor = &e->actor, .act = "account.enter", .object = e->address});
+	return OK;
+}
+
+/* Nobody's mail is opened without a record of it. */
+static enum result record_entering(struct ipc_turn *t, const char *address)
+{
+	struct entering e = {.job = {.store = store_of(t), .apply = apply_entering, .durable = true},
+	    .actor = audit_actor_of(t),
+	    .address = slice_str(address)};
+	return writer_wait(store_of(t)->writer, &e.job);
+}
+
 void ask_enter(struct ipc_turn *t)
 {
 	const Sekisho__EnterAsk *ask = t->ask;
@@ -42,6 +65,8 @@ void ask_enter(struct ipc_turn *t)
 	}
 	if (r == OK && !s->server)
 		r = LATER;
+	if (r == OK)
+		r = record_entering(t, ask->address);
 	if (r == OK) {
 		int fd = t->fds.fd[0];
 		t->fds.fd[0] = -1;
