@@ -289,6 +289,7 @@ class Instance:
         self.through_dev = through_dev
         self.wanted_domain = domain
         self.database_name = None
+        self.database_server = None  # how this instance reaches the server; None: as we do
         self.pid = None
         self.users = []
 
@@ -324,7 +325,7 @@ class Instance:
             if not found:
                 command(["psql", "-X", "-q", server, "-c", f'CREATE DATABASE "{database}"'], env=env)
             made.touch()
-        return ["--database", f"{server} dbname={database}", "--database-password-file", password]
+        return ["--database", f"{self.database_server or server} dbname={database}", "--database-password-file", password]
 
     def start(self, limit=120):
         out = command(self.argv(), limit)

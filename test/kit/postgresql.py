@@ -14,6 +14,7 @@ import pwd
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -43,7 +44,10 @@ def _user():
 class Server:
     """Started by making it; ended by stop(), or with whoever made it."""
 
-    def __init__(self, *settings):
+    port = 5432
+
+    def __init__(self, *settings, tls=False):
+        """With tls it also listens on TCP, and proves to be "localhost" by the authority in ca_file."""
         self.bin = programs()
         self.user = _user()
         self.dir = tempfile.mkdtemp(prefix="sekisho-postgresql-")
@@ -57,12 +61,30 @@ class Server:
         if self.user:
             for path in (self.dir, self.data, self.password_file):
                 os.chown(path, self.user.pw_uid, self.user.pw_gid)
-        self.settings = ["listen_addresses=", f"unix_socket_directories={self.dir}", "unix_socket_permissions=0777",
+        tcp = self._tls() if tls else ["listen_addresses="]
+        self.settings = [*tcp, f"unix_socket_directories={self.dir}", "unix_socket_permissions=0777",
                          "log_min_messages=fatal", *settings]
         self.process = None
         self._run("initdb", "-N", "-D", self.data, "-U", "sekisho", "-A", "scram-sha-256", f"--pwfile={self.password_file}",
                   "-E", "UTF8", "--locale=C.UTF-8")
         self.start()
+
+    def _tls(self):
+        """A certificate of its own authority's; the settings that use it."""
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.ca_file = os.path.join(self.dir, "ca.pem")
+        key, cert, ca_key = (os.path.join(self.dir, name) for name in ("server.key", "server.pem", "ca.key"))
+        new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        for argv in ([*new, "-keyout", ca_key, "-out", self.ca_file, "-subj", "/CN=test authority"],
+                     [*new, "-keyout", key, "-out", cert, "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                      "-addext", "basicConstraints=critical,CA:false", "-CA", self.ca_file, "-CAkey", ca_key]):
+            subprocess.run(argv, check=True, capture_output=True)
+        os.chmod(key, 0o600)
+        if self.user:
+            os.chown(key, self.user.pw_uid, self.user.pw_gid)
+        return ["listen_addresses=127.0.0.1", f"port={self.port}", "ssl=on", f"ssl_cert_file={cert}", f"ssl_key_file={key}"]
 
     def _as_user(self, *argv, deathsig=False):
         who = ["--reuid", str(self.user.pw_uid), "--regid", str(self.user.pw_gid), "--clear-groups"] if self.user else []
@@ -80,7 +102,7 @@ class Server:
             self.process = subprocess.Popen(self._as_user("postgres", "-D", self.data, *options, deathsig=True), cwd="/",
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         for _ in range(600):
-            if subprocess.run(self._as_user("pg_isready", "-q", "-h", self.dir), cwd="/").returncode == 0:
+            if subprocess.run(self._as_user("pg_isready", "-q", "-h", self.dir, "-p", str(self.port)), cwd="/").returncode == 0:
                 return
             if self.process.poll() is not None:
                 break
@@ -100,15 +122,20 @@ class Server:
 
     @property
     def url(self):
-        return f"host={self.dir} user=sekisho dbname=postgres"
+        return f"host={self.dir} port={self.port} user=sekisho dbname=postgres"
 
     def sql(self, text, database="postgres"):
         env = {"PATH": os.environ["PATH"], "PGPASSWORD": open(self.password_file).read().strip()}
         done = subprocess.run([os.path.join(self.bin, "psql"), "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.dir,
-                               "-U", "sekisho", "-d", database, "-c", text], env=env, capture_output=True, text=True)
+                               "-p", str(self.port), "-U", "sekisho", "-d", database, "-c", text], env=env, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(done.stderr)
         return done.stdout.strip()
+
+    @property
+    def tcp_url(self):
+        """Over TCP, with a certificate that must be ca_file's."""
+        return f"host=localhost port={self.port} user=sekisho dbname=postgres"
 
     @property
     def environment(self):
