@@ -227,13 +227,13 @@ static json_t *errors_json(const struct sieve_errors *errors, bool warnings)
 
 static json_t *edits_json(const struct sieve_edit *e)
 {
-	static const char *const names[] = {"add first", "add last", "delete"};
+	static const char *const names[] = {"add first", "add last", "delete", "replace part", "new message"};
 	json_t *out = json_array();
 	for (; e; e = e->next) {
 		json_t *o = json_object();
 		json_object_set_new(o, "edit", json_string(names[e->what]));
 		put_text(o, "name", e->name);
-		put_text(o, "value", e->value);
+		put_text(o, "value", e->message ? e->message->octets : e->value);
 		if (e->what == SIEVE_EDIT_DELETE)
 			json_object_set_new(o, "field", json_integer((json_int_t)e->field));
 		json_array_append_new(out, o);

@@ -34,6 +34,8 @@ void sieve_act_finish(struct sieve_runner *r)
 		r->out->actions = NULL;
 		r->out->action_count = 0;
 		r->action_end = &r->out->actions;
+		r->out->edits = NULL;
+		r->out->edit_count = 0;
 	} else if (r->out->end == SIEVE_ASKS || r->keep_cancelled) {
 		return;
 	}
@@ -238,6 +240,8 @@ enum sieve_flow sieve_run_redirect(struct sieve_runner *r, const struct sieve_no
 	if (!x)
 		return SIEVE_FAIL;
 	r->redirects++;
+	if (r->enclosed) /* RFC 5703 6 */
+		x->edits = r->edits_unenclosed;
 	x->address = address;
 	x->list = list;
 	x->copy = sieve_tagged(n, SIEVE_TAG_COPY);

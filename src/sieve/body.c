@@ -2,9 +2,8 @@
 #include "sieve/inside.h"
 
 /* The decoded text of a leaf; of a message inside, its header. */
-static struct slice content(struct sieve_runner *r, const Sekisho__Part *p)
+static struct slice content(struct sieve_runner *r, struct slice all, const Sekisho__Part *p)
 {
-	struct slice all = r->message->octets;
 	if (p->n_parts) {
 		struct slice header = slice_sub(all, p->parts[0]->header_offset, p->parts[0]->header_length);
 		return slice_iends(header, SLICE("\r\n\r\n")) ? slice_sub(header, 0, header.n - 2) : header;
@@ -46,19 +45,22 @@ static bool is_xhtml(const Sekisho__Part *p)
 }
 
 /* The text people read. */
-static struct slice readable(struct sieve_runner *r, const Sekisho__Part *p)
+static struct slice readable(struct sieve_runner *r, struct slice all, const Sekisho__Part *p)
 {
 	BUF_LOCAL(out, LIMIT_MESSAGE_MOST);
 	if (is_xhtml(p))
-		mail_html_text(content(r, p), &out);
+		mail_html_text(content(r, all, p), &out);
 	else
-		mail_facts_text(r->message->octets, p, &out);
+		mail_facts_text(all, p, &out);
 	return arena_dup(r->a, buf_slice(&out));
 }
 
 /* Decoded once a run. */
 struct slice sieve_part_text(struct sieve_runner *r, const Sekisho__Part *p, bool as_read)
 {
+	const struct sieve_message *now = sieve_replaced(r, p);
+	struct slice all = (now ? now : r->message)->octets;
+	p = now ? now->facts->root : p;
 	for (struct sieve_part_texts *t = r->texts; t; t = t->next)
 		if (t->part == p && t->as_read == as_read)
 			return t->text;
@@ -66,7 +68,7 @@ struct slice sieve_part_text(struct sieve_runner *r, const Sekisho__Part *p, boo
 	if (!t)
 		return SLICE_NONE;
 	*t = (struct sieve_part_texts){.next = r->texts, .part = p, .as_read = as_read};
-	t->text = as_read ? readable(r, p) : content(r, p);
+	t->text = as_read ? readable(r, all, p) : content(r, all, p);
 	r->texts = t;
 	return t->text;
 }
@@ -109,6 +111,10 @@ static bool part_wanted(struct sieve_runner *r, const struct sieve_node *n, cons
 static bool match_parts(struct sieve_match *m, const Sekisho__Part *p)
 {
 	bool as_read = !sieve_tagged(m->n, SIEVE_TAG_CONTENT);
+	const struct sieve_message *now = sieve_replaced(m->r, p);
+	if (now)
+		return part_wanted(m->r, m->n, now->facts->root) &&
+		       sieve_match_value(m, sieve_part_text(m->r, p, as_read));
 	if (part_wanted(m->r, m->n, p) &&
 	    (is_multipart(p) ? match_around(m, p) : sieve_match_value(m, sieve_part_text(m->r, p, as_read))))
 		return true;

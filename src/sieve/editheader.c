@@ -53,36 +53,33 @@ static bool is_protected(const struct sieve_env *env, struct slice name, bool ad
 	return false;
 }
 
-static struct sieve_edit *edit_new(struct sieve_runner *r)
+static bool is_space(char c)
 {
-	struct sieve_edit *e =
-	    r->out->edit_count < LIMIT_SIEVE_EDITS ? arena_new(r->a, struct sieve_edit) : NULL;
-	struct sieve_edit **end = &r->out->edits;
-	if (!e)
-		return NULL;
-	while (*end)
-		end = &(*end)->next;
-	*end = e;
-	r->out->edit_count++;
-	return e;
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Line ends become folds; a fold needs a blank behind it. */
+/* Line ends become folds; a fold needs a blank behind it, and more than blanks behind that (RFC 5322 3.2.2). */
 static struct slice one_field(struct sieve_runner *r, struct slice value)
 {
 	BUF_LOCAL(out, value.n * 2 + 8);
 	value = slice_trim(value);
-	for (size_t i = 0; i < value.n; i++) {
-		char c = value.p[i];
-		if (c == '\r' || c == '\n') {
-			while (i + 1 < value.n && (value.p[i + 1] == '\r' || value.p[i + 1] == '\n'))
-				i++;
-			buf_puts(&out, "\r\n");
-			if (i + 1 < value.n && value.p[i + 1] != ' ' && value.p[i + 1] != '\t')
-				buf_putc(&out, '\t');
-		} else {
-			buf_putc(&out, c);
+	for (size_t i = 0; i < value.n;) {
+		size_t end = i;
+		bool fold = false;
+		while (end < value.n && is_space(value.p[end])) {
+			fold |= value.p[end] == '\r' || value.p[end] == '\n';
+			end++;
 		}
+		if (fold) {
+			bool blank = value.p[end - 1] == ' ' || value.p[end - 1] == '\t';
+			buf_puts(&out, "\r\n");
+			buf_putc(&out, blank ? value.p[end - 1] : '\t');
+		} else {
+			buf_put(&out, slice_sub(value, i, end - i));
+		}
+		if (end < value.n)
+			buf_putc(&out, value.p[end]);
+		i = end + 1;
 	}
 	return arena_dup(r->a, buf_slice(&out));
 }
@@ -120,7 +117,7 @@ enum sieve_flow sieve_run_addheader(struct sieve_runner *r, const struct sieve_n
 		return sieve_fail(r, n, "the value of the field is too long (more than %zu octets)", most);
 	if (is_protected(r->env, name, true))
 		return SIEVE_GO;
-	struct sieve_edit *e = edit_new(r);
+	struct sieve_edit *e = sieve_edit_new(r);
 	if (!e)
 		return sieve_fail(r, n, "there are more than %d changes of the header", LIMIT_SIEVE_EDITS);
 	BUF_LOCAL(encoded, value.n * 8 + 256);
@@ -151,7 +148,7 @@ static bool value_fits(
 
 static bool delete_at(struct sieve_runner *r, size_t at)
 {
-	struct sieve_edit *e = edit_new(r);
+	struct sieve_edit *e = sieve_edit_new(r);
 	if (!e)
 		return false;
 	e->what = SIEVE_EDIT_DELETE;
@@ -190,67 +187,4 @@ enum sieve_flow sieve_run_deleteheader(struct sieve_runner *r, const struct siev
 			    r, n, "there are more than %d changes of the header", LIMIT_SIEVE_EDITS);
 	}
 	return flow;
-}
-
-/* ---- the message with its edits ---- */
-
-struct line {
-	struct slice name, value, all; /* all: as it stood in the message */
-};
-
-static void header_put(
-    const struct sieve_message *m, const struct sieve_edit *edits, size_t edit_count, struct buf *out)
-{
-	const Sekisho__Part *root = m->facts->root;
-	ARENA_LOCAL(a, (size_t)64 << 20);
-	size_t n = root->n_fields;
-	struct line *lines = arena_array(&a, n + edit_count, sizeof *lines);
-	if (!lines)
-		return;
-	for (size_t i = 0; i < n; i++)
-		lines[i].all = slice_sub(m->octets, root->fields[i]->offset, root->fields[i]->length);
-	for (const struct sieve_edit *e = edits; e && edit_count; e = e->next, edit_count--) {
-		if (e->what == SIEVE_EDIT_DELETE) {
-			memmove(lines + e->field, lines + e->field + 1, (--n - e->field) * sizeof *lines);
-			continue;
-		}
-		bool first = e->what == SIEVE_EDIT_ADD_FIRST;
-		if (first)
-			memmove(lines + 1, lines, n * sizeof *lines);
-		lines[first ? 0 : n] = (struct line){.name = e->name, .value = e->value};
-		n++;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (lines[i].all.n)
-			buf_put(out, lines[i].all);
-		else if (slice_is_ascii(lines[i].value) && slice_find(lines[i].value, '\r') < 0)
-			mail_put_raw(out, lines[i].name, lines[i].value);
-		else
-			buf_printf(out, SLICE_FMT ": " SLICE_FMT "\r\n", SLICE_ARG(lines[i].name),
-			    SLICE_ARG(lines[i].value));
-	}
-	buf_puts(out, "\r\n");
-}
-
-void sieve_message_put(
-    const struct sieve_message *m, const struct sieve_edit *edits, size_t n, struct buf *out)
-{
-	const Sekisho__Part *root = m->facts->root;
-	if (!n || !root) {
-		buf_put(out, m->octets);
-		return;
-	}
-	header_put(m, edits, n, out);
-	buf_put(out, slice_sub(m->octets, root->body_offset, m->octets.n));
-}
-
-size_t sieve_message_size(const struct sieve_runner *r)
-{
-	const struct sieve_message *m = r->message;
-	const Sekisho__Part *root = m->facts->root;
-	if (!r->out->edit_count || !root)
-		return m->octets.n;
-	BUF_LOCAL(header, (size_t)LIMIT_HEADER_BYTES * 4);
-	header_put(m, r->out->edits, r->out->edit_count, &header);
-	return header.n + (m->octets.n - root->body_offset);
 }

@@ -151,6 +151,9 @@ struct sieve_verb {
 #define SIEVE_MODIFIERS                                                                                      \
 	(SIEVE_BIT(LOWER) | SIEVE_BIT(UPPER) | SIEVE_BIT(LOWERFIRST) | SIEVE_BIT(UPPERFIRST) |               \
 	    SIEVE_BIT(QUOTEWILDCARD) | SIEVE_BIT(QUOTEREGEX) | SIEVE_BIT(ENCODEURL) | SIEVE_BIT(LENGTH))
+/* RFC 8580: a copy of what the command sends; the others need :fcc */
+#define SIEVE_COPY_FILED                                                                                     \
+	(SIEVE_BIT(FCC) | SIEVE_BIT(FLAGS) | SIEVE_BIT(CREATE) | SIEVE_BIT(SPECIALUSE) | SIEVE_BIT(MAILBOXID))
 #define SIEVE_SCOPE (SIEVE_BIT(INDEX) | SIEVE_BIT(LAST) | SIEVE_BIT(MIME) | SIEVE_BIT(ANYCHILD))
 #define SIEVE_PIECES (SIEVE_BIT(TYPE) | SIEVE_BIT(SUBTYPE) | SIEVE_BIT(CONTENTTYPE) | SIEVE_BIT(PARAM))
 #define SIEVE_PARTS                                                                                          \
@@ -171,12 +174,12 @@ sieve_check_fn sieve_check_require, sieve_check_if, sieve_check_redirect, sieve_
     sieve_check_addheader, sieve_check_deleteheader, sieve_check_include, sieve_check_global,
     sieve_check_foreverypart, sieve_check_break, sieve_check_extracttext, sieve_check_duplicate,
     sieve_check_ihave, sieve_check_vacation, sieve_check_notify, sieve_check_header, sieve_check_mailboxes,
-    sieve_check_exists, sieve_check_body;
+    sieve_check_exists, sieve_check_body, sieve_check_replace, sieve_check_enclose;
 sieve_do_fn sieve_run_require, sieve_run_if, sieve_run_else, sieve_run_stop, sieve_run_keep,
     sieve_run_discard, sieve_run_redirect, sieve_run_fileinto, sieve_run_set, sieve_run_flags,
     sieve_run_addheader, sieve_run_deleteheader, sieve_run_include, sieve_run_return, sieve_run_global,
     sieve_run_foreverypart, sieve_run_break, sieve_run_extracttext, sieve_run_error, sieve_run_vacation,
-    sieve_run_reject, sieve_run_ereject, sieve_run_notify;
+    sieve_run_reject, sieve_run_ereject, sieve_run_notify, sieve_run_replace, sieve_run_enclose;
 sieve_test_fn sieve_test_true, sieve_test_false, sieve_test_not, sieve_test_allof, sieve_test_anyof,
     sieve_test_header, sieve_test_address, sieve_test_envelope, sieve_test_exists, sieve_test_size,
     sieve_test_string, sieve_test_hasflag, sieve_test_body, sieve_test_date, sieve_test_currentdate,
@@ -331,7 +334,11 @@ struct sieve_runner {
 	size_t loops;                     /* foreverypart inside each other */
 	const Sekisho__Part *part;        /* of the innermost foreverypart; NULL: outside */
 	const struct sieve_node *leaving; /* by break */
-	struct sieve_included *included;  /* compiled by the run */
+	size_t remade;                    /* times the message became another one, by replace and enclose */
+	size_t replaced;                  /* parts, since then */
+	bool enclosed;                    /* redirect sends the message as it was after so many edits: */
+	size_t edits_unenclosed;
+	struct sieve_included *included; /* compiled by the run */
 	struct sieve_ran *ran;
 	void *ext_ctx;
 };
@@ -424,8 +431,28 @@ struct slice sieve_part_text(struct sieve_runner *r, const Sekisho__Part *p, boo
 /* With the edits so far. */
 size_t sieve_message_size(const struct sieve_runner *r);
 
+/* What stands now in the place of a part; NULL: the part itself. */
+const struct sieve_message *sieve_replaced(const struct sieve_runner *r, const Sekisho__Part *p);
+/* The outermost foreverypart is over: with what replace did in it the message is another one. False: said. */
+bool sieve_parts_settle(struct sieve_runner *r, const struct sieve_node *n);
+/* A change more; NULL: there are too many, or no memory. */
+struct sieve_edit *sieve_edit_new(struct sieve_runner *r);
+/*
+ * The message after n edits: the last one that replaced it as a whole, and those behind that, which *edits and *n become.
+ */
+const struct sieve_message *sieve_edits_base(
+    const struct sieve_message *m, const struct sieve_edit **edits, size_t *n);
+/* The header with edits that sieve_edits_base() left, and its empty line. */
+void sieve_header_put(
+    const struct sieve_message *m, const struct sieve_edit *edits, size_t edit_count, struct buf *out);
+/* MIME fields and body from a script (RFC 2045 2.4), and nothing else: other fields are left out. */
+void sieve_entity_put(struct slice entity, struct buf *out);
+
 bool sieve_mailbox_valid(struct slice name);
 enum sieve_flow sieve_act_mailbox(struct sieve_runner *r, const struct sieve_node *n, struct sieve_action *x);
+/* :fcc and what belongs to it. */
+bool sieve_check_fcc(struct sieve_compiler *c, const struct sieve_node *n);
+enum sieve_flow sieve_act_fcc(struct sieve_runner *r, const struct sieve_node *n, struct sieve_action *x);
 void sieve_flags_start(struct sieve_runner *r);
 bool sieve_act_flags(struct sieve_runner *r, const struct sieve_node *n, struct sieve_action *x);
 /* Assigns to the variable of n->own, with the modifiers of n. */

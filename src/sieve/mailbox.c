@@ -214,3 +214,36 @@ enum sieve_flow sieve_act_mailbox(struct sieve_runner *r, const struct sieve_nod
 	x->create = sieve_tagged(n, SIEVE_TAG_CREATE);
 	return flow;
 }
+
+/* ---- copies of what is sent, RFC 8580 ---- */
+
+bool sieve_check_fcc(struct sieve_compiler *c, const struct sieve_node *n)
+{
+	const struct sieve_arg *fcc = sieve_tag_value(n, SIEVE_TAG_FCC),
+			       *use = sieve_tag_value(n, SIEVE_TAG_SPECIALUSE);
+	if (!fcc && (n->tags & SIEVE_COPY_FILED)) {
+		sieve_say(
+		    c, n->line, n->column, "the %s command has an option of :fcc without it", n->verb->name);
+		return false;
+	}
+	if (fcc && !fcc->texts->pieces && !sieve_mailbox_valid(fcc->texts->text)) {
+		sieve_say(c, fcc->line, fcc->column, "invalid folder name");
+		return false;
+	}
+	return !use || check_uses(c, use);
+}
+
+/* Flags are those that :flags gives: what the script does to the message's own is not meant for its answer. */
+enum sieve_flow sieve_act_fcc(struct sieve_runner *r, const struct sieve_node *n, struct sieve_action *x)
+{
+	const struct sieve_arg *fcc = sieve_tag_value(n, SIEVE_TAG_FCC);
+	if (!fcc)
+		return SIEVE_GO;
+	x->mailbox = sieve_arg_value(r, fcc);
+	if (!sieve_mailbox_valid(x->mailbox))
+		return sieve_fail(
+		    r, n, "invalid folder name '" SLICE_FMT "'", SLICE_ARG(slice_sub(x->mailbox, 0, 80)));
+	if (sieve_tagged(n, SIEVE_TAG_FLAGS) && !sieve_act_flags(r, n, x))
+		return SIEVE_FAIL;
+	return sieve_act_mailbox(r, n, x);
+}

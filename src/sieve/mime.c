@@ -9,16 +9,19 @@ static struct sieve_fields *part_fields(struct sieve_runner *r, const Sekisho__P
 {
 	if (p == r->message->facts->root)
 		return r->fields;
+	const struct sieve_message *now = sieve_replaced(r, p);
+	const Sekisho__Part *from = now ? now->facts->root : p;
 	for (struct sieve_part_fields *f = r->part_fields; f; f = f->next)
-		if (f->part == p)
+		if (f->part == from)
 			return &f->fields;
 	struct sieve_part_fields *f = arena_new(r->a, struct sieve_part_fields);
 	if (!f)
 		return NULL;
-	f->part = p;
+	f->part = from;
 	f->next = r->part_fields;
 	r->part_fields = f;
-	struct slice header = slice_sub(r->message->octets, p->header_offset, p->header_length);
+	struct slice header =
+	    slice_sub((now ? now : r->message)->octets, from->header_offset, from->header_length);
 	struct mail_fields walk = mail_fields_of(header);
 	struct mail_field field;
 	while (mail_fields_next(&walk, &field))
@@ -60,7 +63,8 @@ static bool each_below(struct sieve_runner *r, const struct sieve_node *n, const
 	struct sieve_fields *fields = part_fields(r, p);
 	if (fields && each_in(n, fields, name, f, ctx))
 		return true;
-	for (size_t i = 0; i < p->n_parts && sieve_tagged(n, SIEVE_TAG_ANYCHILD); i++)
+	bool deeper = sieve_tagged(n, SIEVE_TAG_ANYCHILD) && !sieve_replaced(r, p);
+	for (size_t i = 0; deeper && i < p->n_parts; i++)
 		if (each_below(r, n, p->parts[i], name, f, ctx))
 			return true;
 	return false;
@@ -179,32 +183,45 @@ enum sieve_flow sieve_run_break(struct sieve_runner *r, const struct sieve_node 
 	return SIEVE_BREAK;
 }
 
+static enum sieve_flow each_part(struct sieve_runner *r, const struct sieve_node *n, const Sekisho__Part *p);
+
+/* Those of a part that has gone are no more, and those of a message that has become another one. */
+static enum sieve_flow each_child(struct sieve_runner *r, const struct sieve_node *n,
+    const struct sieve_message *message, const Sekisho__Part *p)
+{
+	enum sieve_flow flow = SIEVE_GO;
+	for (size_t i = 0; flow == SIEVE_GO && i < p->n_parts; i++) {
+		if (r->message != message || sieve_replaced(r, p))
+			break;
+		flow = each_part(r, n, p->parts[i]);
+	}
+	return flow;
+}
+
 static enum sieve_flow each_part(struct sieve_runner *r, const struct sieve_node *n, const Sekisho__Part *p)
 {
+	const struct sieve_message *message = r->message;
 	r->part = p;
 	enum sieve_flow flow = sieve_step(r, n, 1) ? sieve_block(r, n->block) : SIEVE_FAIL;
-	for (size_t i = 0; i < p->n_parts && flow == SIEVE_GO; i++)
-		flow = each_part(r, n, p->parts[i]);
-	return flow;
+	return flow == SIEVE_GO ? each_child(r, n, message, p) : flow;
 }
 
 /* All parts in order; inside another loop, those below the part in hand. */
 enum sieve_flow sieve_run_foreverypart(struct sieve_runner *r, const struct sieve_node *n)
 {
+	const struct sieve_message *message = r->message;
 	const Sekisho__Part *outer = r->part;
-	enum sieve_flow flow = SIEVE_GO;
 	if (r->loops == LIMIT_SIEVE_LOOPS)
 		return sieve_fail(r, n, "foreverypart is nested deeper than %d levels", LIMIT_SIEVE_LOOPS);
 	r->loops++;
-	if (!outer)
-		flow = each_part(r, n, r->message->facts->root);
-	for (size_t i = 0; outer && i < outer->n_parts && flow == SIEVE_GO; i++)
-		flow = each_part(r, n, outer->parts[i]);
-	r->part = outer;
+	enum sieve_flow flow =
+	    outer ? each_child(r, n, message, outer) : each_part(r, n, r->message->facts->root);
+	r->part = outer && r->message != message ? r->message->facts->root : outer;
 	r->loops--;
 	if (flow == SIEVE_BREAK && r->leaving == n)
-		return SIEVE_GO;
-	return flow;
+		flow = SIEVE_GO;
+	bool over = !outer && flow != SIEVE_FAIL && flow != SIEVE_ASKED;
+	return over && !sieve_parts_settle(r, n) ? SIEVE_FAIL : flow;
 }
 
 /* ---- extracttext ---- */
@@ -238,7 +255,7 @@ enum sieve_flow sieve_run_extracttext(struct sieve_runner *r, const struct sieve
 {
 	const struct sieve_arg *first = sieve_tag_value(n, SIEVE_TAG_FIRST);
 	struct slice value = SLICE_NONE;
-	if (r->part && !r->part->n_parts)
+	if (r->part && (!r->part->n_parts || sieve_replaced(r, r->part)))
 		value = sieve_part_text(r, r->part, true);
 	if (first)
 		value = cut_characters(value, first->number);

@@ -154,6 +154,8 @@ bool sieve_check_notify(struct sieve_compiler *c, struct sieve_node *n)
 		sieve_say(c, n->line, n->column, "local policy prohibits the use of a notify action");
 		return false;
 	}
+	if (!sieve_check_fcc(c, n))
+		return false;
 	if (from && !from->texts->pieces && !sieve_address_parse(from->texts->text, c->a, &address))
 		return say(c, from->texts, "invalid :from address", NULL);
 	if (importance && !importance->texts->pieces && !importance_of(importance->texts->text))
@@ -233,7 +235,7 @@ enum sieve_flow sieve_run_notify(struct sieve_runner *r, const struct sieve_node
 		x->suppressed = SLICE("the message was sent automatically");
 	else if (mailto->to_count + mailto->cc_count == 0)
 		x->suppressed = SLICE("all recipients are told already");
-	return SIEVE_GO;
+	return sieve_act_fcc(r, n, x);
 }
 
 enum sieve_flow sieve_test_valid_notify_method(struct sieve_runner *r, const struct sieve_node *n, bool *yes)

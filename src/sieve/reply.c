@@ -202,7 +202,7 @@ static void make_vacation(const struct making *k)
 	mail_put_raw(k->out, SLICE("Precedence"), SLICE("bulk"));
 	mail_put_raw(k->out, SLICE("MIME-Version"), SLICE("1.0"));
 	if (k->x->mime)
-		buf_put(k->out, k->x->reason);
+		sieve_entity_put(k->x->reason, k->out);
 	else
 		mail_put_text_part(k->out, SLICE("plain"), k->x->reason);
 }

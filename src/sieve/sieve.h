@@ -5,7 +5,8 @@
  *   compile.c check.c text.c  the tree against the tables, strings with variables   run.c  walking the tree
  *   match.c regex.c unicode.c comparators and match types    message.c  fields as scripts see them, edited or not
  *   core.c action.c  require, header, envelope; keep, fileinto, redirect        reply.c  the messages that actions send
- *   body.c date.c editheader.c flags.c include.c mailbox.c mime.c misc.c notify.c vacation.c variables.c  extensions
+ *   body.c date.c editheader.c enclose.c flags.c include.c mailbox.c mime.c misc.c notify.c vacation.c variables.c
+ *   extensions
  *
  * Pure: a script, a message and what is known of its delivery go in, a list of actions comes out. Nothing is opened,
  * asked or written here; it runs in `scan`, which could not. What only others know (does a mailbox exist, has this been
@@ -147,13 +148,14 @@ struct sieve_env {
 };
 
 enum sieve_act {
-	SIEVE_KEEP,      /* into env.inbox. flags */
-	SIEVE_FILEINTO,  /* mailbox, or special_use / mailbox_id when found; create; flags */
-	SIEVE_REDIRECT,  /* address; notify, ret; list: address is the name of an external list */
-	SIEVE_REJECT,    /* reason; at SMTP time when it can be, else a message by sieve_reply_put() */
-	SIEVE_EREJECT,   /* reason; at SMTP time only */
-	SIEVE_VACATION,  /* reason, subject, from, addresses, mime, key and seconds: RFC 5230 4.2 */
-	SIEVE_NOTIFY,    /* address: mailto URI; from, importance, options, reason: message, mailto */
+	SIEVE_KEEP,     /* into env.inbox. flags */
+	SIEVE_FILEINTO, /* mailbox, or special_use / mailbox_id when found; create; flags */
+	SIEVE_REDIRECT, /* address; notify, ret; list: address is the name of an external list */
+	SIEVE_REJECT,   /* reason; at SMTP time when it can be, else a message by sieve_reply_put() */
+	SIEVE_EREJECT,  /* reason; at SMTP time only */
+	SIEVE_VACATION, /* reason, subject, from, addresses, mime, key and seconds: RFC 5230 4.2 */
+	SIEVE_NOTIFY,   /* address: mailto URI; from, importance, options, reason: message, mailto */
+	/* both: a copy into mailbox, if one is given, as by FILEINTO */
 	SIEVE_DUPLICATE, /* key, seconds: mark as seen when all else is done */
 	SIEVE_DISCARD, /* only in the list for those who explain: the message goes nowhere when nothing else keeps it */
 };
@@ -183,12 +185,20 @@ struct sieve_action {
 	size_t edits;            /* the message as it was after so many edits: sieve_message_put() */
 };
 
-/* A change of the header, RFC 5293; and of the body, RFC 5703. Apply them in order. */
+/* A change of the header, RFC 5293, or of more, RFC 5703. Applied in order by sieve_message_put(). */
 struct sieve_edit {
 	struct sieve_edit *next;
-	enum { SIEVE_EDIT_ADD_FIRST, SIEVE_EDIT_ADD_LAST, SIEVE_EDIT_DELETE } what;
-	struct slice name, value; /* of the field to be added, ready for the wire but not folded */
-	size_t field;             /* to be deleted: its place in the header as it is now, from 0 */
+	enum {
+		SIEVE_EDIT_ADD_FIRST,
+		SIEVE_EDIT_ADD_LAST,
+		SIEVE_EDIT_DELETE,
+		SIEVE_EDIT_REPLACE, /* a part of the message by `message`, header and all */
+		SIEVE_EDIT_MESSAGE, /* the message is `message` from here on; name: the command that did it */
+	} what;
+	struct slice name, value;  /* of the field to be added, ready for the wire but not folded */
+	size_t field;              /* to be deleted: its place in the header as it is now, from 0 */
+	const Sekisho__Part *part; /* of the message as it is now */
+	const struct sieve_message *message;
 };
 
 struct sieve_trace {

@@ -18,7 +18,7 @@ bool sieve_check_vacation(struct sieve_compiler *c, struct sieve_node *n)
 		    c, n->line, n->column, "the tag :seconds of vacation needs require \"vacation-seconds\"");
 		return false;
 	}
-	return address_good(c, sieve_tag_value(n, SIEVE_TAG_FROM));
+	return address_good(c, sieve_tag_value(n, SIEVE_TAG_FROM)) && sieve_check_fcc(c, n);
 }
 
 /* ---- is this a message that people wrote to this user? ---- */
@@ -251,7 +251,7 @@ enum sieve_flow sieve_run_vacation(struct sieve_runner *r, const struct sieve_no
 		x->key = sieve_key(r, "vacation",
 		    (struct slice[]){x->reason, x->subject, from, x->mime ? SLICE("m") : SLICE("t")}, 4);
 	x->suppressed = slice_str(unwanted(r, mine, count, x));
-	return mine ? SIEVE_GO : SIEVE_FAIL;
+	return mine ? sieve_act_fcc(r, n, x) : SIEVE_FAIL;
 }
 
 static enum sieve_flow refuse(struct sieve_runner *r, const struct sieve_node *n, enum sieve_act act)

@@ -232,7 +232,7 @@ static void put_list(struct buf *b, const char *key, const struct slice *list, s
 static void put(struct buf *b, const struct sieve_action *x)
 {
 	buf_puts(b, x->implicit ? "implicit keep" : sieve_act_name(x->act));
-	if (x->act == SIEVE_FILEINTO)
+	if (x->act != SIEVE_KEEP)
 		put_text(b, "mailbox", x->mailbox);
 	put_text(b, "address", x->address);
 	put_text(b, "special-use", x->special_use);
@@ -266,15 +266,53 @@ static void put_errors(struct buf *b, const struct sieve_errors *errors)
 			    e->script.n ? ":" : "", e->line, SLICE_ARG(e->text));
 }
 
+static void put_visible(struct buf *b, struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		const char *at = s.p[i] ? strchr("\r\n\t", s.p[i]) : NULL;
+		if (at)
+			buf_printf(b, "\\%c", "rnt"[*at == '\r' ? 0 : *at == '\n' ? 1 : 2]);
+		else
+			buf_putc(b, s.p[i]);
+	}
+	buf_putc(b, '\n');
+}
+
+/* With "| " before each line; ids that follow from a digest are "#". */
+static void put_message(struct buf *b, const struct sieve_edit *e)
+{
+	struct slice rest = e->message->octets, mark = SLICE("=_enclosed_");
+	buf_printf(b, "edit %s\n", e->what == SIEVE_EDIT_REPLACE ? "part" : "message");
+	while (rest.n) {
+		struct slice line = slice_split(&rest, '\n');
+		if (line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		else
+			buf_puts(b, "(no CR) ");
+		if (slice_starts(line, SLICE("Date: ")) || slice_starts(line, SLICE("Message-ID: <")))
+			line = slice_sub(line, 0, 10);
+		ptrdiff_t at = slice_search(line, mark);
+		if (at >= 0) /* the 32 digits behind the mark */
+			buf_printf(b, "| " SLICE_FMT "#" SLICE_FMT "\n",
+			    SLICE_ARG(slice_sub(line, 0, (size_t)at)),
+			    SLICE_ARG(slice_sub(line, (size_t)at + mark.n + 32, line.n)));
+		else
+			buf_printf(b, "|%s" SLICE_FMT "\n", line.n ? " " : "", SLICE_ARG(line));
+	}
+}
+
 static void put_edits(struct buf *b, const struct sieve_edit *e)
 {
 	for (; e; e = e->next) {
 		if (e->what == SIEVE_EDIT_DELETE)
 			buf_printf(b, "edit delete %zu\n", e->field);
-		else
-			buf_printf(b, "edit %s " SLICE_FMT ": " SLICE_FMT "\n",
-			    e->what == SIEVE_EDIT_ADD_FIRST ? "first" : "last", SLICE_ARG(e->name),
-			    SLICE_ARG(e->value));
+		else if (e->message)
+			put_message(b, e);
+		else {
+			buf_printf(b, "edit %s " SLICE_FMT ": ",
+			    e->what == SIEVE_EDIT_ADD_FIRST ? "first" : "last", SLICE_ARG(e->name));
+			put_visible(b, e->value);
+		}
 	}
 }
 
