@@ -172,6 +172,10 @@ void run_store(struct run *r)
 	s.delimiters = c->recipient_delimiter;
 	s.sieve_redirects = (uint32_t)c->sieve_redirects;
 	s.sieve_sends_per_hour = c->sieve_sends_per_hour;
+	s.sieve_spam_field = c->sieve_spam_field;
+	s.sieve_spam_full = (uint32_t)c->sieve_spam_full;
+	s.sieve_virus_field = c->sieve_virus_field;
+	s.sieve_virus_words = c->sieve_virus_words;
 	memcpy(s.scan_seal, r->scan_seal, sizeof s.scan_seal);
 	memcpy(s.login_grant, r->login_grant, sizeof s.login_grant);
 	s.keys = r->trunks[ROLE_KEYS];

@@ -26,6 +26,7 @@ struct running {
 	struct sieve_env env;
 	struct buf bulk;
 	Sekisho__SieveRunAnswer answer;
+	uint64_t steps;         /* of this and former rounds */
 	uint32_t forward_of[2]; /* the number of edits + 1 and the body of the last forward */
 	const char *skip_forward;
 };
@@ -63,6 +64,39 @@ static int zone_now(int64_t ms)
 	return localtime_r(&seconds, &tm) ? (int)(tm.tm_gmtoff / 60) : 0;
 }
 
+/* An address of the user's, with a detail or without. */
+static bool is_users(const struct sieve_env *env, struct slice address)
+{
+	struct slice domain = address, local = slice_split(&domain, '@');
+	size_t user = local.n ? 1 : 0;
+	while (user < local.n && slice_find(env->delimiters, local.p[user]) < 0)
+		user++;
+	for (size_t i = 0; i < env->own_count; i++) {
+		struct slice own_domain = env->own[i], own = slice_split(&own_domain, '@');
+		if (slice_ieq(own_domain, domain) &&
+		    (slice_ieq(own, local) || slice_ieq(own, slice_sub(local, 0, user))))
+			return true;
+	}
+	return false;
+}
+
+/* Others wrote these fields, and it is for the administrator to say whom they can be believed. */
+static void read_scores(struct running *r)
+{
+	const Sekisho__Scores *s = r->job->scores;
+	if (!s)
+		return;
+	const struct sieve_scores how = {.spam_field = slice_str(s->spam_field),
+	    .spam_full = MAX(s->spam_full, 1u),
+	    .virus_field = slice_str(s->virus_field),
+	    .virus_words = slice_str(s->virus_words)};
+	sieve_scores_read(&r->base, &how, r->arena, &r->env);
+}
+
+/* Where mail has been is not for scripts to remove: they would send it in a circle. */
+static const struct slice kept_fields[] = {
+    {"Delivered-To", 12}, {"X-Sieve-Redirected-From", 23}, {"Return-Path", 11}};
+
 static void fill_env(struct running *r)
 {
 	const Sekisho__SieveJob *j = r->job;
@@ -75,6 +109,8 @@ static void fill_env(struct running *r)
 	    .orig_to = octets(j->to),
 	    .envid = slice_str(j->envid),
 	    .orcpt = slice_str(j->notify_orcpt),
+	    .notify = slice_str(j->notify),
+	    .ret = slice_str(j->ret),
 	    .own = own,
 	    .own_count = own ? j->n_own : 0,
 	    .user_name = slice_str(j->user_name),
@@ -83,13 +119,17 @@ static void fill_env(struct running *r)
 	    .host = slice_str(j->host),
 	    .location = SLICE("MDA"),
 	    .phase = SLICE("during"),
-	    .delimiters = octets(j->delimiters),
+	    .delimiters = j->delimiters.len ? octets(j->delimiters) : SLICE(""),
 	    .postmaster = slice_str(arena_printf(r->arena, "MAILER-DAEMON@%s", j->domain)),
 	    .limits = sieve_limits_default(),
 	    .ask = ask,
 	    .ask_ctx = r};
 	if (j->client)
 		r->env.remote_ip = slice_str(j->client->ip);
+	r->env.to_shared = !is_users(&r->env, r->env.to);
+	r->env.protected = kept_fields;
+	r->env.protected_count = COUNT(kept_fields);
+	read_scores(r);
 	r->env.zone = zone_now(r->env.now_ms);
 	r->env.limits.redirects = MIN(r->env.limits.redirects, (size_t)j->redirects);
 }
@@ -169,7 +209,33 @@ static bool edited_body(struct running *r, const struct sieve_result *done, size
 	return *out != 0;
 }
 
-static bool forward_body(struct running *r, const struct sieve_result *done, size_t edits, uint32_t *out)
+/* Whom it is from is not for a filter to say when it goes on to others: nobody writes in another's name. */
+static bool has_other_author(struct slice before, struct slice after)
+{
+	const struct slice names[] = {
+	    SLICE("From"), SLICE("Sender"), SLICE("Resent-From"), SLICE("Resent-Sender")};
+	struct mail_fields b = mail_fields_of(before), a = mail_fields_of(after);
+	struct mail_field x = {0}, y = {0};
+	for (size_t i = 0; i < COUNT(names); i++) {
+		bool more_x, more_y;
+		b = mail_fields_of(before);
+		a = mail_fields_of(after);
+		do {
+			while ((more_x = mail_fields_next(&b, &x)) && !slice_ieq(x.name, names[i]))
+				;
+			while ((more_y = mail_fields_next(&a, &y)) && !slice_ieq(y.name, names[i]))
+				;
+			if (more_x != more_y ||
+			    (more_x && !slice_eq(slice_trim(x.value), slice_trim(y.value))))
+				return true;
+		} while (more_x);
+	}
+	return false;
+}
+
+/* False: there is no room. *skip_out is set when it must not go. */
+static bool forward_body(
+    struct running *r, const struct sieve_result *done, size_t edits, uint32_t *out, char **skip_out)
 {
 	*out = r->forward_of[1];
 	if (r->forward_of[0] == edits + 1)
@@ -182,6 +248,10 @@ static bool forward_body(struct running *r, const struct sieve_result *done, siz
 	if (edits) {
 		sieve_message_put(&r->base, done->edits, edits, &edited);
 		now = buf_slice(&edited);
+		if (has_other_author(r->base.octets, now)) {
+			*skip_out = (char *)(uintptr_t) "the filter changed whom it is from";
+			return true;
+		}
 	}
 	buf_printf(&text, "Delivered-To: " SLICE_FMT "\r\n", SLICE_ARG(octets(r->job->own[0])));
 	buf_put(&text, r->job->strip ? without_return_path(now, &room) : now);
@@ -252,7 +322,7 @@ static bool is_own(struct running *r, struct slice from)
 	for (size_t i = 0; i < r->env.own_count; i++)
 		if (slice_ieq(r->env.own[i], buf_slice(&address)))
 			return true;
-	return slice_ieq(r->env.to, buf_slice(&address));
+	return !r->env.to_shared && slice_ieq(r->env.to, buf_slice(&address));
 }
 
 /* An automatic answer or a notification; or why there is none. */
@@ -286,7 +356,7 @@ static bool choose_body(struct running *r, const struct sieve_result *done, cons
 		return edited_body(r, done, x->edits, &out->body);
 	case SIEVE_REDIRECT:
 		out->skip = (char *)(uintptr_t)r->skip_forward;
-		return *out->skip || forward_body(r, done, x->edits, &out->body);
+		return *out->skip || forward_body(r, done, x->edits, &out->body, &out->skip);
 	case SIEVE_VACATION:
 	case SIEVE_NOTIFY:
 		return answer_body(r, done, x, out);
@@ -307,6 +377,7 @@ static bool more_recipients(
 		if (!out || r->answer.n_actions == ACTIONS_MOST)
 			return false;
 		*out = *first;
+		out->mailbox = out->special_use = (char *)(uintptr_t) ""; /* one copy of it is enough */
 		out->address = octets_of(i < m->to_count ? m->to[i].address : m->cc[i - m->to_count].address);
 		r->answer.actions[r->answer.n_actions++] = out;
 	}
@@ -331,6 +402,9 @@ static bool add_action(
 	out->reason = one_line(r->arena, x->reason);
 	out->key = octets_of(x->key);
 	out->seconds = x->seconds;
+	out->notify = arena_z(r->arena, x->notify);
+	out->ret = arena_z(r->arena, x->ret);
+	out->list = x->list;
 	out->script = (char *)(uintptr_t)script;
 	out->line = x->line;
 	copy_flags(r, x, out);
@@ -410,7 +484,11 @@ static bool run_script(struct running *r, const Sekisho__SieveScript *s, bool la
 		fail_with(r, s->name, &errors);
 		return false;
 	}
+	r->env.limits.steps = MIN(how.limits.steps, LIMIT_SIEVE_STEPS_ALL - r->steps);
 	sieve_run(script, &r->base, &r->env, r->arena, &done);
+	r->env.limits.steps = how.limits.steps;
+	r->steps = MIN(r->steps + done.steps, (uint64_t)LIMIT_SIEVE_STEPS_ALL);
+	r->answer.steps = r->steps;
 	if (done.end == SIEVE_FAILED)
 		fail_with(r, s->name, &done.errors);
 	else if (done.end == SIEVE_ASKS)
@@ -437,6 +515,7 @@ static void run_all(struct running *r)
 		return;
 	fill_env(r);
 	r->skip_forward = why_no_forward(r);
+	r->steps = MIN(j->steps, (uint64_t)LIMIT_SIEVE_STEPS_ALL);
 	for (size_t i = 0; i < j->n_scripts; i++)
 		if (!run_script(r, j->scripts[i], i + 1 == j->n_scripts))
 			break;

@@ -171,12 +171,50 @@ bool sieve_address_parse(struct slice text, struct arena *a, struct slice *out)
 	return slice_is_ascii(*out) && mail_addr_parse(*out, a, &addr) == OK;
 }
 
+/* RFC 3461 4.1 and 4.3. */
+static bool notify_valid(struct slice s)
+{
+	struct slice rest = s;
+	if (slice_ieq(s, SLICE("NEVER")))
+		return true;
+	while (rest.n) {
+		struct slice one = slice_split(&rest, ',');
+		if (!slice_ieq(one, SLICE("SUCCESS")) && !slice_ieq(one, SLICE("FAILURE")) &&
+		    !slice_ieq(one, SLICE("DELAY")))
+			return false;
+	}
+	return s.n > 0;
+}
+
+static bool ret_valid(struct slice s)
+{
+	return slice_ieq(s, SLICE("FULL")) || slice_ieq(s, SLICE("HDRS"));
+}
+
+static bool check_dsn(struct sieve_compiler *c, const struct sieve_node *n)
+{
+	const struct sieve_arg *notify = sieve_tag_value(n, SIEVE_TAG_NOTIFY),
+			       *ret = sieve_tag_value(n, SIEVE_TAG_RET);
+	const struct sieve_text *bad = NULL;
+	if (notify && !notify->texts->pieces && !notify_valid(notify->texts->text))
+		bad = notify->texts;
+	else if (ret && !ret->texts->pieces && !ret_valid(ret->texts->text))
+		bad = ret->texts;
+	if (bad)
+		sieve_say(c, bad->line, bad->column, "'" SLICE_FMT "' is no value for %s",
+		    SLICE_ARG(slice_sub(bad->text, 0, 80)),
+		    bad == (ret ? ret->texts : NULL) ? ":ret" : ":notify");
+	return !bad;
+}
+
 bool sieve_check_redirect(struct sieve_compiler *c, struct sieve_node *n)
 {
 	const struct sieve_text *t = n->pos[0]->texts;
 	struct slice address;
+	if (!check_dsn(c, n))
+		return false;
 	if (sieve_tagged(n, SIEVE_TAG_LIST) && !t->pieces && c->how->ask) {
-		struct sieve_question q = {.what = SIEVE_ASK_LIST_NAME, .a = t->text};
+		struct sieve_question q = {.what = SIEVE_ASK_LIST_NAME, .a = sieve_list_name(c->a, t->text)};
 		if (c->how->ask(c->how->ask_ctx, &q, &address) == SIEVE_NO) {
 			sieve_say(c, t->line, t->column, "there is no external list '" SLICE_FMT "'",
 			    SLICE_ARG(slice_sub(t->text, 0, 80)));
@@ -220,7 +258,7 @@ enum sieve_flow sieve_run_redirect(struct sieve_runner *r, const struct sieve_no
 	struct slice text = sieve_arg_value(r, n->pos[0]), address;
 	bool list = sieve_tagged(n, SIEVE_TAG_LIST);
 	if (list)
-		address = text;
+		address = sieve_list_name(r->a, text);
 	else if (!sieve_address_parse(text, r->a, &address))
 		return sieve_fail(
 		    r, n, "'" SLICE_FMT "' is not a mail address", SLICE_ARG(slice_sub(text, 0, 80)));
@@ -249,5 +287,7 @@ enum sieve_flow sieve_run_redirect(struct sieve_runner *r, const struct sieve_no
 		x->notify = sieve_arg_value(r, sieve_tag_value(n, SIEVE_TAG_NOTIFY));
 	if (sieve_tagged(n, SIEVE_TAG_RET))
 		x->ret = sieve_arg_value(r, sieve_tag_value(n, SIEVE_TAG_RET));
+	if ((x->notify.n && !notify_valid(x->notify)) || (x->ret.n && !ret_valid(x->ret)))
+		return sieve_fail(r, n, "the :notify or :ret of redirect has no valid value");
 	return SIEVE_GO;
 }

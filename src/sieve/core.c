@@ -113,7 +113,7 @@ bool sieve_check_address(struct sieve_compiler *c, struct sieve_node *n)
 /* Where user and detail part, RFC 5233 4; -1: nowhere. */
 static ptrdiff_t separator(const struct sieve_env *env, struct slice local)
 {
-	struct slice marks = env->delimiters.n ? env->delimiters : SLICE("+");
+	struct slice marks = env->delimiters.p ? env->delimiters : SLICE("+");
 	for (size_t i = 0; i < local.n; i++)
 		if (slice_find(marks, local.p[i]) >= 0)
 			return (ptrdiff_t)i;

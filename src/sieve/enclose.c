@@ -83,7 +83,7 @@ static bool take(struct sieve_runner *r, const struct sieve_node *n, const struc
 		sieve_fail(r, n, "the message becomes too large");
 		return false;
 	}
-	if (!sieve_step(r, n, text->n / 8))
+	if (!sieve_step(r, n, text->n / 2))
 		return false;
 	struct slice octets = arena_dup(r->a, buf_slice(text));
 	if (!m || arena_full(r->a) || mail_facts_extract(octets, r->a, &facts) != OK || !facts->root)

@@ -383,7 +383,9 @@ struct sieve_match {
 	size_t count;
 	bool yes;
 	enum sieve_flow flow;
-	bool quiet; /* leaves match variables alone */
+	bool quiet;   /* leaves match variables alone */
+	char *listed; /* :list: the values with zero octets between, asked about at the end */
+	size_t listed_n;
 };
 void sieve_match_start(
     struct sieve_match *m, struct sieve_runner *r, const struct sieve_node *n, const struct sieve_arg *keys);
@@ -448,6 +450,11 @@ void sieve_header_put(
 /* MIME fields and body from a script (RFC 2045 2.4), and nothing else: other fields are left out. */
 void sieve_entity_put(struct slice entity, struct buf *out);
 
+/* What a field, or the parenthesis of an expression in it, has; score.c. */
+bool sieve_score_pick(struct slice octets, struct slice where, struct arena *a, struct slice *out);
+double sieve_score_number(struct slice s);
+int sieve_score_percent(double score, double most);
+
 bool sieve_mailbox_valid(struct slice name);
 enum sieve_flow sieve_act_mailbox(struct sieve_runner *r, const struct sieve_node *n, struct sieve_action *x);
 /* :fcc and what belongs to it. */
@@ -458,7 +465,10 @@ bool sieve_act_flags(struct sieve_runner *r, const struct sieve_node *n, struct 
 /* Assigns to the variable of n->own, with the modifiers of n. */
 enum sieve_flow sieve_assign(struct sieve_runner *r, const struct sieve_node *n, struct slice value);
 struct slice sieve_key(struct sieve_runner *r, const char *kind, const struct slice *parts, size_t n);
-enum sieve_flow sieve_list_ask(struct sieve_runner *r, struct slice list, struct slice value, bool *yes);
+enum sieve_flow sieve_list_ask(
+    struct sieve_runner *r, struct slice list, struct slice values, bool *yes, struct slice *which);
+/* ":addrbook:default" is short for a URN, RFC 6134 2.6. */
+struct slice sieve_list_name(struct arena *a, struct slice name);
 enum sieve_known sieve_certain(const struct sieve_node *n);
 /* NULL, or what is wrong with the URI. */
 const char *sieve_mailto_parse(struct slice uri, struct arena *a, struct sieve_mailto *out);

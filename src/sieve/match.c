@@ -331,13 +331,6 @@ static bool match_key(struct sieve_match *m, struct slice value, const struct si
 			sieve_captures_keep(m->r, &captures);
 		return true;
 	}
-	if (sieve_tagged(n, SIEVE_TAG_LIST)) {
-		bool in = false;
-		m->flow = sieve_list_ask(m->r, key, value, &in);
-		if (in && m->flow == SIEVE_GO && !m->quiet)
-			sieve_captures_keep(m->r, &(struct sieve_captures){.text = {value}, .count = 1});
-		return in && m->flow == SIEVE_GO;
-	}
 	if (sieve_tagged(n, SIEVE_TAG_REGEX))
 		return match_regex(m, value, t, key);
 	if (sieve_tagged(n, SIEVE_TAG_VALUE))
@@ -345,11 +338,40 @@ static bool match_key(struct sieve_match *m, struct slice value, const struct si
 	return sieve_equal(n->comparator, value, key);
 }
 
+/* False when no more can be asked about: RFC 6134 2.3 lets us have a limit. */
+static bool collect(struct sieve_match *m, struct slice value)
+{
+	if (!m->listed)
+		m->listed = arena_alloc(m->r->a, LIMIT_SIEVE_VALUE);
+	if (!m->listed || m->listed_n + value.n + 1 > LIMIT_SIEVE_VALUE)
+		return false;
+	if (!value.n || slice_find(value, '\0') >= 0)
+		return true;
+	if (m->listed_n)
+		m->listed[m->listed_n++] = '\0';
+	memcpy(m->listed + m->listed_n, value.p, value.n);
+	m->listed_n += value.n;
+	return true;
+}
+
+/* One question for each list, whatever the number of values: how many those are, the sender decides. */
+static void match_lists(struct sieve_match *m)
+{
+	struct slice values = slice_of(m->listed, m->listed_n), which = SLICE_NONE;
+	const struct sieve_text *t = m->keys->texts;
+	for (; t && values.n && m->flow == SIEVE_GO && !m->yes; t = t->next)
+		m->flow = sieve_list_ask(m->r, sieve_value(m->r, t), values, &m->yes, &which);
+	if (m->yes && !m->quiet)
+		sieve_captures_keep(m->r, &(struct sieve_captures){.text = {which}, .count = 1});
+}
+
 bool sieve_match_value(struct sieve_match *m, struct slice value)
 {
 	m->count++;
 	if (sieve_tagged(m->n, SIEVE_TAG_COUNT))
 		return false;
+	if (sieve_tagged(m->n, SIEVE_TAG_LIST))
+		return !collect(m, value);
 	for (const struct sieve_text *t = m->keys->texts; t && m->flow == SIEVE_GO && !m->yes; t = t->next)
 		m->yes = match_key(m, value, t);
 	return m->yes || m->flow != SIEVE_GO;
@@ -357,6 +379,8 @@ bool sieve_match_value(struct sieve_match *m, struct slice value)
 
 enum sieve_flow sieve_match_end(struct sieve_match *m, bool *yes)
 {
+	if (m->listed)
+		match_lists(m);
 	if (m->flow == SIEVE_GO && sieve_tagged(m->n, SIEVE_TAG_COUNT)) {
 		char digits[24];
 		struct slice count = sieve_decimal(m->count, digits);

@@ -216,24 +216,26 @@ enum sieve_flow sieve_test_virustest(struct sieve_runner *r, const struct sieve_
 /* ---- external lists ---- */
 
 /* ":addrbook:default" is short for the URN, RFC 6134 2.6. */
-static struct slice list_name(struct sieve_runner *r, struct slice name)
+struct slice sieve_list_name(struct arena *a, struct slice name)
 {
 	if (!slice_starts(name, SLICE(":")))
 		return name;
-	return slice_str(arena_printf(r->a, "urn:ietf:params:sieve" SLICE_FMT, SLICE_ARG(name)));
+	return slice_str(arena_printf(a, "urn:ietf:params:sieve" SLICE_FMT, SLICE_ARG(name)));
 }
 
-enum sieve_flow sieve_list_ask(struct sieve_runner *r, struct slice list, struct slice value, bool *yes)
+enum sieve_flow sieve_list_ask(
+    struct sieve_runner *r, struct slice list, struct slice values, bool *yes, struct slice *which)
 {
-	return sieve_ask_world(r,
-	    &(struct sieve_question){.what = SIEVE_ASK_LIST, .a = list_name(r, list), .b = value}, yes, NULL);
+	struct sieve_question q = {.what = SIEVE_ASK_LIST, .a = sieve_list_name(r->a, list), .b = values};
+	return sieve_ask_world(r, &q, yes, which);
 }
 
 enum sieve_flow sieve_test_valid_ext_list(struct sieve_runner *r, const struct sieve_node *n, bool *yes)
 {
 	*yes = true;
 	for (const struct sieve_text *t = n->pos[0]->texts; t && *yes; t = t->next) {
-		struct sieve_question q = {.what = SIEVE_ASK_LIST_NAME, .a = list_name(r, sieve_value(r, t))};
+		struct sieve_question q = {
+		    .what = SIEVE_ASK_LIST_NAME, .a = sieve_list_name(r->a, sieve_value(r, t))};
 		enum sieve_flow flow = sieve_ask_world(r, &q, yes, NULL);
 		if (flow != SIEVE_GO)
 			return flow;

@@ -4,6 +4,7 @@
  *   lex.c parse.c    octets to a tree              caps.def verbs.def tags.def  the language as tables (verbs.c)
  *   compile.c check.c text.c  the tree against the tables, strings with variables   run.c  walking the tree
  *   match.c regex.c unicode.c comparators and match types    message.c  fields as scripts see them, edited or not
+ *   score.c          what a spam or virus filter in front wrote into the header
  *   core.c action.c  require, header, envelope; keep, fileinto, redirect        reply.c  the messages that actions send
  *   body.c date.c editheader.c enclose.c flags.c include.c mailbox.c mime.c misc.c notify.c vacation.c variables.c
  *   extensions
@@ -55,7 +56,7 @@ enum sieve_ask {
 	SIEVE_ASK_SERVER_METADATA, /* a: annotation. value */
 	SIEVE_ASK_DUPLICATE, /* a: key, which never repeats for other meanings; YES: marked and not expired */
 	SIEVE_ASK_INCLUDE,   /* a: name of a script; global: the site's. value: its text */
-	SIEVE_ASK_LIST,      /* a: list's name, b: value: is it in? */
+	SIEVE_ASK_LIST,      /* a: list's name, b: values with zero octets between: is one in? value: which */
 	SIEVE_ASK_LIST_NAME, /* a: list's name: is there such a list? */
 };
 
@@ -111,6 +112,7 @@ struct sieve_message {
 struct sieve_env {
 	bool has_envelope;
 	struct slice from, to; /* RFC 5321 paths without <>; from is empty for the null path */
+	bool to_shared;        /* `to` is not the user's alone: a group's, or whatever nobody else has */
 	struct slice orig_to;  /* the recipient before aliases */
 	struct slice auth;     /* the submitter */
 	struct slice notify, ret, envid, orcpt; /* RFC 3461, for envelope-dsn */
@@ -123,7 +125,7 @@ struct sieve_env {
 	    version;                          /* environment, RFC 5183 */
 	const struct slice (*environment)[2]; /* further items: name, value */
 	size_t environment_count;
-	struct slice delimiters; /* between user and detail, RFC 5233; "+" when empty */
+	struct slice delimiters; /* between user and detail, RFC 5233; "+" when not known */
 	struct slice postmaster; /* mailer-daemon's address of this organisation, for reject and notify */
 	struct slice inbox;      /* "INBOX" when empty */
 	bool has_spam;
@@ -224,6 +226,15 @@ struct sieve_result {
 	struct sieve_trace *trace;
 	uint64_t steps;
 };
+
+/* Header fields of a filter in front of this server: "Name" or "Name: expression" with one parenthesis; empty: none. */
+struct sieve_scores {
+	struct slice spam_field, virus_field, virus_words; /* five words, for 1 to 5 */
+	unsigned spam_full;                                /* the score that is 100 % */
+};
+/* Fills in env's spam and virus from the message. */
+void sieve_scores_read(
+    const struct sieve_message *m, const struct sieve_scores *how, struct arena *a, struct sieve_env *env);
 
 void sieve_run(const struct sieve_script *s, const struct sieve_message *m, const struct sieve_env *env,
     struct arena *a, struct sieve_result *out);

@@ -209,7 +209,7 @@ static struct slice *addresses(
 	*count = 0;
 	if (!out)
 		return NULL;
-	if (r->env->to.n)
+	if (r->env->to.n && !r->env->to_shared)
 		out[(*count)++] = r->env->to;
 	for (size_t i = 0; i < r->env->own_count; i++)
 		out[(*count)++] = r->env->own[i];

@@ -18,15 +18,15 @@ static enum sending named(struct db *db, int64_t account, struct slice local, st
 	return best;
 }
 
-enum sending delegate_sending(
-    struct db *db, int64_t account, struct slice local, struct slice domain, struct arena *a)
+enum sending delegate_sending(struct store *store, struct db *db, int64_t account, struct slice local,
+    struct slice domain, struct arena *a)
 {
-	if (resolve_may_send_as(db, account, local, domain, a))
+	if (resolve_may_send_as(store, db, account, local, domain, a))
 		return SENDING_OWN;
 	struct slice folded = resolve_local(local, a), at = resolve_domain(domain, a);
 	enum sending s = at.n ? named(db, account, folded, at) : SENDING_NOT;
-	ptrdiff_t plus = slice_find(folded, '+');
-	if (s == SENDING_NOT && at.n && plus > 0)
-		s = named(db, account, slice_sub(folded, 0, (size_t)plus), at);
+	struct slice user = resolve_without_detail(store, folded);
+	if (s == SENDING_NOT && at.n && user.n < folded.n)
+		s = named(db, account, user, at);
 	return s;
 }

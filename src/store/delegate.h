@@ -11,7 +11,7 @@
 #include "store/inside.h"
 
 enum sending { SENDING_NOT, SENDING_OWN, SENDING_AS, SENDING_BEHALF };
-enum sending delegate_sending(
-    struct db *db, int64_t account, struct slice local, struct slice domain, struct arena *a);
+enum sending delegate_sending(struct store *store, struct db *db, int64_t account, struct slice local,
+    struct slice domain, struct arena *a);
 
 #endif

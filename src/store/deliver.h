@@ -81,7 +81,7 @@ struct deliver_sent {
 	struct slice mail, sealed, reason;
 	struct deliver_remote to;
 	unsigned body;
-	uint32_t strip;
+	uint32_t strip, ret;
 	struct deliver_mark once; /* it goes only when this mark is not there */
 	struct trace_row trace;
 	bool skipped; /* set by apply, as is: */

@@ -124,7 +124,7 @@ static bool is_keyword(struct slice s)
 }
 
 /* What is no flag is left out. */
-static void add_flags(struct filter_run *run, struct deliver_local *l, const Sekisho__SieveAction *a)
+void filter_flags(struct filter_run *run, struct deliver_local *l, const Sekisho__SieveAction *a)
 {
 	l->keywords =
 	    arena_array(run->f->d->arena, MIN(a->n_flags, (size_t)LIMIT_KEYWORDS) + 1, sizeof *l->keywords);
@@ -151,8 +151,7 @@ static bool is_there(const struct filter_run *run, struct slice mailbox, unsigne
 	return false;
 }
 
-/* The name of the mailbox an action means; empty: INBOX. False: there is none, `why` says so. */
-static bool find_mailbox(const struct filter_run *run, const Sekisho__SieveAction *a, struct slice *name_out)
+bool filter_mailbox(const struct filter_run *run, const Sekisho__SieveAction *a, struct slice *name_out)
 {
 	struct filtering *f = run->f;
 	struct slice name = slice_str(a->mailbox);
@@ -181,7 +180,7 @@ static enum result place(
 	l->mailbox = mailbox;
 	l->create = a->create;
 	l->body = body;
-	add_flags(run, l, a);
+	filter_flags(run, l, a);
 	filter_step(run, a->line || mailbox.n ? STEP_FILTERED : STEP_DELIVERED, a);
 	trace_field(run->f->trace, TRACE_MAILBOX, mailbox.n ? mailbox : SLICE("INBOX"));
 	return OK;
@@ -191,7 +190,7 @@ static enum result file(struct filter_run *run, const Sekisho__SieveAction *a)
 {
 	struct slice mailbox = SLICE_NONE;
 	unsigned body = 0;
-	if (a->act == SEKISHO__SIEVE_ACTION__ACT__FILEINTO && !find_mailbox(run, a, &mailbox)) {
+	if (a->act == SEKISHO__SIEVE_ACTION__ACT__FILEINTO && !filter_mailbox(run, a, &mailbox)) {
 		filter_step(run, STEP_LEFT_OUT, a);
 		trace_field(run->f->trace, TRACE_MAILBOX, mailbox);
 		trace_field(run->f->trace, TRACE_WHY, SLICE("there is no such mailbox"));

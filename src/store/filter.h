@@ -7,13 +7,15 @@
  * the trace and to its owner, once a day; a script that scan dies of does not run again until it is changed.
  *
  *     filter.c        which scripts, and what becomes of their actions
- *     filter_ask.c    the conversation with scan: what it asks is answered from the tables
+ *     filter_ask.c    the conversation with scan
+ *     filter_know.c   what it asks, answered from the tables
  *     filter_send.c   messages that filters send, and how many
  *     filter_tell.c   the note to the owner of a script that failed
  */
 #ifndef STORE_FILTER_H
 #define STORE_FILTER_H
 
+#include "mail/address.h"
 #include "store/deliver.h"
 #include "store/scripts.h"
 
@@ -83,5 +85,15 @@ void filter_tell(struct filter_run *run, struct slice script, struct slice why);
 /* A step about this account and action. */
 void filter_step(const struct filter_run *run, enum trace_step step, const Sekisho__SieveAction *a);
 const char *filter_act_name(const Sekisho__SieveAction *a);
+/* The name of the mailbox an action means; empty: INBOX. False: there is none of it. */
+bool filter_mailbox(const struct filter_run *run, const Sekisho__SieveAction *a, struct slice *name_out);
+void filter_flags(struct filter_run *run, struct deliver_local *l, const Sekisho__SieveAction *a);
+/* Answers a question of the run: mailboxes, annotations, lists, scripts, what was seen. */
+void filter_know(struct filter_run *run, Sekisho__SieveKnown *k);
+/* Where mail for all of a list goes; false: it cannot. */
+bool filter_list_address(struct filter_run *run, struct slice name, struct mail_addr *out);
+/* NOTIFY as SMTP writes it, RFC 3461 4.1. */
+void filter_put_notify(uint32_t notify, struct buf *out);
+enum { FILTER_RET_FULL = 1, FILTER_RET_HDRS = 2 };
 
 #endif

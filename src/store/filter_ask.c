@@ -31,6 +31,20 @@ static Sekisho__SieveScript **scripts_of(struct filter_run *run)
 	return list;
 }
 
+static Sekisho__Scores *scores_of(struct filter_run *run)
+{
+	const struct store_settings *c = run->f->store->settings;
+	Sekisho__Scores *scores = arena_new(run->f->d->arena, Sekisho__Scores);
+	if (!scores)
+		return NULL;
+	sekisho__scores__init(scores);
+	scores->spam_field = (char *)(uintptr_t)c->sieve_spam_field;
+	scores->spam_full = c->sieve_spam_full;
+	scores->virus_field = (char *)(uintptr_t)c->sieve_virus_field;
+	scores->virus_words = (char *)(uintptr_t)c->sieve_virus_words;
+	return scores;
+}
+
 static bool fill_job(struct filter_run *run, Sekisho__SieveJob *job)
 {
 	struct filtering *f = run->f;
@@ -55,6 +69,12 @@ static bool fill_job(struct filter_run *run, Sekisho__SieveJob *job)
 	job->strip = f->d->strip;
 	job->envid = arena_z(a, f->e->envid);
 	job->notify_orcpt = arena_z(a, rcpt->orcpt);
+	BUF_LOCAL(notify, 64);
+	filter_put_notify(rcpt->notify, &notify);
+	job->notify = arena_z(a, buf_slice(&notify));
+	if (f->d->ret)
+		job->ret = (char *)(uintptr_t)(f->d->ret == FILTER_RET_FULL ? "FULL" : "HDRS");
+	job->scores = scores_of(run);
 	job->known = arena_array(a, LIMIT_SIEVE_ROUNDS, sizeof *job->known);
 	return !arena_full(a);
 }
@@ -107,77 +127,7 @@ static enum result ask_patiently(struct filter_run *run, const Sekisho__SieveJob
 	return r == OK || r == LATER ? r : r == GONE ? DENY : FULL;
 }
 
-/* ---- answering what it asks ---- */
-
-static void found(struct filter_run *run, Sekisho__SieveKnown *k, const struct db_rows *q)
-{
-	k->yes = true;
-	k->value = octets_of(arena_dup(run->f->d->arena, db_octets(q, 0)));
-}
-
-static void find_mailbox_id(struct filter_run *run, Sekisho__SieveKnown *k)
-{
-	struct slice id = slice_of_octets(k->a);
-	uint64_t number;
-	if (!slice_starts(id, SLICE("F")) || num_u64(slice_sub(id, 1, id.n), INT64_MAX, &number) != OK)
-		return;
-	DB_ROWS q = DB_QUERY(run->f->db, MAILBOX_OWN_NAME, DI(number), DI(run->to->account));
-	if (db_next(&q))
-		found(run, k, &q);
-}
-
-static void find_special_use(struct filter_run *run, Sekisho__SieveKnown *k)
-{
-	struct slice only = slice_of_octets(k->b);
-	DB_ROWS q = DB_QUERY(run->f->db, SPECIAL_USE_NAME, DI(run->to->account), DT(slice_of_octets(k->a)));
-	if (db_next(&q) && (!only.n || slice_eq(only, db_octets(&q, 0))))
-		found(run, k, &q);
-}
-
-static void find_script(struct filter_run *run, Sekisho__SieveKnown *k)
-{
-	struct filtering *f = run->f;
-	struct script s;
-	if (script_load(f->store, f->db, k->global ? 0 : run->to->account, slice_of_octets(k->a), f->d->arena,
-		&s) != OK ||
-	    s.broken)
-		return;
-	k->yes = true;
-	k->value = octets_of(s.text);
-}
-
-static bool find_mailbox(struct filter_run *run, struct slice name)
-{
-	int64_t id = box_find(run->f->db, run->to->account, name);
-	struct box b;
-	return id && box_load(run->f->db, id, &b) && !b.noselect;
-}
-
-static void look_up(struct filter_run *run, Sekisho__SieveKnown *k)
-{
-	struct filtering *f = run->f;
-	switch (k->what) {
-	case SEKISHO__SIEVE_KNOWN__WHAT__MAILBOX:
-		k->yes = find_mailbox(run, slice_of_octets(k->a));
-		break;
-	case SEKISHO__SIEVE_KNOWN__WHAT__MAILBOX_ID:
-		find_mailbox_id(run, k);
-		break;
-	case SEKISHO__SIEVE_KNOWN__WHAT__SPECIAL_USE:
-		find_special_use(run, k);
-		break;
-	case SEKISHO__SIEVE_KNOWN__WHAT__DUPLICATE:
-		k->yes = DB_NUMBER(f->db, 0, FILTER_MARKED, DI(run->to->account), DI(FILTER_DUPLICATE),
-			     DI(seal_token(f->store->seal, "duplicate", slice_of_octets(k->a))),
-			     DI(f->d->now_ms)) != 0;
-		break;
-	case SEKISHO__SIEVE_KNOWN__WHAT__INCLUDE:
-		find_script(run, k);
-		break;
-	default: /* no annotations, no lists: there is nothing of that name */
-		break;
-	}
-}
+/* ---- rounds ---- */
 
 static Sekisho__SieveKnown *answer_of(struct filter_run *run, const Sekisho__SieveKnown *question)
 {
@@ -187,7 +137,7 @@ static Sekisho__SieveKnown *answer_of(struct filter_run *run, const Sekisho__Sie
 	*k = *question; /* its texts are in the same arena */
 	k->yes = false;
 	k->value = octets_of(SLICE_NONE);
-	look_up(run, k);
+	filter_know(run, k);
 	return k;
 }
 
@@ -204,6 +154,7 @@ static enum result converse(struct filter_run *run, Sekisho__SieveJob *job)
 		if (!k || arena_full(run->f->d->arena) || db_result(run->f->db) != OK)
 			return LATER;
 		job->known[job->n_known++] = k;
+		job->steps = run->answer->steps;
 	}
 }
 

@@ -94,6 +94,70 @@ static void trace_new(const struct sending *p, struct deliver_sent *s)
 	trace_seal(&t, s->mail, 0, &s->trace);
 }
 
+/* RFC 8580: a copy of what is sent, if it is. Without its mailbox there is none. */
+static enum result file_copy(struct sending *p, const struct deliver_sent *s)
+{
+	struct filter_run *run = p->run;
+	struct slice mailbox;
+	if (!filter_mailbox(run, p->action, &mailbox)) {
+		filter_step(run, STEP_LEFT_OUT, p->action);
+		trace_field(run->f->trace, TRACE_MAILBOX, mailbox);
+		trace_field(run->f->trace, TRACE_WHY, SLICE("there is no such mailbox for the copy"));
+		return OK;
+	}
+	struct deliver_local *copy = deliver_add_local(run->f->d, run->to);
+	if (!copy)
+		return LATER;
+	copy->mailbox = mailbox;
+	copy->create = p->action->create;
+	copy->body = p->body;
+	copy->with = s;
+	if (p->action->n_flags)
+		filter_flags(run, copy, p->action);
+	else
+		copy->flags = SEKISHO__FLAG__FLAG_SEEN;
+	return arena_full(run->f->d->arena) ? LATER : OK;
+}
+
+static const struct {
+	const char *name;
+	uint32_t bit;
+} notifies[] = {{"SUCCESS", NOTIFY_SUCCESS}, {"FAILURE", NOTIFY_FAILURE}, {"DELAY", NOTIFY_DELAY},
+    {"NEVER", NOTIFY_NEVER}};
+
+void filter_put_notify(uint32_t notify, struct buf *out)
+{
+	for (size_t i = 0; i < COUNT(notifies); i++)
+		if (notify & notifies[i].bit)
+			buf_printf(out, "%s%s", out->n ? "," : "", notifies[i].name);
+}
+
+/* RFC 6009 4; a success is told of where the message came in, not by each who gets it from there. */
+static uint32_t notify_of(const struct sending *p)
+{
+	uint32_t came = p->run->f->e->rcpts[p->run->to->rcpt].notify, asked = 0;
+	struct slice rest = slice_str(p->action->notify);
+	if (p->action->act != SEKISHO__SIEVE_ACTION__ACT__REDIRECT)
+		return 0;
+	if (!rest.n)
+		return came == NOTIFY_SUCCESS ? NOTIFY_NEVER : came & ~(uint32_t)NOTIFY_SUCCESS;
+	while (rest.n) {
+		struct slice one = slice_split(&rest, ',');
+		for (size_t i = 0; i < COUNT(notifies); i++)
+			if (slice_ieq(one, slice_str(notifies[i].name)))
+				asked |= notifies[i].bit;
+	}
+	return asked;
+}
+
+static uint32_t ret_of(const struct sending *p)
+{
+	struct slice ret = slice_str(p->action->ret);
+	if (p->action->act != SEKISHO__SIEVE_ACTION__ACT__REDIRECT)
+		return 0;
+	return !ret.n ? p->run->f->d->ret : slice_ieq(ret, SLICE("FULL")) ? FILTER_RET_FULL : FILTER_RET_HDRS;
+}
+
 static enum result queue_it(struct sending *p)
 {
 	struct filter_run *run = p->run;
@@ -113,24 +177,16 @@ static enum result queue_it(struct sending *p)
 	s->once = p->once;
 	s->sealed = queue_seal_mail(
 	    f->store, s->mail, p->from.local, p->from.domain, SLICE_NONE, run->to->account, a);
-	s->to = (struct deliver_remote){.state = ours ? RCPT_INWARD : RCPT_WAITING, .domain = p->to.domain};
+	s->ret = ret_of(p);
+	s->to = (struct deliver_remote){
+	    .state = ours ? RCPT_INWARD : RCPT_WAITING, .domain = p->to.domain, .notify = notify_of(p)};
 	s->to.sealed = queue_seal_rcpt(f->store, s->mail, p->to.local, p->to.domain, SLICE_NONE, a);
 	trace_new(p, s);
 	filter_step(run, STEP_PASSED_ON, p->action);
 	trace_address(f->trace, TRACE_REPLY, p->to.local, p->to.domain);
 	trace_field(f->trace, TRACE_ABOUT, s->mail);
 	run->sent++;
-	if (!*p->action->mailbox)
-		return arena_full(a) ? LATER : OK;
-	struct deliver_local *copy = deliver_add_local(f->d, run->to); /* RFC 8580 */
-	if (!copy)
-		return LATER;
-	copy->mailbox = arena_dup(a, slice_str(p->action->mailbox));
-	copy->create = p->action->create;
-	copy->body = p->body;
-	copy->with = s;
-	copy->flags = SEKISHO__FLAG__FLAG_SEEN;
-	return OK;
+	return *p->action->mailbox || *p->action->special_use ? file_copy(p, s) : arena_full(a) ? LATER : OK;
 }
 
 /* RFC 5230 4.2: one answer to one person for one reason in so many days. */
@@ -168,6 +224,8 @@ static bool address_it(struct sending *p)
 		return p->to.local.n != 0;
 	}
 	struct slice text = arena_dup(f->d->arena, slice_of_octets(p->action->address));
+	if (p->action->list)
+		return filter_list_address(p->run, text, &p->to);
 	if (mail_addr_parse(text, f->d->arena, &p->to) != OK)
 		return false;
 	p->to.domain = resolve_domain(p->to.domain, f->d->arena);

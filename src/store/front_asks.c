@@ -20,8 +20,8 @@ static const char *sender_refused(struct ipc_turn *t, const struct login *user, 
 		return NULL;
 	if (!sender || !sender->local.len)
 		return "5.7.1 A user's mail needs a sender address";
-	*how_out = delegate_sending(
-	    db, user->account, slice_of_octets(sender->local), slice_of_octets(sender->domain), &t->arena);
+	*how_out = delegate_sending(store_of(t), db, user->account, slice_of_octets(sender->local),
+	    slice_of_octets(sender->domain), &t->arena);
 	if (*how_out != SENDING_NOT)
 		return NULL;
 	return "5.7.1 This sender address is not yours";
@@ -216,8 +216,8 @@ static bool from_others(struct ipc_turn *t, const struct login *user, const stru
 	const Sekisho__Envelope *e = user && m->facts && m->facts->root ? m->facts->root->envelope : NULL;
 	for (size_t i = 0; e && i < e->n_from; i++) {
 		const Sekisho__Address *a = e->from[i];
-		if (delegate_sending(db, user->account, slice_of_octets(a->local), slice_of_octets(a->domain),
-			&t->arena) != SENDING_OWN)
+		if (delegate_sending(store_of(t), db, user->account, slice_of_octets(a->local),
+			slice_of_octets(a->domain), &t->arena) != SENDING_OWN)
 			return true;
 	}
 	return false;

@@ -6,6 +6,7 @@
  */
 #include "store/access.h"
 #include "store/handlers.h"
+#include "store/metadata.h"
 #include <stdio.h>
 
 #define PACKET_OCTETS 60000
@@ -41,9 +42,9 @@ static bool is_private(struct slice entry)
 	return slice_eq(entry, SLICE("/private")) || slice_starts(entry, SLICE("/private/"));
 }
 
-static struct slice lower(const char *text, struct arena *a)
+static struct slice lower(struct slice text, struct arena *a)
 {
-	struct slice s = arena_dup(a, slice_str(text));
+	struct slice s = arena_dup(a, text);
 	for (size_t i = 0; i < s.n; i++)
 		((char *)(uintptr_t)s.p)[i] = ascii_lower(s.p[i]);
 	return s;
@@ -93,6 +94,37 @@ static bool is_wanted(struct slice wanted, struct slice entry, uint32_t depth)
 	return depth > 1 || slice_find(slice_sub(entry, wanted.n + 1, entry.n), '/') < 0;
 }
 
+static enum result get_value(struct store *s, struct db *db, int64_t mailbox, int64_t account,
+    struct slice entry, struct arena *a, struct buf *value_out)
+{
+	DB_ROWS q = DB_QUERY(db, METADATA_VALUE, DI(mailbox), DI(account), DT(entry));
+	if (!db_next(&q))
+		return db_result(db) == OK ? GONE : LATER;
+	bool opened = seal_get(s->seal, db_octets(&q, 0), bound(mailbox, account, entry, a), value_out) == OK;
+	return opened ? OK : LATER;
+}
+
+/* RFC 5464 6.2.1 */
+static void put_admin(const struct store *s, struct buf *out)
+{
+	const struct store_settings *c = s->settings;
+	if (*c->postmaster)
+		buf_printf(out, "mailto:%s", c->postmaster);
+	else
+		buf_printf(out, "mailto:postmaster@%s", c->hostname);
+}
+
+enum result metadata_get(struct store *s, struct db *db, int64_t mailbox, int64_t account, struct slice entry,
+    struct arena *a, struct buf *value_out)
+{
+	entry = lower(entry, a);
+	if (!mailbox && slice_eq(entry, SLICE("/shared/admin"))) {
+		put_admin(s, value_out);
+		return OK;
+	}
+	return get_value(s, db, mailbox, is_private(entry) ? account : 0, entry, a, value_out);
+}
+
 static enum result add_stored(struct getting *g, int64_t account, struct slice entry, uint64_t size)
 {
 	const Sekisho__MetadataAsk *ask = g->turn->ask;
@@ -102,14 +134,9 @@ static enum result add_stored(struct getting *g, int64_t account, struct slice e
 		return OK;
 	}
 	BUF_LOCAL(value, LIMIT_METADATA_VALUE + SEAL_OVERHEAD);
-	{
-		DB_ROWS q = DB_QUERY(g->db, METADATA_VALUE, DI(g->mailbox), DI(account), DT(entry));
-		if (!db_next(&q))
-			return db_result(g->db);
-		if (seal_get(store_of(g->turn)->seal, db_octets(&q, 0), bound(g->mailbox, account, entry, a),
-			&value) != OK)
-			return LATER;
-	}
+	enum result r = get_value(store_of(g->turn), g->db, g->mailbox, account, entry, a, &value);
+	if (r != OK)
+		return r == GONE ? OK : r;
 	add_entry(g, entry, buf_slice(&value));
 	return OK;
 }
@@ -140,14 +167,12 @@ static enum result get_one(struct getting *g, struct slice wanted)
 		}
 	}
 	if (!g->mailbox && is_wanted(wanted, SLICE("/shared/admin"), ask->depth)) {
-		const struct store_settings *c = store_of(g->turn)->settings;
-		const char *who =
-		    *c->postmaster ? c->postmaster : arena_printf(a, "postmaster@%s", c->hostname);
-		char *uri = arena_printf(a, "mailto:%s", who ? who : "");
-		if (uri && ask->has_maxsize && strlen(uri) > ask->maxsize)
-			g->longest = MAX(g->longest, (uint64_t)strlen(uri));
-		else if (uri)
-			add_entry(g, SLICE("/shared/admin"), slice_str(uri));
+		BUF_LOCAL(uri, LIMIT_METADATA_VALUE);
+		put_admin(store_of(g->turn), &uri);
+		if (ask->has_maxsize && uri.n > ask->maxsize)
+			g->longest = MAX(g->longest, (uint64_t)uri.n);
+		else
+			add_entry(g, SLICE("/shared/admin"), buf_slice(&uri));
 	}
 	enum result r = OK;
 	for (const struct named *n = first; n && r == OK; n = n->next)
@@ -181,7 +206,7 @@ void ask_metadata(struct ipc_turn *t)
 		if (done == OK)
 			g->mailbox = x.id;
 		for (size_t i = 0; i < ask->n_entries && done == OK; i++)
-			done = get_one(g, lower(ask->entries[i], &t->arena));
+			done = get_one(g, lower(slice_str(ask->entries[i]), &t->arena));
 	}
 	g->answer.longest = g->longest;
 	if (done == OK)
@@ -211,7 +236,7 @@ static enum result set_one(
     struct setting *s, struct db *db, const struct access *x, const Sekisho__MetadataEntry *e)
 {
 	struct arena *a = &s->turn->arena;
-	struct slice entry = lower(e->name, a), value = slice_of_octets(e->value);
+	struct slice entry = lower(slice_str(e->name), a), value = slice_of_octets(e->value);
 	bool private = is_private(entry);
 	int64_t account = private ? s->user->account : 0;
 	/* What all see is changed by those who may change what all see; the server's by nobody here. */

@@ -262,9 +262,9 @@ static struct verdict follow_address(struct resolving *r, const struct address *
 	return follow_members(r, local, domain, rcpt, depth);
 }
 
-/* "user" of "user+detail", RFC 5233; the whole when it has no detail. */
-static struct slice without_detail(const char *delimiters, struct slice local)
+struct slice resolve_without_detail(const struct store *s, struct slice local)
 {
+	const char *delimiters = s->settings->delimiters;
 	for (size_t i = 1; i < local.n; i++)
 		if (strchr(delimiters, local.p[i]) && local.p[i])
 			return slice_sub(local, 0, i);
@@ -280,7 +280,7 @@ static struct verdict follow(
 	struct address found;
 	if (find_address(r->db, local, domain, &found))
 		return follow_address(r, &found, local, domain, rcpt, depth);
-	struct slice user = without_detail(r->store->settings->delimiters, local);
+	struct slice user = resolve_without_detail(r->store, local);
 	if (user.n < local.n && find_address(r->db, user, domain, &found))
 		return follow_address(r, &found, user, domain, rcpt, depth);
 	if (is_role_name(user))
@@ -352,15 +352,28 @@ static bool leads_to(const struct search *s, struct slice local, struct slice do
 	return false;
 }
 
-bool resolve_may_send_as(
-    struct db *db, int64_t account, struct slice local, struct slice domain, struct arena *a)
+bool resolve_may_send_as(struct store *store, struct db *db, int64_t account, struct slice local,
+    struct slice domain, struct arena *a)
 {
 	struct resolving r;
-	resolve_start(&r, NULL, db, a, false);
+	resolve_start(&r, store, db, a, false);
 	struct search s = {&r, account};
 	struct slice folded = resolve_local(local, a), at = resolve_domain(domain, a);
 	if (leads_to(&s, folded, at, 0))
 		return true;
-	ptrdiff_t plus = slice_find(folded, '+');
-	return plus > 0 && leads_to(&s, slice_sub(folded, 0, (size_t)plus), at, 0);
+	struct slice user = resolve_without_detail(store, folded);
+	return user.n < folded.n && leads_to(&s, user, at, 0);
+}
+
+int64_t resolve_kind(
+    const struct store *s, struct db *db, struct slice local, struct slice domain, struct arena *a)
+{
+	struct slice folded = resolve_local(local, a), at = resolve_domain(domain, a);
+	struct address found;
+	if (!at.n)
+		return 0;
+	if (!find_address(db, folded, at, &found) &&
+	    !find_address(db, resolve_without_detail(s, folded), at, &found))
+		return 0;
+	return found.kind;
 }

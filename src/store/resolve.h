@@ -55,8 +55,13 @@ struct slice resolve_domain(struct slice domain, struct arena *a);
 struct slice resolve_local(struct slice local, struct arena *a);
 bool resolve_is_ours(struct db *db, struct slice domain);
 /* The address is the account's own, or an alias (not a group) that leads to it. */
-bool resolve_may_send_as(
-    struct db *db, int64_t account, struct slice local, struct slice domain, struct arena *a);
+bool resolve_may_send_as(struct store *s, struct db *db, int64_t account, struct slice local,
+    struct slice domain, struct arena *a);
+/* "user" of "user+detail", as this server divides them; the whole when it has no detail. */
+struct slice resolve_without_detail(const struct store *s, struct slice local);
+/* What the address is (enum address_kind), or what it is without its detail; 0: there is no such address here. */
+int64_t resolve_kind(
+    const struct store *s, struct db *db, struct slice local, struct slice domain, struct arena *a);
 
 /* How an account may log in, as bits; what an address is. */
 enum protocol { PROTOCOL_IMAP = 1, PROTOCOL_POP3 = 2, PROTOCOL_SUBMISSION = 4, PROTOCOL_ALL = 7 };

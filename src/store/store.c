@@ -80,6 +80,10 @@ void store_settings_default(struct store_settings *s)
 	    .delimiters = "+",
 	    .sieve_redirects = 4,
 	    .sieve_sends_per_hour = 300,
+	    .sieve_spam_field = "",
+	    .sieve_spam_full = 100,
+	    .sieve_virus_field = "",
+	    .sieve_virus_words = "",
 	    .object_rest_ms = DAY_MS,
 	};
 }

@@ -154,32 +154,10 @@ void world_settings(struct world *w)
 /* The part of a field that a setting "Name" or "Name:expression" picks; p is NULL when there is none. */
 static struct slice picked(struct world *w, const char *key)
 {
-	struct slice expression = world_setting(w, key), name = slice_split(&expression, ':'), groups[4];
-	struct mail_field f;
-	struct sieve_regex *re;
-	size_t count = COUNT(groups);
-	uint64_t budget = 1000000;
-	if (!name.n || !mail_header_get(w->message.octets, name, &f))
+	struct slice out;
+	if (!sieve_score_pick(w->message.octets, world_setting(w, key), &w->a, &out))
 		return SLICE_NONE;
-	struct slice value = slice_trim(f.value);
-	if (!expression.n)
-		return value.n ? value : SLICE("");
-	if (sieve_regex_compile(slice_trim(expression), SIEVE_FOLD_NONE, &w->a, &re) ||
-	    sieve_regex_match(re, value, groups, &count, &budget) != SIEVE_REGEX_YES || count < 2)
-		return SLICE_NONE;
-	return groups[1];
-}
-
-static double real(struct slice s)
-{
-	double n = 0, unit = 0;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '.')
-			unit = 1;
-		else if (ascii_digit(s.p[i]))
-			n = unit != 0 ? n + (s.p[i] - '0') * (unit /= 10) : n * 10 + (s.p[i] - '0');
-	}
-	return s.n && s.p[0] == '-' ? -n : n;
+	return out.p ? out : SLICE("");
 }
 
 /* By text: which of the ten (or five) values is it? 0: none. */
@@ -200,16 +178,18 @@ void world_spam(struct world *w)
 	struct slice status = picked(w, "sieve_spamtest_status_header"),
 		     type = world_setting(w, "sieve_spamtest_status_type");
 	struct slice limit = picked(w, "sieve_spamtest_score_max_header");
-	double most = real(limit.n ? limit : world_setting(w, "sieve_spamtest_score_max_value"));
+	double most =
+	    sieve_score_number(limit.n ? limit : world_setting(w, "sieve_spamtest_score_max_value"));
 	w->env.has_spam = false;
 	if (status.p && slice_eq(type, SLICE("text"))) {
 		int value = spelled(w, status, "spamtest");
 		w->env.has_spam = value > 0;
 		w->env.spam_percent = value > 1 ? value * 10 : 0;
 	} else if (status.p && most > 0) {
-		double score = slice_eq(type, SLICE("strlen")) ? (double)status.n : real(status);
+		double score =
+		    slice_eq(type, SLICE("strlen")) ? (double)status.n : sieve_score_number(status);
 		w->env.has_spam = true;
-		w->env.spam_percent = score <= 0 ? 0 : score >= most ? 100 : (int)(score / most * 100 + 0.5);
+		w->env.spam_percent = sieve_score_percent(score, most);
 	}
 	status = picked(w, "sieve_virustest_status_header");
 	w->env.virus = status.p ? spelled(w, status, "virustest") : 0;
@@ -249,7 +229,8 @@ static enum sieve_known ask_include(struct world *w, const struct sieve_question
 }
 
 /* Lists are files: a line with a key, a line with its value. */
-static enum sieve_known ask_list(struct world *w, struct slice list, const struct slice *member)
+static enum sieve_known ask_list(
+    struct world *w, struct slice list, const struct slice *members, struct slice *out)
 {
 	struct slice prefix = SLICE("urn:ietf:params:sieve"), names = world_setting(w, "sieve_extlists_list"),
 		     text;
@@ -258,17 +239,20 @@ static enum sieve_known ask_list(struct world *w, struct slice list, const struc
 		list = slice_sub(list, prefix.n, list.n);
 	while (names.n)
 		listed |= slice_eq(slice_split(&names, ' '), list);
-	if (!member || !listed)
+	if (!members || !listed)
 		return listed ? SIEVE_YES : SIEVE_NO;
 	struct slice path = world_setting(
 	    w, arena_printf(&w->a, "sieve_extlists_list/" SLICE_FMT "/dict/file/path", SLICE_ARG(list)));
 	if (!path.n || !world_read(w, arena_z(&w->a, path), &text))
 		return SIEVE_NO;
 	for (bool key = true; text.n; key = !key) {
-		struct slice line = slice_split(&text, '\n');
+		struct slice line = slice_split(&text, '\n'), rest = *members;
 		ptrdiff_t at = slice_rfind(line, '/');
-		if (key && slice_ieq(slice_sub(line, (size_t)(at + 1), line.n), *member))
-			return SIEVE_YES;
+		while (key && rest.n) {
+			*out = slice_split(&rest, '\0');
+			if (slice_ieq(slice_sub(line, (size_t)(at + 1), line.n), *out))
+				return SIEVE_YES;
+		}
 	}
 	return SIEVE_NO;
 }
@@ -286,9 +270,9 @@ enum sieve_known world_ask(void *ctx, const struct sieve_question *q, struct sli
 	case SIEVE_ASK_INCLUDE:
 		return ask_include(w, q, value_out);
 	case SIEVE_ASK_LIST:
-		return ask_list(w, q->a, &q->b);
+		return ask_list(w, q->a, &q->b, value_out);
 	case SIEVE_ASK_LIST_NAME:
-		return ask_list(w, q->a, NULL);
+		return ask_list(w, q->a, NULL, value_out);
 	case SIEVE_ASK_DUPLICATE:
 		for (size_t i = 0; i < w->mark_count; i++)
 			if (slice_eq(w->marks[i], q->a))
