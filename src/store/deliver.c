@@ -320,7 +320,8 @@ static void put_sent(struct deliver *d, struct db *db, struct deliver_sent *s)
 	const struct deliver_body *b = &d->bodies[s->body];
 	s->queued = writer_number(w, SEQUENCE_QUEUE);
 	DB_RUN(db, QUEUED_ADD, DI(s->queued), DI(ORGANISATION), DT(s->mail), DI(b->id), DI(d->now_ms),
-	    DI(b->size), DI(s->strip), DI(s->ret), DI(b->smtputf8), DI(b->kind), DI(MAIL_GOING), DB(s->sealed));
+	    DI(b->size), DI(s->strip), DI(s->ret), DI(b->smtputf8), DI(b->kind), DI(MAIL_GOING),
+	    DB(s->sealed));
 	put_row(d, db, s->queued, &s->to);
 	DB_RUN(db, FILTER_COUNT_ONE, DI(s->account), DI(d->now_ms / HOUR_MS));
 	trace_apply(w, db, &s->trace);

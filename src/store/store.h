@@ -66,9 +66,9 @@ struct store_settings {
 	uint64_t sieve_sends_per_hour; /* of one account's filter */
 	const char *sieve_spam_field, *sieve_virus_field, *sieve_virus_words; /* config.def */
 	uint32_t sieve_spam_full;
-	struct s3_settings objects;    /* endpoint NULL: none */
-	bool bodies_in_objects;        /* new ones; the others stay where they are */
-	int64_t object_rest_ms;        /* so long an object is left alone that no row points to */
+	struct s3_settings objects; /* endpoint NULL: none */
+	bool bodies_in_objects;     /* new ones; the others stay where they are */
+	int64_t object_rest_ms;     /* so long an object is left alone that no row points to */
 
 	uint8_t scan_seal[32];   /* scan's seal on facts */
 	uint8_t login_grant[32]; /* keys' seal on grants */
