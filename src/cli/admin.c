@@ -88,18 +88,45 @@ int cli_admin(struct cli *c, const char *verb, const json_t *args, json_t **out)
 	return *out ? EX_OK : cli_fail(c, EX_PROTOCOL, "the server's answer is not JSON");
 }
 
-static int keys_ask(struct cli *c, enum ipc_ask kind, const void *ask)
+int cli_keys_ask(struct cli *c, enum ipc_ask kind, const void *ask, struct arena *a, void *answer_out)
 {
 	struct ipc ipc = {.fd = -1, .why = ""};
 	int code = connect_to(c, "keys.sock", &ipc);
 	if (code != EX_OK)
 		return code;
-	ARENA_LOCAL(a, LIMIT_IPC_PACKET * 4);
-	enum result r = ipc_call(&ipc, kind, ask, NULL, &a, NULL, NULL);
+	enum result r = ipc_call(&ipc, kind, ask, NULL, a, answer_out, NULL);
 	if (r != OK)
 		code = answer_failed(c, &ipc, r);
 	ipc_close(&ipc);
 	return code;
+}
+
+int cli_keys_ask_parts(
+    struct cli *c, enum ipc_ask kind, const void *ask, void (*each)(void *arg, const void *answer), void *arg)
+{
+	struct ipc ipc = {.fd = -1, .why = ""};
+	int code = connect_to(c, "keys.sock", &ipc);
+	if (code != EX_OK)
+		return code;
+	ARENA_LOCAL(a, ANSWER_MOST);
+	const void *answer = NULL;
+	enum result r = ipc_call(&ipc, kind, ask, NULL, &a, &answer, NULL);
+	while (r == OK) {
+		each(arg, answer);
+		if (!ipc.more)
+			break;
+		r = ipc_more(&ipc, &a, &answer, NULL);
+	}
+	if (r != OK)
+		code = answer_failed(c, &ipc, r);
+	ipc_close(&ipc);
+	return code;
+}
+
+static int keys_ask(struct cli *c, enum ipc_ask kind, const void *ask)
+{
+	ARENA_LOCAL(a, LIMIT_IPC_PACKET * 4);
+	return cli_keys_ask(c, kind, ask, &a, NULL);
 }
 
 static ProtobufCBinaryData octets(struct slice s)

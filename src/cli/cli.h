@@ -12,6 +12,7 @@
  *   explain_sieve.c  a filter tried on a message      explain_trust.c  who a message is from
  *   dns.c     somewhere to ask, without a server
  *   sieve.c   users' filters
+ *   acme.c    certificates from an authority, and those in use
  *   trace.c   one message's way in plain words        sample.c  the first mails of a demo
  *   man.c     the manual pages
  *
@@ -22,6 +23,7 @@
 #define CLI_H
 
 #include "base/base.h"
+#include "ipc/ipc.h"
 #include "role/config.h"
 #include <jansson.h>
 #include <sysexits.h>
@@ -105,6 +107,13 @@ const char *cli_time(struct arena *a, int64_t ms);
 int cli_config(struct cli *c);
 /* One ask to store's admin socket; *out is a new reference. Failures have been said; the code is to be returned. */
 int cli_admin(struct cli *c, const char *verb, const json_t *args, json_t **out);
+/* One ask to keys' admin socket, the answer in the arena; likewise. */
+int cli_keys_ask(struct cli *c, enum ipc_ask kind, const void *ask, struct arena *a, void *answer_out);
+/* The same for an answer of several packets. */
+int cli_keys_ask_parts(struct cli *c, enum ipc_ask kind, const void *ask,
+    void (*each)(void *arg, const void *answer), void *arg);
+/* The certificates in use; *out is a new reference to a list. */
+int cli_certificates(struct cli *c, json_t **out);
 int cli_set_password(struct cli *c, uint64_t account, const char *login, struct slice password);
 int cli_remove_login(struct cli *c, const char *login);
 int cli_install_certificate(struct cli *c, struct slice chain_pem, struct slice key_pem);

@@ -5,6 +5,7 @@
  *   parse.h      the octets of a head to a request, strictly; pure      body.h      length and chunked bodies; pure
  *   request.c    looking things up in a request                         router.h    a path to its handler
  *   response.h   the one encoder of responses                           session.c   the loop; sleep between octets
+ *   acme.c       what a certificate authority asks of port 80
  *   monitor.c    /healthz and /metrics                                  metrics.h   the text that Prometheus reads
  *
  * A request is read without a thread waiting for it: whatever has arrived is taken in, then the session sleeps in the
@@ -143,6 +144,7 @@ struct http_routes {
 	size_t n;
 	/* Asked before the body is read for routes that need something; false: p is the refusal. NULL: none needs. */
 	bool (*guard)(struct http_request *q, struct http_response *p, unsigned needs);
+	http_handler *otherwise; /* what no row has, before any body is read; NULL: 404 or 405 */
 };
 
 /* ---- monitoring ---- */
@@ -171,6 +173,8 @@ void http_monitor_end(struct http_monitor *m); /* no request may be in hand */
 
 extern const struct http_routes http_routes_local;  /* for loopback, without TLS: /, /healthz, /metrics */
 extern const struct http_routes http_routes_public; /* for everybody: /, /healthz */
+extern const struct http_routes
+    http_routes_acme; /* for port 80: a certificate authority's questions, else go to https */
 
 /* ---- the service ---- */
 
@@ -188,6 +192,7 @@ struct http_service {
 	SSL_CTX *tls;
 	const struct http_routes *routes;
 	struct http_monitor *monitor; /* for the routes of monitoring */
+	struct ipc_trunk *keys;       /* for a certificate authority's questions; NULL: none are answered */
 	struct http_budget *budget;   /* NULL: no limit */
 	int64_t first_ms;             /* until the first octet of a new connection */
 	int64_t idle_ms;              /* between requests */

@@ -1,4 +1,5 @@
 /* The routes of monitoring. */
+#include "acme.h"
 #include "metrics.h"
 #include <sys/socket.h>
 #include <time.h>
@@ -136,11 +137,13 @@ static const struct http_route local[] = {
     {HTTP_IS(GET), "/", get_root, 0, 0},
     {HTTP_IS(GET), "/healthz", get_health, 0, 0},
     {HTTP_IS(GET), "/metrics", get_metrics, 0, 0},
+    {HTTP_IS(GET), HTTP_ACME_PATTERN, http_acme_challenge, 0, 0},
 };
 static const struct http_route open_to_all[] = {
     {HTTP_IS(GET), "/", get_root, 0, 0},
     {HTTP_IS(GET), "/healthz", get_health, 0, 0},
+    {HTTP_IS(GET), HTTP_ACME_PATTERN, http_acme_challenge, 0, 0},
 };
 
-const struct http_routes http_routes_local = {local, COUNT(local), NULL};
-const struct http_routes http_routes_public = {open_to_all, COUNT(open_to_all), NULL};
+const struct http_routes http_routes_local = {local, COUNT(local), NULL, NULL};
+const struct http_routes http_routes_public = {open_to_all, COUNT(open_to_all), NULL, NULL};

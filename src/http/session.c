@@ -156,7 +156,13 @@ static enum result serve(struct http *s)
 /* No row has this path, or not with this method. */
 static enum result serve_unrouted(struct http *s, unsigned allowed, bool keep)
 {
-	const struct http_request *q = &s->request;
+	struct http_request *q = &s->request;
+	if (s->service->routes->otherwise) {
+		struct http_response p;
+		http_response_init(&p, q, s->service->implicit_tls, s->base.stream, keep);
+		s->service->routes->otherwise(q, &p);
+		return answer(s, &p);
+	}
 	if (slice_eq(q->path, SLICE("*")))
 		for (size_t i = 0; i < s->service->routes->n; i++)
 			allowed |= s->service->routes->at[i].methods;
@@ -281,6 +287,16 @@ static enum result take_nothing(struct http *s, struct slice in)
 	return s->drained > DRAIN_MOST ? STOP : OK;
 }
 
+/* A certificate authority that shook hands to see our answer (RFC 8737): there is nothing more to say. */
+static bool was_question(const SSL *ssl)
+{
+	const unsigned char *p = NULL;
+	unsigned n = 0;
+	if (ssl)
+		SSL_get0_alpn_selected(ssl, &p, &n);
+	return slice_eq(slice_of(p, n), SLICE("acme-tls/1"));
+}
+
 static enum result begin_tls(struct http *s)
 {
 	struct stream *stream = s->base.stream;
@@ -299,6 +315,10 @@ static enum result begin_tls(struct http *s)
 	    stream_ssl(stream) ? SSL_get_servername(stream_ssl(stream), TLSEXT_NAMETYPE_host_name) : NULL;
 	EVENT(TLS_START, KZ("service", s->service->name), KZ("version", stream_tls_version(stream)),
 	    KZ("cipher", stream_tls_cipher(stream)), KZ("sni", sni));
+	if (was_question(stream_ssl(stream))) {
+		s->end_why = "done";
+		return begin_closing(s);
+	}
 	begin_request(s);
 	return OK;
 }

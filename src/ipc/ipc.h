@@ -22,6 +22,7 @@
 #include "base/base.h"
 #include <protobuf-c/protobuf-c.h>
 
+#include "ipc/acme.pb-c.h"
 #include "ipc/common.pb-c.h"
 #include "ipc/facts.pb-c.h"
 #include "ipc/import.pb-c.h"

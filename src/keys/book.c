@@ -21,8 +21,8 @@ enum query {
 	CERTIFICATE_PUT,
 	CERTIFICATE_REMOVE,
 	CERTIFICATES,
-	CHECK_GET,
-	CHECK_PUT,
+	MARK_GET,
+	MARK_PUT,
 	BEGIN,
 	COMMIT,
 	ROLLBACK,
@@ -37,9 +37,8 @@ static const char *const texts[QUERIES] = {
 			" ON CONFLICT(id) DO UPDATE SET place=?2, chain=?3, sealed=?4",
     [CERTIFICATE_REMOVE] = "DELETE FROM certificate WHERE id=?1",
     [CERTIFICATES] = "SELECT id, place, chain, sealed FROM certificate ORDER BY place, id",
-    [CHECK_GET] = "SELECT value FROM mark WHERE name='master'",
-    [CHECK_PUT] =
-	"INSERT INTO mark(name, value) VALUES('master', ?1) ON CONFLICT(name) DO UPDATE SET value=?1",
+    [MARK_GET] = "SELECT value FROM mark WHERE name=?1",
+    [MARK_PUT] = "INSERT INTO mark(name, value) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value=?2",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
@@ -309,24 +308,28 @@ enum result book_certificates(
 	return r;
 }
 
-enum result book_check_get(struct book *b, struct buf *out)
+enum result book_mark_get(struct book *b, struct slice name, struct buf *out)
 {
 	pthread_mutex_lock(&b->lock);
-	sqlite3_stmt *s = start(b, CHECK_GET);
+	sqlite3_stmt *s = start(b, MARK_GET);
+	bind_text(s, 1, name);
 	int step = sqlite3_step(s);
 	if (step == SQLITE_ROW)
 		buf_put(out, column(s, 0));
 	enum result r = step == SQLITE_ROW ? buf_result(out) : step == SQLITE_DONE ? GONE : failed(b, "mark");
 	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
 	pthread_mutex_unlock(&b->lock);
 	return r;
 }
 
-enum result book_check_put(struct book *b, struct slice sealed)
+enum result book_mark_put(struct book *b, struct slice name, struct slice sealed)
 {
 	pthread_mutex_lock(&b->lock);
-	bind_blob(start(b, CHECK_PUT), 1, sealed);
-	enum result r = finish(b, CHECK_PUT);
+	sqlite3_stmt *s = start(b, MARK_PUT);
+	bind_text(s, 1, name);
+	bind_blob(s, 2, sealed);
+	enum result r = finish(b, MARK_PUT);
 	pthread_mutex_unlock(&b->lock);
 	return r;
 }

@@ -43,8 +43,8 @@ NODISCARD enum result book_certificate_put(
 NODISCARD enum result book_certificates(
     struct book *b, enum result (*each)(void *context, const struct book_certificate *c), void *context);
 
-/* A sealed text by which the master key is known; GONE: none yet. */
-NODISCARD enum result book_check_get(struct book *b, struct buf *out);
-NODISCARD enum result book_check_put(struct book *b, struct slice sealed);
+/* A sealed text by its name; GONE: none yet. */
+NODISCARD enum result book_mark_get(struct book *b, struct slice name, struct buf *out);
+NODISCARD enum result book_mark_put(struct book *b, struct slice name, struct slice sealed);
 
 #endif

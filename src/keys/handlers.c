@@ -81,6 +81,16 @@ static enum result sign(struct keys *k, const Sekisho__SignAsk *ask, struct buf 
 	return GONE;
 }
 
+/* The answer to an authority's question is shaken hands with, too. */
+static enum result sign_answer(struct keys *k, const Sekisho__SignAsk *ask, struct buf *out)
+{
+	pthread_mutex_lock(&k->acme->lock);
+	const struct certificate *c = acme_alpn_key(k->acme, ask->key);
+	enum result r = c ? certificate_sign_ecdsa(c, slice_b(ask->input), out) : GONE;
+	pthread_mutex_unlock(&k->acme->lock);
+	return r;
+}
+
 static void on_sign(struct ipc_turn *t)
 {
 	struct keys *k = ipc_server_context(t);
@@ -88,6 +98,8 @@ static void on_sign(struct ipc_turn *t)
 	pthread_rwlock_rdlock(&k->certificates_lock);
 	enum result r = sign(k, t->ask, &signature);
 	pthread_rwlock_unlock(&k->certificates_lock);
+	if (r == GONE)
+		r = sign_answer(k, t->ask, &signature);
 	if (r != OK) {
 		ipc_refuse(t, r, r == GONE ? "no such key" : "this is not for signing");
 		return;
@@ -184,4 +196,11 @@ ipc_handler *const keys_handlers[ASK_MAX] = {
     [ASK_KEYS_REMOVE_LOGIN] = on_remove_login,
     [ASK_KEYS_RENAME_LOGIN] = on_rename_login,
     [ASK_KEYS_INSTALL_CERTIFICATE] = on_install_certificate,
+    [ASK_KEYS_ACME_NEXT] = keys_on_acme_next,
+    [ASK_KEYS_ACME_SIGN] = keys_on_acme_sign,
+    [ASK_KEYS_ACME_CHALLENGE] = keys_on_acme_challenge,
+    [ASK_KEYS_ACME_INSTALL] = keys_on_acme_install,
+    [ASK_KEYS_ACME_REPORT] = keys_on_acme_report,
+    [ASK_KEYS_ACME_ANSWER] = keys_on_acme_answer,
+    [ASK_KEYS_ACME_ADMIN] = keys_on_acme_admin,
 };

@@ -2,6 +2,7 @@
 #ifndef KEYS_INNER_H
 #define KEYS_INNER_H
 
+#include "keys/acme.h"
 #include "keys/book.h"
 #include "keys/keys.h"
 #include "keys/password.h"
@@ -46,9 +47,11 @@ struct keys {
 	struct vault *vault;
 	char grant[GRANT_KEY];
 	void (*certificates_changed)(void *context);
+	void (*acme_wanted)(void *context);
 	void *context;
 	struct throttle throttle;
 	struct verdicts verdicts;
+	struct acme *acme;
 	struct login_secret nobody; /* stands in for logins that do not exist */
 
 	pthread_rwlock_t certificates_lock;
@@ -65,6 +68,11 @@ struct keys {
 
 /* keys.c. GONE: no such login (name is set); LATER: the row cannot be read. */
 NODISCARD enum result login_find(struct keys *k, struct slice name, struct arena *a, struct login *out);
+/*
+ * Installs c, which is taken, in place of what it replaces and of `former` (an id; "": none), and tells the fronts.
+ */
+NODISCARD enum result keys_install(
+    struct keys *k, struct certificate *c, const char *former, const char **why_out);
 void login_secret_make(struct slice password, struct login_secret *out);
 /* A new version of the row. */
 NODISCARD enum result login_store(struct keys *k, const struct login *l);

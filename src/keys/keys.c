@@ -175,17 +175,28 @@ static void list_remove(struct keys *k, size_t at)
 		k->certificates[at] = k->certificates[at + 1];
 }
 
-/* Stores c in the place of the first it replaces, or behind all others, and removes those it replaces. */
-static enum result list_replace(struct keys *k, struct certificate *c, struct slice sealed)
+static bool takes_place(const struct certificate *c, const struct certificate *old, const char *former)
+{
+	return certificate_replaces(c, old) || strcmp(c->id, old->id) == 0 || strcmp(former, old->id) == 0;
+}
+
+/*
+ * Stores c in the place of the first it replaces, or before the first it has a name in common with, or behind all others, and
+ * removes those it replaces.
+ */
+static enum result list_replace(
+    struct keys *k, struct certificate *c, const char *former, struct slice sealed)
 {
 	struct slice gone[KEYS_CERTIFICATES];
 	size_t gone_n = 0;
 	c->place = k->certificates_n ? k->certificates[k->certificates_n - 1]->place + 1 : 1;
 	for (size_t i = k->certificates_n; i-- > 0;) {
 		struct certificate *old = k->certificates[i];
-		if (!certificate_replaces(c, old) && strcmp(c->id, old->id) != 0)
+		bool goes = takes_place(c, old, former);
+		if (goes || certificate_overlaps(c, old))
+			c->place = old->place - !goes;
+		if (!goes)
 			continue;
-		c->place = old->place;
 		gone[gone_n++] = slice_str(old->id);
 	}
 	if (k->certificates_n - gone_n == KEYS_CERTIFICATES)
@@ -195,25 +206,20 @@ static enum result list_replace(struct keys *k, struct certificate *c, struct sl
 	if (r != OK)
 		return r;
 	for (size_t i = k->certificates_n; i-- > 0;)
-		if (certificate_replaces(c, k->certificates[i]) || strcmp(c->id, k->certificates[i]->id) == 0)
+		if (takes_place(c, k->certificates[i], former))
 			list_remove(k, i);
 	list_insert(k, c);
 	return OK;
 }
 
-enum result keys_install_certificate(
-    struct keys *k, struct slice chain_pem, struct slice key_pem, const char **why_out)
+enum result keys_install(struct keys *k, struct certificate *c, const char *former, const char **why_out)
 {
-	struct certificate *c;
-	enum result r = certificate_read(chain_pem, key_pem, false, &c, why_out);
-	if (r != OK)
-		return r;
 	SECRET_LOCAL(der, PEM_OCTETS);
 	BUF_LOCAL(sealed, PEM_OCTETS + VAULT_MORE);
 	certificate_key_put(c, &der);
 	vault_seal(k->vault, VAULT_ROWS, slice_str(c->id), buf_slice(&der), &sealed);
 	pthread_rwlock_wrlock(&k->certificates_lock);
-	r = list_replace(k, c, buf_slice(&sealed));
+	enum result r = list_replace(k, c, former, buf_slice(&sealed));
 	pthread_rwlock_unlock(&k->certificates_lock);
 	if (r != OK) {
 		certificate_free(c);
@@ -226,7 +232,17 @@ enum result keys_install_certificate(
 	return OK;
 }
 
+enum result keys_install_certificate(
+    struct keys *k, struct slice chain_pem, struct slice key_pem, const char **why_out)
+{
+	struct certificate *c;
+	enum result r = certificate_read(chain_pem, key_pem, false, &c, why_out);
+	return r == OK ? keys_install(k, c, "", why_out) : r;
+}
+
 /* ---- opening ---- */
+
+static const struct keys_acme no_authority = {.directory = "", .contact = "", .hostname = "", .hosts = ""};
 
 static enum result load_certificate(void *context, const struct book_certificate *row)
 {
@@ -251,14 +267,14 @@ static enum result check_master(struct keys *k)
 {
 	BUF_LOCAL(sealed, 256);
 	BUF_LOCAL(text, 256);
-	enum result r = book_check_get(k->book, &sealed);
+	enum result r = book_mark_get(k->book, SLICE("master"), &sealed);
 	if (r == OK)
 		return vault_unseal(k->vault, VAULT_ROWS, SLICE("master"), buf_slice(&sealed), &text);
 	if (r != GONE)
 		return r;
 	buf_clear(&sealed);
 	vault_seal(k->vault, VAULT_ROWS, SLICE("master"), SLICE("sekisho"), &sealed);
-	return book_check_put(k->book, buf_slice(&sealed));
+	return book_mark_put(k->book, SLICE("master"), buf_slice(&sealed));
 }
 
 enum result keys_open(const struct keys_settings *settings, struct keys **out)
@@ -277,6 +293,7 @@ enum result keys_open(const struct keys_settings *settings, struct keys **out)
 	k->vault = vault_new(settings->master);
 	memcpy(k->grant, settings->grant.p, GRANT_KEY);
 	k->certificates_changed = settings->certificates_changed;
+	k->acme_wanted = settings->acme_wanted;
 	k->context = settings->context;
 	pthread_rwlock_init(&k->certificates_lock, NULL);
 	throttle_init(&k->throttle, k->vault);
@@ -285,6 +302,8 @@ enum result keys_open(const struct keys_settings *settings, struct keys **out)
 	r = check_master(k);
 	if (r == OK)
 		r = book_certificates(k->book, load_certificate, k);
+	if (r == OK)
+		r = acme_open(k, settings->acme ? settings->acme : &no_authority, &k->acme);
 	hashers_start(k);
 	if (r != OK) {
 		keys_close(k);
@@ -297,6 +316,7 @@ enum result keys_open(const struct keys_settings *settings, struct keys **out)
 void keys_close(struct keys *k)
 {
 	hashers_stop(k);
+	acme_close(k->acme);
 	for (size_t i = 0; i < k->certificates_n; i++)
 		certificate_free(k->certificates[i]);
 	book_close(k->book);

@@ -7,6 +7,8 @@
  *   scram.h      RFC 5802 and 7677, the arithmetic
  *   throttle.h   guessing made slow
  *   pem.h        certificates and private keys: reading, checking, the one private operation of a handshake
+ *   acme.h       certificates from an authority: what is wanted, what is to be done, what is signed for it
+ *   jose.h       signatures of an ACME account; csr.h  requests for certificates
  *
  * Private keys and password hashes never leave. A verified login leaves as a grant (ipc/grant.h), a data key leaves to
  * store only, a signature leaves to the front that shakes hands. Unknown logins are answered in the same words and at
@@ -24,10 +26,25 @@
 #define KEYS_MASTER 32 /* octets of the master key */
 #define KEYS_PASSWORD_LEAST 8
 
+/* Certificates from an authority (RFC 8555), as configured. */
+struct keys_acme {
+	const char *directory; /* its address; "": none */
+	const char *contact;   /* mail addresses, comma-separated; "": none */
+	const char *hostname;
+	const char
+	    *hosts; /* "a.example, b.example; c.example" is two certificates; "": one for the hostname */
+	Sekisho__AcmeChallenge challenge;
+	bool rsa; /* keys of new certificates: RSA 2048, else ECDSA P-256 */
+};
+
 struct keys_settings {
 	const char *dir;     /* where keys.db lives; exists, mode 0700 */
 	struct slice master; /* KEYS_MASTER octets; the caller may wipe them after keys_open */
 	struct slice grant;  /* GRANT_KEY octets, shared with store; likewise */
+	const struct keys_acme
+	    *acme; /* NULL: certificates come from the administrator only; stays the caller's */
+	/* Called when there is something to be done with the authority: tell relay (NOTE_KEYS). NULL: no. */
+	void (*acme_wanted)(void *context);
 	/* Called after a certificate was installed, from the thread that did it: tell the fronts (NOTE_KEYS). NULL: no. */
 	void (*certificates_changed)(void *context);
 	void *context;

@@ -1,4 +1,5 @@
 #include "keys/pem.h"
+#include "keys/jose.h"
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -6,6 +7,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <time.h>
 
 static enum result deny(const char **why_out, const char *why)
 {
@@ -200,6 +202,60 @@ void certificate_free(struct certificate *c)
 	free(c);
 }
 
+/* ---- what the leaf says ---- */
+
+static X509 *leaf_of(const struct certificate *c)
+{
+	BIO *b = bio_of(buf_slice(&c->chain_pem));
+	X509 *x = PEM_read_bio_X509(b, NULL, no_passphrase, NULL);
+	if (!x)
+		abort(); /* it was written by us */
+	BIO_free(b);
+	return x;
+}
+
+static int64_t time_ms(const ASN1_TIME *t)
+{
+	struct tm tm = {0};
+	return ASN1_TIME_to_tm(t, &tm) == 1 ? timegm(&tm) * SECOND_MS : 0;
+}
+
+void certificate_validity(const struct certificate *c, int64_t *from_out, int64_t *to_out)
+{
+	X509 *x = leaf_of(c);
+	*from_out = time_ms(X509_get0_notBefore(x));
+	*to_out = time_ms(X509_get0_notAfter(x));
+	X509_free(x);
+}
+
+void certificate_leaf_put(const struct certificate *c, struct buf *der)
+{
+	X509 *x = leaf_of(c);
+	unsigned char *p = NULL;
+	int n = i2d_X509(x, &p);
+	if (n <= 0)
+		abort();
+	buf_put(der, slice_of(p, (size_t)n));
+	OPENSSL_free(p);
+	X509_free(x);
+}
+
+void certificate_renewal_id(const struct certificate *c, struct buf *out)
+{
+	X509 *x = leaf_of(c);
+	const ASN1_OCTET_STRING *issuer = X509_get0_authority_key_id(x);
+	unsigned char *serial = NULL;
+	int n = i2d_ASN1_INTEGER(X509_get_serialNumber(x), &serial);
+	if (issuer && n > 2 && serial[1] < 0x80) { /* the content follows a tag and a short length */
+		jose_base64url(
+		    out, slice_of(ASN1_STRING_get0_data(issuer), (size_t)ASN1_STRING_length(issuer)));
+		buf_putc(out, '.');
+		jose_base64url(out, slice_of(serial + 2, (size_t)n - 2));
+	}
+	OPENSSL_free(serial);
+	X509_free(x);
+}
+
 void certificate_key_put(const struct certificate *c, struct buf *der)
 {
 	unsigned char *p = NULL;
@@ -216,6 +272,14 @@ static bool has_name(const struct certificate *c, const char *name)
 		if (strcmp(c->names[i], name) == 0)
 			return true;
 	return false;
+}
+
+bool certificate_overlaps(const struct certificate *c, const struct certificate *old)
+{
+	bool any = false;
+	for (size_t i = 0; i < old->names_n; i++)
+		any = any || has_name(c, old->names[i]);
+	return any && EVP_PKEY_get_base_id(c->key) == EVP_PKEY_get_base_id(old->key);
 }
 
 bool certificate_replaces(const struct certificate *c, const struct certificate *old)

@@ -21,6 +21,7 @@ struct certificate {
 	struct buf chain_pem; /* leaf first, nothing but certificates */
 	char *names[PEM_NAMES];
 	size_t names_n;
+	unsigned alarm; /* of its end: how many steps of warning have been given */
 };
 
 /*
@@ -31,9 +32,17 @@ struct certificate {
 NODISCARD enum result certificate_read(
     struct slice chain_pem, struct slice key, bool stored, struct certificate **out, const char **why_out);
 void certificate_free(struct certificate *c);
+/* Not before and not after, UTC ms. */
+void certificate_validity(const struct certificate *c, int64_t *from_out, int64_t *to_out);
+/* DER of the first of the chain. */
+void certificate_leaf_put(const struct certificate *c, struct buf *der);
+/* RFC 9773 section 4.1; nothing when it names no issuer's key. */
+void certificate_renewal_id(const struct certificate *c, struct buf *out);
 void certificate_key_put(const struct certificate *c, struct buf *der);
 /* The same kind of key and every name of `old`: it takes its place. */
 bool certificate_replaces(const struct certificate *c, const struct certificate *old);
+/* The same kind of key and a name in common: clients that ask for it get the one that stands first. */
+bool certificate_overlaps(const struct certificate *c, const struct certificate *old);
 /* ECDSA over a digest; adds the DER signature. */
 NODISCARD enum result certificate_sign_ecdsa(
     const struct certificate *c, struct slice digest, struct buf *out);

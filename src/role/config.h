@@ -38,6 +38,8 @@ enum config_dsn_language { CONFIG_BOTH, CONFIG_JA, CONFIG_EN };
 enum config_database { CONFIG_SQLITE, CONFIG_POSTGRESQL };
 enum config_quota_full { CONFIG_TEMPORARY, CONFIG_PERMANENT };
 enum config_bodies { CONFIG_FILES, CONFIG_S3 };
+enum config_acme_challenge { CONFIG_HTTP_01, CONFIG_TLS_ALPN_01, CONFIG_DNS_01 };
+enum config_acme_key { CONFIG_ECDSA, CONFIG_RSA };
 enum config_relay_tls { CONFIG_OPPORTUNISTIC, CONFIG_REQUIRED, CONFIG_VERIFIED };
 
 #define CONFIG_TYPE_TEXT const char *

@@ -132,6 +132,7 @@ enum result listeners_open(struct listeners *l, const struct config *c)
 	    {ROLE_USER, "sieve", &c->listen_sieve},
 	    {ROLE_WEB, "http", &c->listen_http},
 	    {ROLE_WEB, "https", &c->listen_https},
+	    {ROLE_WEB, "acme", &c->listen_acme},
 	};
 	for (size_t i = 0; i < COUNT(wanted); i++) {
 		enum result r = bind_all(l, wanted[i].role, wanted[i].service, wanted[i].addresses);

@@ -104,6 +104,8 @@ static void equip(struct master *m, enum role r)
 	}
 	if (r == ROLE_RELAY)
 		send_file(m, r, "relay_password", m->config->relay_password_file);
+	if (r == ROLE_RELAY)
+		send_file(m, r, "acme_ca", m->config->acme_ca_file);
 	if (r == ROLE_STORE) {
 		send_file(m, r, "database_password", m->config->database_password_file);
 		send_file(m, r, "database_ca", m->config->database_ca_file);

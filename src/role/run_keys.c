@@ -27,6 +27,13 @@ static void tell_fronts(void *context)
 		ipc_server_note(r->server, 1u << PEER_MX | 1u << PEER_USER | 1u << PEER_WEB, NOTE_KEYS);
 }
 
+static void tell_relay(void *context)
+{
+	const struct run *r = context;
+	if (r->server)
+		ipc_server_note(r->server, 1u << PEER_RELAY, NOTE_KEYS);
+}
+
 /* The master key may live apart from data_dir: it is read before the jail. */
 static enum result read_master(const struct run *r, char out[KEYS_MASTER])
 {
@@ -45,9 +52,18 @@ void run_keys(struct run *r)
 		_exit(EX_CONFIG);
 	}
 	run_jail(r, 0, 0);
+	const struct config *c = r->config;
+	struct keys_acme acme = {.directory = c->acme_directory,
+	    .contact = c->acme_contact,
+	    .hostname = c->hostname,
+	    .hosts = c->acme_hosts,
+	    .challenge = (Sekisho__AcmeChallenge)c->acme_challenge,
+	    .rsa = c->acme_key == CONFIG_RSA};
 	struct keys_settings settings = {.dir = run_directory(r),
 	    .master = slice_of(master, sizeof master),
 	    .grant = slice_of(r->login_grant, sizeof r->login_grant),
+	    .acme = &acme,
+	    .acme_wanted = tell_relay,
 	    .certificates_changed = tell_fronts,
 	    .context = r};
 	if (keys_open(&settings, &keys) != OK)

@@ -1,4 +1,5 @@
 /* relay: outbound SMTP; see relay/relay.h. */
+#include "relay/acme.h"
 #include "relay/relay.h"
 #include "role/run.h"
 #include "trust/trust.h"
@@ -60,9 +61,29 @@ static void stop_relay(void *relay)
 	(void)relay_stop(relay, STOP_FIRST_MS - 1000);
 }
 
+/* Before the jail: the authorities that are trusted are read here. */
+static struct https *make_https(const struct run *r, SSL_CTX *verified, struct https_settings *s)
+{
+	BUF_LOCAL(ca, 4 << 20);
+	run_file(r, "acme_ca", &ca);
+	if (ca.n)
+		s->trust = https_trust(buf_slice(&ca));
+	else if (verified)
+		s->trust = SSL_CTX_get_cert_store(verified);
+	if (ca.n && !s->trust)
+		EVENT(CONFIG_BAD, KZ("file", r->config->acme_ca_file), KN("line", 0),
+		    KZ("why", "there is no certificate in it"));
+	s->user_agent = "sekisho";
+	s->inside = ca.n > 0;
+	s->keep = 1;
+	return https_new(s);
+}
+
 void run_relay(struct run *r)
 {
 	static struct relay_settings s;
+	static struct https_settings https;
+	static struct acme_settings acme;
 	const struct config *c = r->config;
 	struct relay_route *routes;
 	s.store = r->trunks[ROLE_STORE];
@@ -79,10 +100,14 @@ void run_relay(struct run *r)
 	s.per_destination = (unsigned)c->relay_per_destination;
 	s.loopback = c->demo;
 	s.private = c->relay_private_addresses;
+	acme.https = make_https(r, s.verified, &https);
 	run_jail(r, c->relay_connections * 4 + 1024, 0);
 	static struct dns_trunk dns;
 	dns_trunk_init(&dns, r->trunks[ROLE_RESOLVER]);
-	s.dns = &dns.dns;
+	s.dns = https.dns = acme.dns = &dns.dns;
+	acme.keys = r->trunks[ROLE_KEYS];
+	if (https.trust)
+		relay_acme_start(&acme);
 	r->stop_context = relay_start(&s);
 	if (!r->stop_context)
 		_exit(EX_OSERR);

@@ -23,9 +23,10 @@ void run_web(struct run *r)
 {
 	static struct http_monitor monitor;
 	static struct http_budget budget = {.most = BUDGET};
-	static struct http_service http, https;
+	static struct http_service http, https, acme;
 	struct lobby *l = front_start(r, r->config->sessions_per_address);
 	SSL_CTX *tls = tls_front_context(r->trunks[ROLE_KEYS]);
+	tls_front_answer_acme(tls);
 	start_monitor(r, &monitor);
 	http_service_defaults(&http);
 	http.name = "http";
@@ -33,6 +34,10 @@ void run_web(struct run *r)
 	http.routes = &http_routes_local;
 	http.monitor = &monitor;
 	http.budget = &budget;
+	http.keys = r->trunks[ROLE_KEYS];
+	acme = http;
+	acme.name = "acme";
+	acme.routes = &http_routes_acme;
 	https = http;
 	https.name = "https";
 	https.implicit_tls = true;
@@ -40,6 +45,7 @@ void run_web(struct run *r)
 	https.routes = &http_routes_public;
 	front_listen(r, l, "http", open_http, &http);
 	front_listen(r, l, "https", open_http, &https);
+	front_listen(r, l, "acme", open_http, &acme);
 	run_ready(r);
 	run_control(r);
 }

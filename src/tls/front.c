@@ -26,13 +26,14 @@ struct front {
 	_Atomic bool loaded;
 };
 
-static int index_in_ctx;
+static int index_in_ctx, index_in_ssl;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void index_new(void)
 {
 	index_in_ctx = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-	if (index_in_ctx < 0)
+	index_in_ssl = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	if (index_in_ctx < 0 || index_in_ssl < 0)
 		abort();
 }
 
@@ -72,11 +73,15 @@ static size_t offer(const struct front *f, SSL *ssl, const char *host)
 	return kinds_n;
 }
 
+static bool answer_acme(const struct front *f, SSL *ssl, const char *host);
+
 static int on_certificate(SSL *ssl, void *context)
 {
 	struct front *f = context;
 	const char *host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	size_t offered = 0;
+	if (SSL_get_ex_data(ssl, index_in_ssl))
+		return host && answer_acme(f, ssl, host);
 	pthread_rwlock_rdlock(&f->lock);
 	if (host)
 		offered = offer(f, ssl, host);
@@ -138,6 +143,60 @@ static bool served_make(const struct front *f, const Sekisho__Certificate *c, st
 			abort();
 	return true;
 }
+
+/* ---- a certificate authority's question, RFC 8737 ---- */
+
+static bool answer_acme(const struct front *f, SSL *ssl, const char *host)
+{
+	ARENA_LOCAL(a, 1 << 20);
+	Sekisho__AcmeAnswerAsk ask = SEKISHO__ACME_ANSWER_ASK__INIT;
+	Sekisho__AcmeAnswerAnswer *answer;
+	struct ipc *c = ipc_thread(f->keys);
+	struct served s = {0};
+	char *name = arena_z(&a, slice_str(host));
+	for (char *p = name; p && *p; p++)
+		*p = ascii_lower(*p);
+	ask.name = name;
+	bool done = c && name && ipc_call(c, ASK_KEYS_ACME_ANSWER, &ask, NULL, &a, &answer, NULL) == OK &&
+		    read_chain(&s, answer->certificate_pem) &&
+		    (s.key = remote_key_new(s.leaf, f->keys, answer->key)) &&
+		    SSL_use_cert_and_key(ssl, s.leaf, s.key, s.chain, 1) == 1;
+	served_free(&s);
+	ERR_clear_error();
+	return done;
+}
+
+/* The question offers this one protocol, and nobody else does. */
+static int on_hello(SSL *ssl, int *alert, void *context)
+{
+	static const struct slice offer_of_one = {"\x00\x0b\x0a"
+						  "acme-tls/1",
+	    13};
+	const unsigned char *p;
+	size_t n;
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &p, &n) == 1 &&
+	    slice_eq(slice_of(p, n), offer_of_one))
+		SSL_set_ex_data(ssl, index_in_ssl, context);
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+static int on_protocols(SSL *ssl, const unsigned char **out, unsigned char *n, const unsigned char *in,
+    unsigned in_n, void *context)
+{
+	if (!SSL_get_ex_data(ssl, index_in_ssl))
+		return SSL_TLSEXT_ERR_NOACK;
+	*out = in + 1;
+	*n = in[0];
+	return SSL_TLSEXT_ERR_OK;
+}
+
+void tls_front_answer_acme(SSL_CTX *front)
+{
+	SSL_CTX_set_client_hello_cb(front, on_hello, SSL_CTX_get_ex_data(front, index_in_ctx));
+	SSL_CTX_set_alpn_select_cb(front, on_protocols, NULL);
+}
+
+/* ---- the list ---- */
 
 static enum result fetch(struct front *f, struct ipc *c)
 {

@@ -23,6 +23,11 @@
  * A handshake's signature is asked for over ipc_thread(keys) by the thread that shakes hands.
  */
 SSL_CTX *tls_front_context(struct ipc_trunk *keys);
+/*
+ * Also answers a certificate authority's questions of the type tls-alpn-01 (RFC 8737), asking keys for each. Call it before
+ * the first handshake. Only a role that may ask KEYS_ACME_ANSWER can.
+ */
+void tls_front_answer_acme(SSL_CTX *front);
 /* Waits up to ms until certificates have come. LATER: not yet. */
 NODISCARD enum result tls_front_wait(const SSL_CTX *front, int64_t ms);
 /* Does the pattern ("mail.example.jp", "*.example.jp") cover the host name? RFC 6125 section 6.4, ASCII. */
