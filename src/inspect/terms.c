@@ -292,6 +292,25 @@ void inspect_plan_make(const struct inspect_needle *n, struct inspect_plan *out)
 	}
 }
 
+bool inspect_part_cannot_be(const struct inspect_part *p, struct slice low, struct slice high)
+{
+	static const struct {
+		enum kind kind;
+		uint32_t from, to; /* all characters from here to there are of this kind */
+	} blocks[] = {{GAP, '!', '/'}, {WORD, '0', '9'}, {GAP, ':', '@'}, {WORD, 'a', 'z'},
+	    {DENSE, 0x3041, 0x3096}, {DENSE, 0x3400, 0x9fff}};
+	bool ok;
+	struct slice term = p->term;
+	if (!low.n || !high.n)
+		return false;
+	enum kind kind = next_kind(&term);
+	uint32_t from = mail_utf8_take(&low, &ok), to = mail_utf8_take(&high, &ok);
+	for (size_t i = 0; i < COUNT(blocks); i++)
+		if (from >= blocks[i].from && to <= blocks[i].to)
+			return blocks[i].kind != kind;
+	return false;
+}
+
 /* ---- fuzzy ---- */
 
 #define BEGINS 3 /* octets of a word that may be the beginning of others */

@@ -52,6 +52,8 @@ struct inspect_plan {
 	bool decided;
 };
 void inspect_plan_make(const struct inspect_needle *n, struct inspect_plan *out);
+/* No term from `low` to `high`, in the order of octets, is of the kind that can have this word or gap in it. */
+bool inspect_part_cannot_be(const struct inspect_part *p, struct slice low, struct slice high);
 
 /*
  * Fuzzy: a doc is meant when each word of the needle begins a word of the doc, in any order, and each pair of characters

@@ -143,7 +143,8 @@ enum result search_dictionary_each(
 	if (part->how == INSPECT_EXACT || part->how == INSPECT_PREFIX)
 		return look_for_start(&l);
 	for (uint32_t i = 0; r == OK && i < s->dictionaries; i++)
-		r = look_at_page(&l, i);
+		if (i + 1 == s->dictionaries || !inspect_part_cannot_be(part, s->first[i], s->first[i + 1]))
+			r = look_at_page(&l, i);
 	return r;
 }
 

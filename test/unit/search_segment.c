@@ -1,4 +1,5 @@
 /* The index finds what reading every doc finds: random docs of all scripts, random needles, and the pages compared. */
+#include "mail/utf8.h"
 #include "store/search_inside.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,11 +50,27 @@ static const char *const words[] = {"invoice", "in", "voice", "the", "a", "meeti
     "zzzzzzzzzzz",
     "zzzzzzzzzzzzyzzzzzzzzzzzzzzzzzzzzzzzzzzzéééééééééééééééééééééééééééééééééé", "e", "ー", "々", "佐々木"};
 
+/* One of so many that the dictionary has several pages of each kind. */
+static void put_rare(struct buf *b)
+{
+	unsigned v = any(30000), kind = any(3);
+	BUF_LOCAL(raw, 100);
+	for (unsigned i = 0; i < 3; i++, v /= 31)
+		if (kind == 0)
+			mail_utf8_put(&raw, 0x4e00 + v % 31 * 97 + i);
+		else
+			buf_putc(&raw, (char)((kind == 1 ? 'a' : '!') + v % (kind == 1 ? 26 : 15)));
+	mail_text_fold(buf_slice(&raw), b);
+}
+
 static void put_text(struct buf *b, unsigned most)
 {
 	static const char *const gaps[] = {" ", "", " ", ", ", "。", "-"};
 	for (unsigned n = any(most) + 1; n; n--) {
-		mail_text_fold(slice_str(words[any(COUNT(words))]), b);
+		if (any(3))
+			mail_text_fold(slice_str(words[any(COUNT(words))]), b);
+		else
+			put_rare(b);
 		buf_puts(b, gaps[any(COUNT(gaps))]);
 	}
 }
@@ -146,6 +163,8 @@ static void index_is_reading(void **state)
 		struct search_segment *s;
 		assert_int_equal(search_segment_open(get, NULL, &s), OK);
 		assert_int_equal(search_segment_docs(s), DOCS);
+		print_message("%u pages of keys\n", s->dictionaries);
+		assert_true(s->dictionaries > 5);
 		for (unsigned i = 0; i < DOCS; i++) {
 			struct slice text;
 			assert_int_equal(search_segment_doc(s, i)->email, i * 7 % DOCS);
