@@ -18,6 +18,27 @@ static void put_seconds(struct buf *b, const char *name, const char *help, int64
 	buf_printf(b, "%s %lld.%03lld\n", name, (long long)(ms / 1000), (long long)(ms % 1000));
 }
 
+static void put_search(struct buf *b, const Sekisho__GaugesAnswer *g)
+{
+	put_gauge(b, "sekisho_search_waiting_messages",
+	    "Messages that are not in the full-text index yet; a search reads them.", g->search_waiting);
+	put_gauge(b, "sekisho_search_messages",
+	    "Messages in the full-text index, some that are gone among them.", g->search_messages);
+	put_gauge(b, "sekisho_search_segments", "Segments of the full-text index.", g->search_segments);
+	put_gauge(b, "sekisho_search_text_bytes", "Text in the full-text index.", g->search_text_octets);
+	put_gauge(b, "sekisho_search_bytes", "Size of the full-text index.", g->search_octets);
+	put_gauge(b, "sekisho_search_reduced_messages",
+	    "Messages that could be read for the index in part only.", g->search_reduced);
+	put_gauge(b, "sekisho_search_rebuilding_accounts", "Accounts whose index is being built anew.",
+	    g->search_rebuilding);
+	put_gauge(b, "sekisho_search_failing_accounts", "Accounts that could not be indexed at the last try.",
+	    g->search_failing);
+	put_seconds(b, "sekisho_search_last_failure_timestamp_seconds",
+	    "When an account could not be indexed the last time, in seconds since 1970; 0: never since the "
+	    "start.",
+	    g->search_failed_ms);
+}
+
 static void put_gauges(struct buf *b, const Sekisho__GaugesAnswer *g)
 {
 	int64_t age = g->oldest_ms > 0 ? MAX(clock_utc_ms() - g->oldest_ms, 0) : 0;
@@ -31,6 +52,7 @@ static void put_gauges(struct buf *b, const Sekisho__GaugesAnswer *g)
 	put_gauge(b, "sekisho_body_bytes", "Size of the kept message bodies.", g->body_octets);
 	put_gauge(b, "sekisho_sessions", "Sessions that are logged in.", g->sessions);
 	put_gauge(b, "sekisho_disk_free_bytes", "Free space where the mail is kept.", g->disk_free);
+	put_search(b, g);
 }
 
 /* The text of a HELP line: a backslash or a line end would break it. */

@@ -81,6 +81,14 @@ static void put_addresses(struct doc *d, const char *name, Sekisho__Address *con
 	put_piece(d, INSPECT_ADDRESS, buf_slice(&text));
 }
 
+static void put_envelope(struct doc *d, const Sekisho__Envelope *e)
+{
+	put_addresses(d, "from", e->from, e->n_from);
+	put_addresses(d, "to", e->to, e->n_to);
+	put_addresses(d, "cc", e->cc, e->n_cc);
+	put_addresses(d, "bcc", e->bcc, e->n_bcc);
+}
+
 static void put_header(struct doc *d, const Sekisho__Part *root)
 {
 	for (size_t i = 0; i < root->n_fields; i++) {
@@ -91,13 +99,8 @@ static void put_header(struct doc *d, const Sekisho__Part *root)
 		else if (d->want & INSPECT_WANT_TRACE)
 			put_field(d, INSPECT_TRACE, f);
 	}
-	const Sekisho__Envelope *e = root->envelope;
-	if (!e)
-		return;
-	put_addresses(d, "from", e->from, e->n_from);
-	put_addresses(d, "to", e->to, e->n_to);
-	put_addresses(d, "cc", e->cc, e->n_cc);
-	put_addresses(d, "bcc", e->bcc, e->n_bcc);
+	if (root->envelope)
+		put_envelope(d, root->envelope);
 }
 
 /* ---- body ---- */
@@ -165,6 +168,35 @@ void inspect_doc_make(
 			put_part(&d, facts->root, true);
 	}
 	*notes_out = d.budget.notes | (out->over ? INSPECT_CUT : 0u);
+}
+
+/* ---- from facts ---- */
+
+static void put_names(struct doc *d, const Sekisho__Part *part)
+{
+	if (part->file_name[0])
+		put_piece(d, INSPECT_FILE, slice_str(part->file_name));
+	for (size_t i = 0; i < part->n_parts; i++)
+		put_names(d, part->parts[i]);
+}
+
+void inspect_doc_of_facts(const Sekisho__Facts *facts, struct buf *out)
+{
+	struct doc d = {.out = out};
+	const Sekisho__Envelope *e = facts->root ? facts->root->envelope : NULL;
+	BUF_LOCAL(field, LIMIT_HEADER_BYTES);
+	buf_printf(&field, "subject: %s", facts->subject);
+	put_piece(&d, INSPECT_FIELD, buf_slice(&field));
+	if (e) {
+		buf_clear(&field);
+		buf_puts(&field, "message-id: ");
+		buf_put(&field, slice_of(e->message_id.data, e->message_id.len));
+		put_piece(&d, INSPECT_FIELD, buf_slice(&field));
+		put_envelope(&d, e);
+	}
+	put_piece(&d, INSPECT_BODY, slice_str(facts->preview));
+	if (facts->root)
+		put_names(&d, facts->root);
 }
 
 /* ---- matching ---- */

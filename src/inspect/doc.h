@@ -44,6 +44,9 @@ struct inspect_needle {
 };
 bool inspect_doc_match(struct slice doc, const struct inspect_needle *n);
 
+/* What facts alone say: subject, addresses, Message-ID, the first words, names of attachments. */
+void inspect_doc_of_facts(const Sekisho__Facts *facts, struct buf *out);
+
 /* A field that people neither write nor read: not part of TEXT. `name` in any case. */
 bool inspect_field_is_trace(struct slice name);
 

@@ -379,11 +379,9 @@ static enum result read_piece(
 	if (r == OK) {
 		seal_blob_key(b->seal, at->key_id, key);
 		r = get_piece(key, counter, bound_to(at->key_id, at->size, room), slice_of(sealed, n), out);
-		if (r == BAD) {
-			r = LATER;
+		if (r == BAD)
 			EVENT(STORE_ERROR, KZ("what", "body"), KZ("why", "does not open"),
 			    KN("segment", at->segment), KN("place", at->place));
-		}
 	}
 	if (sealed != small)
 		free(sealed);
@@ -392,7 +390,10 @@ static enum result read_piece(
 
 enum result blob_read_facts(struct blobs *b, const struct blob_place *at, struct buf *out)
 {
-	return at->facts ? read_piece(b, at, at->place + head_of(at->size), at->facts, 0, out) : OK;
+	if (!at->facts)
+		return OK;
+	enum result r = read_piece(b, at, at->place + head_of(at->size), at->facts, 0, out);
+	return r == BAD ? LATER : r;
 }
 
 /* Where chunk n lies and how long it is. A single chunk ends with the record; otherwise the table tells. */
@@ -431,6 +432,13 @@ static enum result read_chunk(struct blobs *b, const struct blob_place *at, uint
 }
 
 enum result blob_read(
+    struct blobs *b, const struct blob_place *at, uint64_t offset, uint64_t length, struct buf *out)
+{
+	enum result r = blob_read_sure(b, at, offset, length, out);
+	return r == BAD ? LATER : r;
+}
+
+enum result blob_read_sure(
     struct blobs *b, const struct blob_place *at, uint64_t offset, uint64_t length, struct buf *out)
 {
 	if (offset >= at->size)

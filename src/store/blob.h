@@ -95,6 +95,9 @@ bool blob_find(struct db *db, int64_t id, struct blob_place *out);
  * moved meanwhile; LATER: it cannot be read, or what is read was changed (logged). */
 NODISCARD enum result blob_read(
     struct blobs *b, const struct blob_place *at, uint64_t offset, uint64_t length, struct buf *out);
+/* The same, but BAD: what is read was changed, and will be so the next time. */
+NODISCARD enum result blob_read_sure(
+    struct blobs *b, const struct blob_place *at, uint64_t offset, uint64_t length, struct buf *out);
 NODISCARD enum result blob_read_facts(struct blobs *b, const struct blob_place *at, struct buf *out);
 
 #endif

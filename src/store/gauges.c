@@ -1,6 +1,24 @@
 /* STORE_GAUGES: numbers for status and /metrics. */
 #include "store/handlers.h"
 #include "store/queue.h"
+#include "store/search.h"
+
+static void search_gauges(struct store *s, struct db *db, Sekisho__GaugesAnswer *out)
+{
+	struct search_failure last;
+	out->search_waiting = (uint64_t)DB_NUMBER(db, 0, SEARCH_WAITING, DI(SEARCH_SERVING));
+	out->search_rebuilding = (uint64_t)DB_NUMBER(db, 0, SEARCH_BUILDS, DI(SEARCH_BUILDING));
+	out->search_failing = search_failures(s->search, &last);
+	out->search_failed_ms = last.at_ms;
+	DB_ROWS q = DB_QUERY(db, SEARCH_GAUGES, DI(SEARCH_SERVING));
+	if (db_next(&q)) {
+		out->search_segments = (uint64_t)db_int(&q, 0);
+		out->search_messages = (uint64_t)db_int(&q, 1);
+		out->search_text_octets = (uint64_t)db_int(&q, 2);
+		out->search_octets = (uint64_t)db_int(&q, 3);
+		out->search_reduced = (uint64_t)db_int(&q, 4);
+	}
+}
 
 void store_gauges(struct store *s, struct db *db, Sekisho__GaugesAnswer *out)
 {
@@ -15,6 +33,7 @@ void store_gauges(struct store *s, struct db *db, Sekisho__GaugesAnswer *out)
 	}
 	out->sessions = sessions_count(s->sessions);
 	out->disk_free = blob_disk_free(s->blob);
+	search_gauges(s, db, out);
 }
 
 void ask_gauges(struct ipc_turn *t)

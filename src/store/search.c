@@ -21,12 +21,21 @@ struct due {
 	struct due *next;
 };
 
+struct failed {
+	int64_t account;
+	struct search_failure what;
+	struct failed *next;
+};
+
 struct search {
 	struct store *store;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct due *due[BUCKETS];
+	struct failed *failed[BUCKETS];
+	struct search_failure last;
+	uint64_t n_failed;
 	_Atomic bool ending;
 	_Atomic uint64_t arrived;
 	_Atomic int64_t arrived_ms; /* the last of them */
@@ -112,6 +121,62 @@ static bool take_due(struct search *x, struct due *out)
 	return false;
 }
 
+/* ---- what went wrong ---- */
+
+static struct failed **failed_at(struct search *x, int64_t account)
+{
+	struct failed **at = &x->failed[(uint64_t)account % BUCKETS];
+	while (*at && (*at)->account != account)
+		at = &(*at)->next;
+	return at;
+}
+
+static void note_failure(struct search *x, int64_t account)
+{
+	pthread_mutex_lock(&x->lock);
+	struct failed **at = failed_at(x, account);
+	if (!*at) {
+		*at = calloc(1, sizeof **at);
+		if (!*at)
+			abort();
+		(*at)->account = account;
+		x->n_failed++;
+	}
+	x->last = (*at)->what = (struct search_failure){search_why, clock_utc_ms()};
+	pthread_mutex_unlock(&x->lock);
+}
+
+static void forget_failure(struct search *x, int64_t account)
+{
+	pthread_mutex_lock(&x->lock);
+	struct failed **at = failed_at(x, account), *gone = *at;
+	if (gone) {
+		*at = gone->next;
+		free(gone);
+		x->n_failed--;
+	}
+	pthread_mutex_unlock(&x->lock);
+}
+
+bool search_failure_of(struct search *x, int64_t account, struct search_failure *out)
+{
+	pthread_mutex_lock(&x->lock);
+	struct failed *f = *failed_at(x, account);
+	if (f)
+		*out = f->what;
+	pthread_mutex_unlock(&x->lock);
+	return f;
+}
+
+uint64_t search_failures(struct search *x, struct search_failure *last_out)
+{
+	pthread_mutex_lock(&x->lock);
+	uint64_t n = x->n_failed;
+	*last_out = x->last;
+	pthread_mutex_unlock(&x->lock);
+	return n;
+}
+
 /* ---- one account ---- */
 
 static enum result bring_up(const struct search_work *w, int64_t account, int64_t index, bool loose)
@@ -136,8 +201,11 @@ static void do_account(struct search *x, const struct due *d)
 {
 	struct search_work w = {.store = x->store, .ending = &x->ending, .arrived = &x->arrived};
 	int64_t serving = search_index_make(x->store, d->account, SEARCH_SERVING);
-	if (!serving)
+	if (!serving) {
+		forget_failure(x, d->account);
 		return; /* it was removed, or the store ends: the next round knows */
+	}
+	search_why = "the database does not answer";
 	enum result r = bring_up(&w, d->account, serving, d->loose);
 	int64_t building = r == OK ? index_of(x->store, d->account, SEARCH_BUILDING) : 0;
 	if (building && !atomic_load(&x->ending)) {
@@ -148,8 +216,11 @@ static void do_account(struct search *x, const struct due *d)
 		else
 			put_due(x, d->account, false);
 	}
-	if (r != OK && !atomic_load(&x->ending)) {
-		EVENT(SEARCH_DELAYED, KN("account", d->account), KZ("why", result_name(r)));
+	if (r == OK) {
+		forget_failure(x, d->account);
+	} else if (!atomic_load(&x->ending)) {
+		EVENT(SEARCH_DELAYED, KN("account", d->account), KZ("why", search_why));
+		note_failure(x, d->account);
 		search_due(x, d->account);
 	}
 }
@@ -266,6 +337,11 @@ void search_free(struct search *x)
 		for (struct due *d = x->due[i], *next; d; d = next) {
 			next = d->next;
 			free(d);
+		}
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct failed *f = x->failed[i], *next; f; f = next) {
+			next = f->next;
+			free(f);
 		}
 	search_boxes_free(x->boxes);
 	pthread_cond_destroy(&x->wake);

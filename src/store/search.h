@@ -39,6 +39,17 @@ void search_now(struct search *x, int64_t account);
 /* And at all that may be due, as it does now and then by itself. */
 void search_look_around(struct search *x);
 
+/* What is wrong with the index of an account; false: nothing, or the indexer has not seen it yet. */
+struct search_failure {
+	const char *why;
+	int64_t at_ms;
+};
+bool search_failure_of(struct search *x, int64_t account, struct search_failure *out);
+/* How many accounts; *last_out: the last of all that ever were, why is NULL when there was none. */
+uint64_t search_failures(struct search *x, struct search_failure *last_out);
+/* Why something of this thread was LATER. */
+extern _Thread_local const char *search_why;
+
 /* ---- the text of a message (search_text.c) ---- */
 
 struct search_message {
@@ -50,7 +61,8 @@ struct search_message {
 void search_message_read(const struct db_rows *rows, struct search_message *m);
 /*
  * The doc into out; *notes_out as in struct search_doc. A message that scan dies of twice is read without attachments,
- * and if it dies again not at all: noted, never an error. LATER: scan or the body cannot be had now.
+ * and if it dies again not at all, nor is one that was changed on the disk or that cannot be analysed: what its facts say is
+ * the doc then. Noted, never an error. LATER: scan or the body cannot be had now.
  */
 NODISCARD enum result search_text(
     struct store *s, const struct search_message *m, unsigned want, struct buf *out, uint32_t *notes_out);

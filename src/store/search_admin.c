@@ -70,6 +70,11 @@ static enum result status_of(struct admin *a, struct db *db, int64_t account, js
 	if (building)
 		json_object_set_new(
 		    v, "rebuild_waiting", json_integer((json_int_t)search_due_count(db, account, building)));
+	struct search_failure failure;
+	if (search_failure_of(a->store->search, account, &failure)) {
+		json_object_set_new(v, "error", json_string(failure.why));
+		json_object_set_new(v, "error_at_ms", json_integer((json_int_t)failure.at_ms));
+	}
 	json_array_append_new(a->answer, v);
 	return db_result(db);
 }

@@ -242,6 +242,9 @@ enum result search_batch(const struct search_work *w, int64_t account, int64_t i
 	if (r != OK)
 		b.out.result = r;
 	r = output_finish(&b.out, &c);
+	if (r == OK && c.segment)
+		EVENT(SEARCH_INDEXED, KN("account", account), KN("messages", c.part.docs),
+		    KN("text", c.part.text), KN("octets", c.part.octets));
 	output_free(&b.out);
 	search_list_free(&b.known);
 	search_list_free(&b.added);

@@ -66,8 +66,10 @@ enum result search_page(struct store *s, struct db *db, int64_t segment, uint32_
 		r = seal_get(s->seal, db_octets(&q, 0), search_page_bound(segment, page, room), out);
 	else if (db_result(db) == OK)
 		r = BAD;
-	if (r == BAD)
+	if (r == BAD) {
+		search_why = "a page of the index is missing or was changed";
 		EVENT(STORE_ERROR, KZ("what", "search index"), KZ("why", "a page is missing or was changed"));
+	}
 	return r == OK ? OK : LATER;
 }
 

@@ -35,7 +35,8 @@ struct search_doc {
 	uint32_t text;  /* octets */
 	uint32_t notes; /* bits of enum inspect_note, and SEARCH_REDUCED */
 };
-#define SEARCH_REDUCED 128u /* scan died of it: header and text of the message only, or not even that */
+#define SEARCH_REDUCED                                                                                       \
+	128u /* scan died of it: header and text of the message only, or no more than its facts say */
 
 /* ---- making ---- */
 

@@ -3,6 +3,9 @@
 
 #define SCAN_WAIT_MS (20 * SECOND_MS)
 #define MOVED_TRIES 3
+#define FACTS_MOST ((size_t)64 << 20)
+
+_Thread_local const char *search_why = "";
 
 void search_message_read(const struct db_rows *rows, struct search_message *m)
 {
@@ -17,7 +20,7 @@ static enum result read_body(struct store *s, const struct search_message *m, st
 	struct blob_place at = m->at;
 	for (unsigned i = 0;; i++) {
 		buf_clear(out);
-		enum result r = blob_read(s->blob, &at, 0, at.size, out);
+		enum result r = blob_read_sure(s->blob, &at, 0, at.size, out);
 		if (r != GONE || i == MOVED_TRIES)
 			return r == GONE ? LATER : r;
 		READER fresh = reader_begin(s);
@@ -38,7 +41,7 @@ static enum result body_fd(struct store *s, const struct search_message *m, int 
 	if (r == OK)
 		r = fd_seal(fd);
 	if (r != OK)
-		return LATER;
+		return r == BAD ? BAD : LATER;
 	*fd_out = fd;
 	fd = -1;
 	return OK;
@@ -77,14 +80,42 @@ static enum result ask_scan(struct store *s, int fd, unsigned want, struct buf *
 	return r;
 }
 
+/* What was known of it when it came, if that can be read. */
+static void put_facts(struct store *s, const struct search_message *m, struct buf *out)
+{
+	ARENA_LOCAL(a, (size_t)64 << 20);
+	BUF_LOCAL(packed, FACTS_MOST);
+	struct ipc_allocator al = ipc_allocator(&a);
+	struct blob_place at = m->at;
+	if (blob_read_facts(s->blob, &at, &packed) != OK)
+		return;
+	Sekisho__Facts *facts = sekisho__facts__unpack(&al.pb, packed.n, (const uint8_t *)packed.p);
+	if (facts)
+		inspect_doc_of_facts(facts, out);
+}
+
+static enum result reduced(
+    struct store *s, const struct search_message *m, struct buf *out, uint32_t *notes_out)
+{
+	EVENT(SEARCH_REDUCED, KN("email", m->email));
+	buf_clear(out);
+	put_facts(s, m, out);
+	*notes_out = SEARCH_REDUCED;
+	return OK;
+}
+
 enum result search_text(
     struct store *s, const struct search_message *m, unsigned want, struct buf *out, uint32_t *notes_out)
 {
 	const unsigned less[] = {want, want, want & ~(unsigned)INSPECT_WANT_ATTACHMENTS};
 	FD_LOCAL fd = -1;
 	enum result r = body_fd(s, m, &fd);
-	if (r != OK)
+	if (r == BAD)
+		return reduced(s, m, out, notes_out);
+	if (r != OK) {
+		search_why = "a message cannot be read now";
 		return r;
+	}
 	for (unsigned i = 0; i < COUNT(less);) {
 		bool stood = ipc_thread_stands(s->settings->scan);
 		uint64_t life = ipc_trunk_life(s->settings->scan);
@@ -94,6 +125,9 @@ enum result search_text(
 			*notes_out |= less[i] != want ? SEARCH_REDUCED : 0;
 			return OK;
 		}
+		if (r == BAD || r == DENY || r == FULL)
+			break; /* scan says that it cannot be analysed */
+		search_why = "scan gives no answer";
 		if (r != GONE)
 			return LATER;
 		if (stood) /* that a channel from before has broken may be another message's doing */
@@ -103,8 +137,5 @@ enum result search_text(
 		if (!ipc_trunk_wait(s->settings->scan, life, SCAN_WAIT_MS))
 			return LATER;
 	}
-	EVENT(SEARCH_REDUCED, KN("email", m->email));
-	buf_clear(out);
-	*notes_out = SEARCH_REDUCED;
-	return OK;
+	return reduced(s, m, out, notes_out);
 }

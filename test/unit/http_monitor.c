@@ -30,6 +30,8 @@ static void on_gauges(struct ipc_turn *t)
 	a.body_octets = 4096;
 	a.sessions = 5;
 	a.disk_free = 123456789;
+	a.search_waiting = 31;
+	a.search_failed_ms = 1767225600250;
 	ipc_answer(t, &a, NULL);
 }
 
@@ -265,8 +267,8 @@ static void metrics_are_well_formed(void **state)
 	fresh_monitor();
 	struct slice text = get("/metrics", "", &said);
 	check_exposition(text, &families, &samples);
-	assert_int_equal(families, 3 + 7 + EV_COUNT);
-	assert_int_equal(samples, 3 + 8 + 2 * EV_COUNT);
+	assert_int_equal(families, 3 + 7 + 9 + EV_COUNT);
+	assert_int_equal(samples, 3 + 8 + 9 + 2 * EV_COUNT);
 	has_line(text, "sekisho_store_up 1");
 	has_line(text, "sekisho_queue_recipients{state=\"waiting\"} 7");
 	has_line(text, "sekisho_queue_recipients{state=\"held\"} 2");
@@ -274,6 +276,8 @@ static void metrics_are_well_formed(void **state)
 	has_line(text, "sekisho_messages 18446744073709551615");
 	has_line(text, "sekisho_body_bytes 4096");
 	has_line(text, "sekisho_disk_free_bytes 123456789");
+	has_line(text, "sekisho_search_waiting_messages 31");
+	has_line(text, "sekisho_search_last_failure_timestamp_seconds 1767225600.250");
 	has_line(text, "sekisho_smtp_accepted_total{role=\"mx\"} 41");
 	has_line(text, "sekisho_smtp_accepted_total{role=\"web\"} 0");
 	has_line(text, "sekisho_http_request_total{role=\"web\"} 18446744073709551615");
@@ -284,7 +288,7 @@ static void metrics_are_well_formed(void **state)
 	text = get("/metrics", "", &said);
 	store_mood = ANSWERS;
 	check_exposition(text, &families, &fewer);
-	assert_int_equal(fewer, samples - 8);
+	assert_int_equal(fewer, samples - 8 - 9);
 	has_line(text, "sekisho_store_up 0");
 }
 

@@ -5,6 +5,7 @@
 #include "store_help.h"
 #include "inspect/inspect.h"
 #include "mail/charset.h"
+#include "store/handlers.h"
 #include "store/search_verify.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -156,7 +157,7 @@ static void make_needle(struct buf *text, struct inspect_needle *n)
 	    .where = any(3), .field = slice_str(fields[any(COUNT(fields))]), .text = buf_slice(text)};
 }
 
-static enum result ask_search(struct ipc *c, const struct inspect_needle *n, bool *found)
+static enum result search_for(struct ipc *c, const struct inspect_needle *n, bool *found)
 {
 	Sekisho__SearchAsk ask = SEKISHO__SEARCH_ASK__INIT;
 	Sekisho__SearchNeedle needle = SEKISHO__SEARCH_NEEDLE__INIT, *list[] = {&needle};
@@ -188,7 +189,7 @@ static unsigned compare(struct ipc *c, unsigned rounds)
 		make_needle(&text, &n);
 		if (n.where != INSPECT_IN_HEADER)
 			n.field = SLICE_NONE;
-		assert_int_equal(ask_search(c, &n, found), OK);
+		assert_int_equal(search_for(c, &n, found), OK);
 		for (unsigned i = 0; i < count; i++) {
 			bool want = inspect_doc_match(buf_slice(&all[i].doc), &n);
 			if (!all[i].gone && want != found[all[i].uid])
@@ -359,7 +360,7 @@ static void copies(void **state)
 	bool found[MOST + 1] = {0};
 	struct inspect_needle n = {
 	    .where = INSPECT_IN_HEADER, .field = SLICE("message-id"), .text = SLICE("x@else.example")};
-	assert_int_equal(ask_search(&c, &n, found), OK);
+	assert_int_equal(search_for(&c, &n, found), OK);
 	for (unsigned i = 1; i <= 50; i++)
 		assert_true(found[i]);
 	assert_false(found[51]);
@@ -427,7 +428,7 @@ static void others_and_strings(void **state)
 	struct ipc c = store_kit_login(&kit, (uint64_t)jiro, "imap");
 	bool found[MOST + 1] = {0};
 	do_select(&c, "INBOX");
-	assert_int_equal(ask_search(&c, &(struct inspect_needle){.text = SLICE("a")}, found), OK);
+	assert_int_equal(search_for(&c, &(struct inspect_needle){.text = SLICE("a")}, found), OK);
 	for (unsigned i = 0; i <= MOST; i++)
 		assert_false(found[i]);
 	ipc_close(&c);
@@ -451,7 +452,7 @@ static void damage_is_said(void **state)
 	struct ipc c = store_kit_login(&kit, (uint64_t)taro, "imap");
 	bool found[MOST + 1] = {0};
 	do_select(&c, "INBOX");
-	assert_int_equal(ask_search(&c, &(struct inspect_needle){.text = SLICE("meeting")}, found), LATER);
+	assert_int_equal(search_for(&c, &(struct inspect_needle){.text = SLICE("meeting")}, found), LATER);
 	struct search_verdict v = {0};
 	{
 		READER r = reader_begin(kit.store);
@@ -466,10 +467,80 @@ static void damage_is_said(void **state)
 	ipc_close(&c);
 }
 
+/* The end of the body of the message with this UID in the only mailbox of an account that has any. */
+static void damage_body(int64_t account, uint32_t uid)
+{
+	struct search_message m = {0};
+	{
+		READER r = reader_begin(kit.store);
+		int64_t mailbox = 0;
+		DB_ROWS boxes = DB_QUERY(r.db, SEARCH_BOXES, DI(account), DI(0));
+		while (db_next(&boxes))
+			mailbox = db_int(&boxes, 3) ? db_int(&boxes, 0) : mailbox;
+		DB_ROWS q = DB_QUERY(r.db, SEARCH_ROWS, DI(mailbox), DI(uid), DI(uid + 1), DI(1));
+		assert_true(db_next(&q));
+		search_message_read(&q, &m);
+	}
+	char path[200], octet;
+	snprintf(path, sizeof path, "%s/bodies/%08lld.seg", kit.dir, (long long)m.at.segment);
+	FD_LOCAL fd = open(path, O_RDWR);
+	off_t at = (off_t)(m.at.place + m.at.taken) - 5;
+	assert_int_equal(pread(fd, &octet, 1, at), 1);
+	octet ^= 1;
+	assert_int_equal(pwrite(fd, &octet, 1, at), 1);
+}
+
+/* A body that was changed on the disk stops neither the index nor a search: what was known of the message stays found. */
+static void body_is_damaged(void **state)
+{
+	if (kit.settings.bodies_in_objects)
+		skip();
+	struct ipc mx = store_kit_channel(&kit, PEER_MX), c = store_kit_login(&kit, (uint64_t)jiro, "imap");
+	static const char *const messages[] = {"Subject: Wakkanai\r\n\r\nfirst\r\n",
+	    "Subject: Nemuro ferry\r\nFrom: Saburo <s@else.example>\r\n\r\nsecond of them\r\n",
+	    "Subject: Abashiri\r\n\r\nthird\r\n"};
+	for (size_t i = 0; i < COUNT(messages); i++)
+		assert_int_equal(
+		    kit_deliver_text(&kit, &mx,
+			&(struct kit_envelope){.from = "a@else.example", .to = {"jiro@here.example"}},
+			messages[i]),
+		    OK);
+	damage_body(jiro, 2);
+	do_select(&c, "INBOX");
+	for (unsigned round = 0; round < 2; round++) { /* read, and by the index */
+		static const struct {
+			const char *text;
+			bool found[4];
+		} want[] = {{"wakkanai", {false, true}}, {"nemuro ferry", {false, false, true}},
+		    {"saburo", {false, false, true}}, {"third", {false, false, false, true}}};
+		for (size_t i = 0; i < COUNT(want); i++) {
+			bool found[MOST + 1] = {0};
+			assert_int_equal(
+			    search_for(&c, &(struct inspect_needle){.text = slice_str(want[i].text)}, found),
+			    OK);
+			assert_memory_equal(found, want[i].found, sizeof want[i].found);
+		}
+		wait_indexed(jiro);
+	}
+	json_t *status =
+	    store_kit_admin(&kit, "index.status", "{\"address\":\"jiro@here.example\"}", &(enum result){OK});
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(status, 0), "reduced")), 1);
+	json_decref(status);
+	Sekisho__GaugesAnswer g = SEKISHO__GAUGES_ANSWER__INIT;
+	READER r = reader_begin(kit.store);
+	store_gauges(kit.store, r.db, &g);
+	assert_int_equal(g.search_reduced, 1);
+	assert_int_equal(g.search_waiting + g.search_failing + g.search_rebuilding, 0);
+	assert_true(
+	    g.search_messages > 100 && g.search_segments >= 2 && g.search_octets > g.search_text_octets / 4);
+	ipc_close(&c);
+	ipc_close(&mx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(index_is_reading), cmocka_unit_test(copies),
 	    cmocka_unit_test(rebuilt_and_restarted), cmocka_unit_test(others_and_strings),
-	    cmocka_unit_test(damage_is_said)};
+	    cmocka_unit_test(damage_is_said), cmocka_unit_test(body_is_damaged)};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
