@@ -40,15 +40,37 @@ static void failed(struct slice name, unsigned type, struct arena *a, struct dns
 	    KZ("why", "the resolver cannot be asked"));
 }
 
+/* One ask and its answer; LATER when that has not come by until_ms, and the channel is closed then. */
+static enum result call(struct ipc *c, const Sekisho__DnsAsk *ask, int64_t until_ms, struct arena *a,
+    Sekisho__DnsAnswer **answer_out)
+{
+	struct ipc_fds none = {.n = 0};
+	if (!until_ms)
+		return ipc_call(c, ASK_DNS, ask, NULL, a, answer_out, NULL);
+	enum result r = ipc_put(c, ASK_DNS, ask, NULL);
+	if (r == OK)
+		r = ipc_wait(c, MAX(until_ms - clock_mono_ms(), (int64_t)0));
+	if (r == OK)
+		return ipc_more(c, a, answer_out, &none);
+	ipc_close(c);
+	return r;
+}
+
 static void ask_trunk(
     struct dns *d, struct slice name, unsigned type, struct arena *a, struct dns_answer *out)
 {
-	struct ipc *c = ipc_thread(((struct dns_trunk *)d)->resolver);
+	const struct dns_trunk *trunk = (const struct dns_trunk *)d;
+	struct ipc *c = ipc_thread(trunk->resolver);
 	Sekisho__DnsAsk ask = SEKISHO__DNS_ASK__INIT;
 	Sekisho__DnsAnswer *answer;
 	ask.name = arena_z(a, name);
 	ask.type = type;
-	if (!c || !ask.name || ipc_call(c, ASK_DNS, &ask, NULL, a, &answer, NULL) != OK) {
+	enum result r = c && ask.name ? call(c, &ask, trunk->until_ms, a, &answer) : GONE;
+	if (r == LATER && trunk->until_ms) {
+		*out = (struct dns_answer){.status = DNS_TIMEOUT, .canonical = ask.name};
+		return;
+	}
+	if (r != OK) {
 		failed(name, type, a, out);
 		return;
 	}

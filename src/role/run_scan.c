@@ -9,19 +9,23 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SCAN_THREADS 2
 #define SCAN_MEMORY ((uint64_t)8 << 30)
 #define SCAN_CPU_MS 20000 /* for one message; above it the role ends and the message counts as a killer */
-#define FACTS_INLINE 65536
+#define SCAN_HANDS                                                                                           \
+	2 /* threads that compute at the same time; the others wait for the DNS, or for one of these */
+#define WATCH_MS 500
 
 /* The CPU clock of each thread that has a message in hand, for the watchdog. */
 static struct {
-	_Atomic bool busy;
+	bool busy;
 	clockid_t clock;
-	_Atomic int64_t since_ms; /* thread CPU time at the start */
-} hands[SCAN_THREADS];
-static _Atomic unsigned hand_count;
+	int64_t since_ms; /* thread CPU time when it took its message */
+} hands[SCAN_HANDS];
+static pthread_mutex_t hand_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t hand_free = PTHREAD_COND_INITIALIZER;
 static _Thread_local int hand = -1;
+static _Thread_local clockid_t own_clock;
+static _Thread_local int64_t own_since_ms;
 
 static int64_t cpu_ms(clockid_t id)
 {
@@ -29,29 +33,57 @@ static int64_t cpu_ms(clockid_t id)
 	return clock_gettime(id, &t) == 0 ? (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 : 0;
 }
 
+/* The number of a hand that nobody has, or -1. */
+static int find_hand(void)
+{
+	for (int i = 0; i < SCAN_HANDS; i++)
+		if (!hands[i].busy)
+			return i;
+	return -1;
+}
+
+void scan_hand_again(void)
+{
+	pthread_mutex_lock(&hand_lock);
+	while ((hand = find_hand()) < 0)
+		pthread_cond_wait(&hand_free, &hand_lock);
+	hands[hand].clock = own_clock;
+	hands[hand].since_ms = own_since_ms;
+	hands[hand].busy = true;
+	pthread_mutex_unlock(&hand_lock);
+}
+
 void scan_hand_take(void)
 {
-	if (hand < 0) {
-		hand = (int)(atomic_fetch_add(&hand_count, 1) % SCAN_THREADS);
-		if (pthread_getcpuclockid(pthread_self(), &hands[hand].clock) != 0)
-			abort();
-	}
-	atomic_store(&hands[hand].since_ms, cpu_ms(hands[hand].clock));
-	atomic_store(&hands[hand].busy, true);
+	if (pthread_getcpuclockid(pthread_self(), &own_clock) != 0)
+		abort();
+	own_since_ms = cpu_ms(own_clock);
+	scan_hand_again();
 }
 
 void scan_hand_give(void)
 {
-	atomic_store(&hands[hand].busy, false);
+	pthread_mutex_lock(&hand_lock);
+	hands[hand].busy = false;
+	pthread_cond_signal(&hand_free);
+	pthread_mutex_unlock(&hand_lock);
+}
+
+static bool takes_too_long(int i)
+{
+	pthread_mutex_lock(&hand_lock);
+	bool late = hands[i].busy && cpu_ms(hands[i].clock) - hands[i].since_ms >= SCAN_CPU_MS;
+	pthread_mutex_unlock(&hand_lock);
+	return late;
 }
 
 static void *watchdog(void *arg)
 {
 	for (;;) {
-		usleep(500000);
-		for (int i = 0; i < SCAN_THREADS; i++) {
-			if (!atomic_load(&hands[i].busy) ||
-			    cpu_ms(hands[i].clock) - atomic_load(&hands[i].since_ms) < SCAN_CPU_MS)
+		usleep(WATCH_MS * 1000);
+		scan_arrivals_watch();
+		for (int i = 0; i < SCAN_HANDS; i++) {
+			if (!takes_too_long(i))
 				continue;
 			EVENT(SCAN_FAILED, KZ("why", "a message took too much time"));
 			_exit(EX_SOFTWARE);
@@ -75,51 +107,6 @@ void scan_seal(const struct run *r, struct slice packed, unsigned char out[32])
 	unsigned n = 32;
 	if (!HMAC(EVP_sha256(), r->scan_seal, 32, (const unsigned char *)packed.p, packed.n, out, &n))
 		abort();
-}
-
-static void answer_facts(struct ipc_turn *t, const struct run *r, const Sekisho__Facts *facts)
-{
-	BUF_LOCAL(packed, (size_t)64 << 20);
-	unsigned char mac[32];
-	ipc_pack(facts, &packed);
-	scan_seal(r, buf_slice(&packed), mac);
-	Sekisho__FactsRef ref = SEKISHO__FACTS_REF__INIT;
-	Sekisho__ScanAnswer answer = SEKISHO__SCAN_ANSWER__INIT;
-	answer.facts = &ref;
-	ref.seal = (ProtobufCBinaryData){sizeof mac, mac};
-	if (buf_result(&packed) != OK) {
-		ipc_refuse(t, FULL, "too many facts");
-		return;
-	}
-	if (packed.n <= FACTS_INLINE) {
-		ref.packed = (ProtobufCBinaryData){packed.n, (uint8_t *)packed.p};
-		ipc_answer(t, &answer, NULL);
-		return;
-	}
-	FD_LOCAL fd = fd_memory("facts");
-	if (fd < 0 || fd_write_all(fd, buf_slice(&packed)) != OK || fd_seal(fd) != OK) {
-		ipc_refuse(t, LATER, "no memory for facts");
-		return;
-	}
-	ref.in_fd = true;
-	struct ipc_fds fds = {.fd = {fd}, .n = 1};
-	ipc_answer(t, &answer, &fds);
-}
-
-static void on_message(struct ipc_turn *t)
-{
-	struct slice message;
-	if (!scan_map_message(t, &message))
-		return;
-	scan_hand_take();
-	Sekisho__Facts *facts;
-	enum result r = mail_facts_extract(message, &t->arena, &facts);
-	scan_hand_give();
-	if (r == OK)
-		answer_facts(t, ipc_server_context(t), facts);
-	else
-		ipc_refuse(t, r, "the message cannot be analysed");
-	fd_unmap(&message);
 }
 
 /* ---- what is in it ---- */
@@ -231,7 +218,7 @@ static void on_match(struct ipc_turn *t)
 	fd_unmap(&message);
 }
 
-static ipc_handler *const handlers[ASK_MAX] = {[ASK_SCAN_MESSAGE] = on_message,
+static ipc_handler *const handlers[ASK_MAX] = {[ASK_SCAN_MESSAGE] = scan_message,
     [ASK_SCAN_MATCH] = on_match,
     [ASK_SCAN_TEXT] = on_text,
     [ASK_SCAN_SIEVE_CHECK] = scan_sieve_check,

@@ -24,6 +24,11 @@ static const char *languages(const struct config *c)
 	}
 }
 
+static enum store_judge judge_of(int choice)
+{
+	return choice == CONFIG_REFUSE ? JUDGE_REFUSE : choice == CONFIG_QUARANTINE ? JUDGE_JUNK : JUDGE_ACCEPT;
+}
+
 static void disk_broken(void *arg)
 {
 	(void)arg;
@@ -164,6 +169,10 @@ void run_store(struct run *r)
 	s.quota_storage = c->quota_storage;
 	s.quota_messages = c->quota_messages;
 	s.quota_refuses = c->quota_full == CONFIG_PERMANENT;
+	s.dmarc_reject = judge_of(c->dmarc_reject);
+	s.dmarc_quarantine = judge_of(c->dmarc_quarantine);
+	s.own_unproven = judge_of(c->own_domain_unproven);
+	s.arc_trusted = c->arc_trusted;
 	s.retry_first_ms = c->queue_retry_first;
 	s.retry_most_ms = c->queue_retry_most;
 	s.delay_notice_ms = c->queue_delay_notice;

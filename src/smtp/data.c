@@ -88,6 +88,7 @@ static void put_trace(struct smtp *s)
 	    .hide_client = s->service->submission && !s->service->show_client,
 	    .now_ms = clock_utc_ms()};
 	mail->strip = (uint32_t)smtp_trace_put(&fields, &trace);
+	mail->added = (uint32_t)fields.n;
 	body_take(mail, buf_slice(&fields));
 }
 

@@ -4,9 +4,10 @@
 #define HEAD                                                                                                 \
 	((size_t)65536) /* octets of a message in which Received fields are counted here; scan counts them all */
 #define SCAN_DEATHS 2
-#define SCAN_WAIT_MS 3000                /* for a new life of it */
-#define SCAN_WAITS 10                    /* times 200 ms (ipc_open) for a scanner that is being restarted */
-#define FACTS_INLINE ((size_t)16 * 1024) /* beside RCPT_OCTETS of recipients in one packet */
+#define SCAN_WAIT_MS 3000 /* for a new life of it */
+#define SCAN_WAITS 10     /* times 200 ms (ipc_open) for a scanner that is being restarted */
+#define FACTS_INLINE                                                                                         \
+	((size_t)12 * 1024) /* beside RCPT_OCTETS of recipients and IPC_TRUST_MOST in one packet */
 
 /* ---- before it is sealed ---- */
 
@@ -38,10 +39,28 @@ static enum smtp_reply message_check(struct smtp *s)
 
 /* ---- scan ---- */
 
-/* What scan gave: the facts as they came, for store. */
+/* Scan gave the message back as it is to be kept. */
+static enum result take_rewritten(struct smtp *s, struct ipc_fds *fds)
+{
+	if (fds->n == 0)
+		return BAD;
+	int kept = fds->fd[--fds->n];
+	uint64_t size;
+	if (fd_size(kept, &size) != OK) {
+		fd_close(&kept);
+		return BAD;
+	}
+	fd_close(&s->mail->body.fd);
+	s->mail->body.fd = kept;
+	s->mail->body.size = size;
+	return OK;
+}
+
+/* What scan gave, as it came, for store. */
 struct scanned {
 	Sekisho__FactsRef *facts; /* NULL: scan died of this message */
-	struct ipc_fds fds;       /* the facts, when they are in a descriptor */
+	ProtobufCBinaryData trust, trust_seal;
+	struct ipc_fds fds; /* the facts, when they are in a descriptor */
 };
 
 static struct ipc *scan_channel(struct smtp *s)
@@ -60,12 +79,19 @@ static enum result scan_once(struct smtp *s, struct scanned *out)
 	Sekisho__ScanAsk ask = SEKISHO__SCAN_ASK__INIT;
 	ask.client = &s->client;
 	ask.sender = smtp_addr(&s->work, s->mail->args.from);
+	ask.added = s->mail->added;
+	ask.strip = s->mail->strip;
 	struct ipc_fds message = {.fd = {s->mail->body.fd}, .n = 1};
 	Sekisho__ScanAnswer *answer = NULL;
 	enum result r = ipc_call(c, ASK_SCAN_MESSAGE, &ask, &message, &s->work, &answer, &out->fds);
-	if (r == OK)
-		out->facts = answer->facts;
-	return r;
+	if (r == OK && answer->rewritten)
+		r = take_rewritten(s, &out->fds);
+	if (r != OK)
+		return r;
+	out->facts = answer->facts;
+	out->trust = answer->trust;
+	out->trust_seal = answer->trust_seal;
+	return OK;
 }
 
 /*
@@ -141,6 +167,8 @@ static enum result store(struct smtp *s, struct scanned *scanned, struct slice *
 	ask.strip = mail->strip;
 	ask.facts = scanned->facts;
 	ask.scan_failed = !scanned->facts;
+	ask.trust = scanned->trust;
+	ask.trust_seal = scanned->trust_seal;
 	if (arena_full(&s->work) || facts_move(scanned) != OK)
 		return LATER;
 	struct ipc_fds fds = {.fd = {mail->body.fd}, .n = 1};

@@ -36,6 +36,7 @@ struct smtp_mail {
 	char id[SMTP_MAIL_ID + 1];
 	int64_t began_ms;
 	uint32_t strip;    /* DeliverAsk.strip */
+	uint32_t added;    /* ScanAsk.added */
 	bool receiving;    /* DATA or the first BDAT was accepted; text and body are in use */
 	bool failed;       /* a chunk was refused: only RSET, or the end, helps */
 	uint64_t received; /* octets that the client sent */

@@ -48,6 +48,28 @@ struct deliver_sent *deliver_add_sent(struct deliver *d)
 	return s;
 }
 
+/* Into the account's Junk, past its filters: they must neither answer nor pass on what its sender may not have sent. */
+static void add_junk(
+    struct deliver *d, struct db *reader, const struct envelope *e, const struct target *to, struct trace *t)
+{
+	struct deliver_local *l = deliver_add_local(d, to);
+	if (!l)
+		return;
+	l->mailbox = SLICE("Junk");
+	l->create = true;
+	{
+		DB_ROWS q = DB_QUERY(reader, SPECIAL_USE_NAME, DI(to->account), DZ("\\Junk"));
+		if (db_next(&q))
+			l->mailbox = arena_dup(d->arena, db_octets(&q, 0));
+	}
+	trace_step(t, STEP_JUNKED);
+	trace_address(t, TRACE_TO, e->rcpts[to->rcpt].local, e->rcpts[to->rcpt].domain);
+	trace_field(t, TRACE_ACCOUNT, l->address);
+	trace_field(t, TRACE_MAILBOX, l->mailbox);
+	trace_field(t, TRACE_RULE, slice_str(e->judged->rule));
+	trace_field(t, TRACE_WHY, slice_str(e->judged->why));
+}
+
 static void add_local(struct deliver *d, const struct envelope *e, const struct target *to, struct trace *t)
 {
 	const struct deliver_local *l = deliver_add_local(d, to);
@@ -139,6 +161,10 @@ static enum result add_targets(struct deliver *d, struct db *reader, const struc
 	for (const struct target *to = r->first; to; to = to->next) {
 		if (!to->account) {
 			add_remote(d, e, to, t);
+			continue;
+		}
+		if (e->judged && e->judged->action == JUDGE_JUNK) {
+			add_junk(d, reader, e, to, t);
 			continue;
 		}
 		enum result filtered = filter_target(&f, to);
@@ -368,6 +394,7 @@ enum result deliver_apply(struct deliver *d, struct db *db)
 		if (!t->skipped)
 			put_sent(d, db, t);
 	set_marks(d, db);
+	judge_count_apply(db, &d->count);
 	trace_apply(s->writer, db, &d->trace);
 	/* A repetition in the same group must not be told that this one, which will be taken back, succeeded. */
 	if (db_result(db) != OK)

@@ -8,6 +8,7 @@
 #ifndef STORE_DELIVER_H
 #define STORE_DELIVER_H
 
+#include "store/judge.h"
 #include "store/mailbox.h"
 #include "store/resolve.h"
 #include "store/trace.h"
@@ -30,6 +31,7 @@ struct envelope {
 	uint32_t ret, strip;
 	bool smtputf8;
 	bool answered;                 /* somebody waits who can be told that nobody wants it */
+	const struct judgement *judged; /* what is thought of its sender; NULL: it is one of ours */
 	const Sekisho__Client *client; /* NULL: made here */
 };
 
@@ -108,6 +110,7 @@ struct deliver {
 	int64_t tokens[THREAD_TOKENS];
 	size_t n_tokens;
 	struct trace_row trace;
+	struct judge_count count;
 	int64_t now_ms, queued; /* queued: set by apply, 0 when nothing waits */
 	bool added;             /* to the table of recent ids */
 	const char *why;        /* it was refused by every recipient */

@@ -197,6 +197,7 @@ static void trace_received(struct trace *t, const Sekisho__DeliverAsk *ask, uint
 	trace_field(t, TRACE_IP, slice_str(c->ip));
 	trace_field(t, TRACE_HELO, slice_str(c->helo));
 	trace_field(t, TRACE_TLS, slice_str(c->tls));
+	trace_field(t, TRACE_CIPHER, slice_str(c->cipher));
 	trace_field(t, TRACE_SERVICE, slice_str(c->service));
 	trace_number(t, TRACE_SIZE, size);
 }
@@ -243,6 +244,60 @@ static const char *loop_refused(const struct message *m)
 		   : NULL;
 }
 
+/* ---- who sent it ---- */
+
+static enum result apply_refused(struct job *j, struct db *db)
+{
+	struct deliver *d = (struct deliver *)j;
+	judge_count_apply(db, &d->count);
+	trace_apply(d->job.store->writer, db, &d->trace);
+	return OK;
+}
+
+/* It is refused whether or not that could be written down. */
+static void done_refused(struct job *j, enum result r)
+{
+	struct deliver *d = (struct deliver *)j;
+	struct ipc_turn *t = d->turn;
+	trace_row_free(&d->trace);
+	ipc_refuse(t, DENY, "%s", d->why);
+}
+
+/* What is thought of the sender goes into the trace and the counts. DENY: refused, and the job is to say so. */
+static enum result judge_sender(struct ipc_turn *t, struct deliver *d, const struct envelope *e,
+    struct db *db, const struct message *m, struct trace *trace, struct judgement *j)
+{
+	const Sekisho__DeliverAsk *ask = t->ask;
+	struct store *s = store_of(t);
+	struct judge_ask about = {.ip = ask->client ? slice_str(ask->client->ip) : SLICE_NONE,
+	    .local = e->from_local,
+	    .domain = e->from_domain};
+	enum result r =
+	    judge_take(s, &t->arena, ask->trust, ask->trust_seal, slice_of(m->digest, 32), &about.trust);
+	if (r == OK)
+		r = judge(s, db, &about, &t->arena, j);
+	if (r != OK)
+		return r;
+	judge_trace(trace, about.trust, j);
+	judge_tell(e->mail, about.trust, j);
+	judge_count_make(s, &about, j, &t->arena, &d->count);
+	if (j->action != JUDGE_REFUSE)
+		return OK;
+	d->why = j->reply;
+	d->job = (struct job){.store = s, .apply = apply_refused, .done = done_refused};
+	trace_field(trace, TRACE_MESSAGE_ID, slice_str(m->facts->message_id));
+	trace_token(trace, "id", slice_str(m->facts->message_id));
+	trace_subject(trace, slice_str(m->facts->subject));
+	for (size_t i = 0; i < e->n_rcpts; i++) {
+		BUF_LOCAL(to, 1024);
+		buf_printf(&to, SLICE_FMT "@" SLICE_FMT, SLICE_ARG(e->rcpts[i].local),
+		    SLICE_ARG(e->rcpts[i].domain));
+		trace_token(trace, "to", buf_slice(&to));
+	}
+	trace_seal(trace, e->mail, 0, &d->trace);
+	return DENY;
+}
+
 /* OK: the job may be put. Otherwise the reason is set. */
 static enum result prepare(
     struct ipc_turn *t, const struct login *user, struct deliver *d, struct message *m, const char **why_out)
@@ -278,6 +333,13 @@ static enum result prepare(
 	trace_received(&trace, ask, m->body.n);
 	if (how != SENDING_OWN || from_others(t, user, m, reader.db))
 		trace_sent_by(&trace, user, ask);
+	struct judgement judgement;
+	if (!user && m->facts && ask->trust.len) {
+		r = judge_sender(t, d, &e, reader.db, m, &trace, &judgement);
+		e.judged = &judgement;
+		if (r != OK)
+			return r;
+	}
 	r = deliver_prepare(d, s, reader.db, &e, &res, m, &trace);
 	*why_out = d->why;
 	return r;
@@ -311,7 +373,7 @@ void ask_deliver(struct ipc_turn *t)
 		if (r == OK)
 			r = prepare(t, user, d, &m, &why);
 	}
-	if (r == OK) {
+	if (r == OK || d->job.done == done_refused) {
 		writer_put(s->writer, &d->job);
 		return;
 	}

@@ -1,6 +1,7 @@
 #include "store/keeper.h"
 #include "store/filter.h"
 #include "store/inside.h"
+#include "store/judge.h"
 #include "store/queue.h"
 #include "store/quota.h"
 #include "store/trace.h"
@@ -78,6 +79,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 		*forgot = now;
 		while (trace_forget_some(s, FORGET_ROWS) || filter_forget_some(s, FORGET_ROWS))
 			;
+		judge_forget(s);
 	}
 }
 

@@ -85,6 +85,10 @@ void store_settings_default(struct store_settings *s)
 	    .sieve_virus_field = "",
 	    .sieve_virus_words = "",
 	    .object_rest_ms = DAY_MS,
+	    .dmarc_reject = JUDGE_REFUSE,
+	    .dmarc_quarantine = JUDGE_JUNK,
+	    .own_unproven = JUDGE_JUNK,
+	    .arc_trusted = "",
 	};
 }
 

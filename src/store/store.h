@@ -11,6 +11,7 @@
  *
  *     resolve.c            who is behind a recipient address
  *     deliver.c            STORE_DELIVER: mailbox rows, queue rows, trace, in one transaction
+ *     judge*.c             what becomes of mail by who sent it, and what is counted of it
  *     filter*.c scripts.c  users' Sieve scripts, run by scan, and what becomes of them
  *     inward.c srs.c       what they send: to our own people, and in whose name to others
  *     sessions.c login.c   channels bound to an account; notes to those who look at a changed mailbox
@@ -38,6 +39,9 @@
 #include "store/db.h"
 
 struct store;
+
+/* What becomes of mail by who sent it (judge.h). */
+enum store_judge { JUDGE_ACCEPT, JUDGE_JUNK, JUDGE_REFUSE };
 
 /* Kept as it is, not copied: it outlives the store. */
 struct store_settings {
@@ -69,6 +73,11 @@ struct store_settings {
 	struct s3_settings objects; /* endpoint NULL: none */
 	bool bodies_in_objects;     /* new ones; the others stay where they are */
 	int64_t object_rest_ms;     /* so long an object is left alone that no row points to */
+
+	/* What becomes of mail whose author's domain asks to refuse it or to set it aside, and of mail from ourselves that
+	 * proves nothing. */
+	enum store_judge dmarc_reject, dmarc_quarantine, own_unproven;
+	const char *arc_trusted; /* domains, with blanks between: whose word on mail they pass on counts */
 
 	uint8_t scan_seal[32];   /* scan's seal on facts */
 	uint8_t login_grant[32]; /* keys' seal on grants */

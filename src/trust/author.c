@@ -13,7 +13,7 @@ const char *trust_flag_name(uint32_t flag)
 #define X(name, bit, word, english, japanese)                                                                \
 	case TRUST_##name:                                                                                   \
 		return word;
-#include "trust/flags.def"
+#include "ipc/trust_flags.def"
 #undef X
 	default:
 		return NULL;

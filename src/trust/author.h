@@ -13,7 +13,7 @@
 
 enum trust_flag {
 #define X(name, bit, word, english, japanese) TRUST_##name = 1 << (bit),
-#include "trust/flags.def"
+#include "ipc/trust_flags.def"
 #undef X
 };
 /* The word of a single flag; NULL: none of ours. */

@@ -28,6 +28,7 @@ struct walk {
 	struct slice organisation;
 	const struct found *policy; /* of the organisation, or of the public suffix above it; NULL: none */
 	bool trouble;               /* a question got no answer */
+	bool told;                  /* a record said with psd= where the organisation ends */
 };
 
 #define STEP(run, ...)                                                                                       \
@@ -146,6 +147,7 @@ static void walk_up(struct run *run, struct slice domain, struct walk *w)
 			return;
 		if (f->what != FOUND_RECORD)
 			continue;
+		w->told |= f->record.psd != 'u';
 		if (n < labels && is_suffix(run, f)) {
 			w->organisation = below(domain, f->name);
 			w->policy = w->policy ? w->policy : f;
@@ -168,6 +170,16 @@ static size_t labels_in_common(struct slice a, struct slice b)
 	return n;
 }
 
+/* RFC 7489 3.2, by which those published who say nothing with psd=. */
+static bool same_by_list(struct run *run, struct slice id)
+{
+	struct slice its = dmarc_listed_organisation(id), own = dmarc_listed_organisation(run->out->author);
+	bool same = own.n && slice_ieq(its, own);
+	if (same)
+		STEP(run, "both are of " SLICE_FMT " by the public suffix list", SLICE_ARG(own));
+	return same;
+}
+
 /* LATER: the DNS did not say. */
 static enum result aligns(struct run *run, const char *what, struct slice id, bool strict)
 {
@@ -187,18 +199,15 @@ static enum result aligns(struct run *run, const char *what, struct slice id, bo
 	d->organisation = own.organisation;
 	if (own.trouble)
 		return LATER;
-	if (!trust_name_within(id, own.organisation)) {
-		STEP(run, "%s " SLICE_FMT " is not of the organisation " SLICE_FMT, what, SLICE_ARG(id),
-		    SLICE_ARG(own.organisation));
-		return DENY;
-	}
 	walk_up(run, id, &its);
 	if (its.trouble)
 		return LATER;
 	bool same = slice_ieq(its.organisation, own.organisation);
 	STEP(run, "%s " SLICE_FMT " is of the organisation " SLICE_FMT ", the author of " SLICE_FMT, what,
 	    SLICE_ARG(id), SLICE_ARG(its.organisation), SLICE_ARG(own.organisation));
-	return same ? OK : DENY;
+	if (same || own.told || its.told)
+		return same ? OK : DENY;
+	return same_by_list(run, id) ? OK : DENY;
 }
 
 /* PASS, FAIL or TEMPERROR. */

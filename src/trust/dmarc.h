@@ -2,9 +2,10 @@
  * dmarc: does the domain of a message's author stand behind it, and what does it want done if not? RFC 9989.
  *
  * The policy and the organisation of a domain are found by walking up the DNS, eight questions at most for a domain. The
- * public suffix list has one say: two names that it parts are never of one organisation, whatever a suffix publishes
- * without psd=y. pct= is gone, but pct=0 of records written before is read as t=y. Where several domains may be the
- * author's (author.h), all must be proven, and the strictest policy counts.
+ * public suffix list has two says where no record uses psd=: names that it parts are never of one organisation, whatever
+ * a suffix publishes, and names that it joins are, as RFC 7489 had it when those records were written. pct= is gone, but
+ * pct=0 is read as t=y. Records are read leniently, RFC 9989 4.7: what is wrong in one tag costs that tag (unlike tags.h).
+ * Where several domains may be the author's (author.h), all must be proven, and the strictest policy counts.
  */
 #ifndef TRUST_DMARC_H
 #define TRUST_DMARC_H

@@ -3,6 +3,7 @@
 #include "inspect/inspect.h"
 #include "store/inside.h"
 #include "store/queue.h"
+#include <openssl/sha.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -355,6 +356,26 @@ static void split_address(const char *text, Sekisho__Addr *a)
 	a->domain = (ProtobufCBinaryData){strlen(at + 1), (uint8_t *)(uintptr_t)(at + 1)};
 }
 
+/* As scan seals it, bound to the message. */
+static void put_trust(
+    const struct kit_mail *m, Sekisho__Trust *trust, struct arena *a, Sekisho__DeliverAsk *ask)
+{
+	uint8_t digest[32], *seal = arena_alloc(a, 32);
+	struct slice message;
+	BUF_LOCAL(packed, 65536);
+	if (!seal || fd_map_sealed(m->fd, UINT32_MAX, &message) != OK)
+		abort();
+	SHA256((const unsigned char *)message.p, message.n, digest);
+	fd_unmap(&message);
+	trust->digest = (ProtobufCBinaryData){sizeof digest, digest};
+	buf_puts(&packed, "trust");
+	ipc_pack(trust, &packed);
+	store_kit_seal(buf_slice(&packed), seal);
+	struct slice copy = arena_dup(a, slice_sub(buf_slice(&packed), 5, packed.n));
+	ask->trust = (ProtobufCBinaryData){copy.n, (uint8_t *)(uintptr_t)copy.p};
+	ask->trust_seal = (ProtobufCBinaryData){32, seal};
+}
+
 enum result kit_deliver(struct store_kit *k, struct ipc *c, const struct kit_envelope *e,
     const struct kit_mail *m, const char **why_out)
 {
@@ -394,6 +415,8 @@ enum result kit_deliver(struct store_kit *k, struct ipc *c, const struct kit_env
 	kit_mail_ref(m, &ref, &fds);
 	if (!e->scan_failed)
 		ask.facts = &ref;
+	if (e->trust)
+		put_trust(m, e->trust, &a, &ask);
 	enum result r = ipc_call(c, ASK_STORE_DELIVER, &ask, &fds, &a, NULL, NULL);
 	snprintf(why, sizeof why, "%s", c->why);
 	c->why = why; /* it lay in the arena that ends here */

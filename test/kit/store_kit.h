@@ -65,6 +65,7 @@ struct kit_envelope {
 	uint32_t notify, ret, strip;
 	const char *envid, *orcpt;
 	bool scan_failed;
+	Sekisho__Trust *trust; /* what scan found about the sender; its digest is set here. NULL: nothing */
 };
 /* Delivers; *why_out (may be NULL) is copied into a static buffer. */
 enum result kit_deliver(struct store_kit *k, struct ipc *c, const struct kit_envelope *e,

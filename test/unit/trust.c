@@ -182,6 +182,7 @@ static const char dmarc_zone[] = "_dmarc.x.example TXT v=DMARC1; p=reject; sp=qu
 				 "_dmarc.strict.x.example TXT v=DMARC1;p=quarantine;aspf=s;adkim=s\n"
 				 "_dmarc.own.x.example TXT v=DMARC1; p=none; psd=n\n"
 				 "sub.x.example A 192.0.2.1\n"
+				 "_dmarc.mail.old.example TXT v=DMARC1; p=reject\n"
 				 "_dmarc.two.example TXT v=DMARC1; p=reject\n"
 				 "_dmarc.two.example TXT v=DMARC1; p=none\n"
 				 "_dmarc.test.example TXT v=DMARC1; p=reject; t=y\n"
@@ -217,6 +218,8 @@ static const struct dmarc_case dmarc_cases[] = {
     {"own.x.example", "x.example", "", DMARC_FAIL, NO_POLICY, "own.x.example"},
     {"x.example", "own.x.example", "", DMARC_FAIL, DMARC_POLICY_REJECT, "x.example"},
     {"a.own.x.example", "b.own.x.example", "", DMARC_PASS, NO_POLICY, "own.x.example"},
+    /* published before psd= was known: the parent has no record, the public suffix list joins them */
+    {"mail.old.example", "old.example", "", DMARC_PASS, DMARC_POLICY_REJECT, "mail.old.example"},
     {"two.example", "", "", DMARC_NONE, NO_POLICY, ""},
     {"test.example", "", "", DMARC_FAIL, DMARC_POLICY_QUARANTINE, "test.example"},
     {"pct.example", "", "", DMARC_FAIL, NO_POLICY, "pct.example"},
