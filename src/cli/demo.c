@@ -150,6 +150,18 @@ static pid_t running(struct cli *c, const char *pid_file, const char *config)
 
 /* ---- starting ---- */
 
+/* What opens the API of this demo. */
+static int make_token(struct demo *d)
+{
+	json_t *args = json_pack("{s:s}", "name", "demo"), *answer = NULL;
+	int code = cli_admin(d->c, "token.add", args, &answer);
+	if (code == EX_OK)
+		json_object_set(d->about, "token", json_object_get(answer, "token"));
+	json_decref(args);
+	json_decref(answer);
+	return code;
+}
+
 static int populate(struct demo *d)
 {
 	const struct slice names[] = {slice_str(d->c->config->hostname), slice_str(d->domain),
@@ -169,6 +181,8 @@ static int populate(struct demo *d)
 			code = cli_add_account(d->c, json_string_value(json_object_get(user, "address")),
 			    json_string_value(json_object_get(user, "name")), slice_str(password));
 	}
+	if (code == EX_OK)
+		code = make_token(d);
 	if (code == EX_OK && demo_send_samples(port_of(d, "smtp"), d->domain) != OK)
 		return cli_fail(d->c, EX_UNAVAILABLE, "the first mails were not accepted");
 	return code;
@@ -213,10 +227,11 @@ static json_t *as_json(const struct demo *d)
 		json_object_set_new(ports, services[i], json_integer(port_of(d, services[i])));
 	size_t i;
 	json_array_foreach(json_object_get(d->about, "users"), i, user) json_array_append(users, user);
-	return json_pack("{s:i,s:s,s:s,s:s,s:o,s:o,s:{s:s,s:n}}", "pid", (int)d->pid, "data", d->data,
+	return json_pack("{s:i,s:s,s:s,s:s,s:o,s:o,s:{s:s,s:O?}}", "pid", (int)d->pid, "data", d->data,
 	    "domain", d->domain, "ca", arena_printf(&d->c->arena, "%s/ca.pem", d->data), "ports", ports,
 	    "users", users, "api", "url",
-	    arena_printf(&d->c->arena, "https://127.0.0.1:%u", port_of(d, "https")), "token");
+	    arena_printf(&d->c->arena, "https://127.0.0.1:%u/api/v1", port_of(d, "https")), "token",
+	    json_object_get(d->about, "token"));
 }
 
 static void tell_accounts(const struct demo *d)

@@ -6,6 +6,7 @@
  *   request.c    looking things up in a request                         router.h    a path to its handler
  *   response.h   the one encoder of responses                           session.c   the loop; sleep between octets
  *   acme.c       what a certificate authority asks of port 80
+ *   api.h        /api/v1, its arguments and its OpenAPI document, of one table (api.def)
  *   monitor.c    /healthz and /metrics                                  metrics.h   the text that Prometheus reads
  *
  * A request is read without a thread waiting for it: whatever has arrived is taken in, then the session sleeps in the
@@ -60,6 +61,7 @@ struct http_request {
 	struct slice body;
 	int body_fd; /* a sealed memfd with the same octets when the body is large, or -1 */
 	const struct http_service *service;
+	const struct http_route *route; /* the row that serves it */
 	const char *ip;
 	unsigned port;
 	bool tls;
@@ -144,7 +146,8 @@ struct http_routes {
 	size_t n;
 	/* Asked before the body is read for routes that need something; false: p is the refusal. NULL: none needs. */
 	bool (*guard)(struct http_request *q, struct http_response *p, unsigned needs);
-	http_handler *otherwise; /* what no row has, before any body is read; NULL: 404 or 405 */
+	http_handler *otherwise;        /* what no row has, before any body is read; NULL: 404 or 405 */
+	const struct http_routes *next; /* looked into when nothing here fits; NULL: no more */
 };
 
 /* ---- monitoring ---- */
@@ -172,7 +175,8 @@ void http_monitor_init(struct http_monitor *m, struct ipc_trunk *store, const st
 void http_monitor_end(struct http_monitor *m); /* no request may be in hand */
 
 extern const struct http_routes http_routes_local;  /* for loopback, without TLS: /, /healthz, /metrics */
-extern const struct http_routes http_routes_public; /* for everybody: /, /healthz */
+extern const struct http_routes http_routes_public; /* for everybody: /, /healthz, and the API's */
+extern const struct http_routes http_routes_api;    /* /api/v1, for those who have a token */
 extern const struct http_routes
     http_routes_acme; /* for port 80: a certificate authority's questions, else go to https */
 

@@ -145,5 +145,6 @@ static const struct http_route open_to_all[] = {
     {HTTP_IS(GET), HTTP_ACME_PATTERN, http_acme_challenge, 0, 0},
 };
 
-const struct http_routes http_routes_local = {local, COUNT(local), NULL, NULL};
-const struct http_routes http_routes_public = {open_to_all, COUNT(open_to_all), NULL, NULL};
+const struct http_routes http_routes_local = {.at = local, .n = COUNT(local)};
+const struct http_routes http_routes_public = {
+    .at = open_to_all, .n = COUNT(open_to_all), .next = &http_routes_api};

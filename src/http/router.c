@@ -39,16 +39,24 @@ const struct http_route *http_route_find(
 {
 	unsigned method = q->method == HTTP_HEAD ? HTTP_IS(GET) | HTTP_IS(HEAD) : 1u << q->method;
 	*allowed_out = 0;
-	for (size_t i = 0; i < routes->n; i++) {
-		const struct http_route *r = &routes->at[i];
-		if (!path_fits(r->pattern, q))
-			continue;
-		if (r->methods & method)
-			return r;
-		*allowed_out |= r->methods;
-	}
+	for (; routes; routes = routes->next)
+		for (size_t i = 0; i < routes->n; i++) {
+			const struct http_route *r = &routes->at[i];
+			if (!path_fits(r->pattern, q))
+				continue;
+			if (r->methods & method)
+				return r;
+			*allowed_out |= r->methods;
+		}
 	q->param_n = 0;
 	return NULL;
+}
+
+const struct http_routes *http_routes_of(const struct http_routes *routes, const struct http_route *row)
+{
+	while (routes && !(row >= routes->at && row < routes->at + routes->n))
+		routes = routes->next;
+	return routes;
 }
 
 void http_allow_put(struct buf *b, unsigned methods)

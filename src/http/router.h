@@ -10,6 +10,8 @@
  */
 const struct http_route *http_route_find(
     const struct http_routes *routes, struct http_request *q, unsigned *allowed_out);
+/* Which of these tables has the row. */
+const struct http_routes *http_routes_of(const struct http_routes *routes, const struct http_route *row);
 /* "GET, HEAD, OPTIONS" for the methods and those that come with them. */
 void http_allow_put(struct buf *b, unsigned methods);
 

@@ -164,8 +164,9 @@ static enum result serve_unrouted(struct http *s, unsigned allowed, bool keep)
 		return answer(s, &p);
 	}
 	if (slice_eq(q->path, SLICE("*")))
-		for (size_t i = 0; i < s->service->routes->n; i++)
-			allowed |= s->service->routes->at[i].methods;
+		for (const struct http_routes *t = s->service->routes; t; t = t->next)
+			for (size_t i = 0; i < t->n; i++)
+				allowed |= t->at[i].methods;
 	if (!allowed)
 		return refuse_method(s, HTTP_STATUS_NOT_FOUND, 0, keep);
 	return refuse_method(s,
@@ -184,7 +185,7 @@ static enum http_status check_expect(const struct http_request *q)
 
 static bool guard_refuses(struct http *s, bool keep, enum result *r_out)
 {
-	const struct http_routes *routes = s->service->routes;
+	const struct http_routes *routes = http_routes_of(s->service->routes, s->route);
 	struct http_response p;
 	if (!s->route->needs || !routes->guard)
 		return false;
@@ -217,6 +218,7 @@ static enum result begin_body(struct http *s, enum http_framing framing, uint64_
 	s->route = http_route_find(s->service->routes, q, &allowed);
 	if (!s->route)
 		return serve_unrouted(s, allowed, s->keep && !body);
+	q->route = s->route;
 	enum http_status status = check_expect(q);
 	if (!status && misses_length(q, framing))
 		status = HTTP_STATUS_LENGTH_REQUIRED;

@@ -8,7 +8,7 @@
 #define PIECE 100000 /* octets of JSON in one packet */
 
 /* LOOK: a reading that tells nothing of anybody, and leaves no record. */
-enum kind { LOOK, READ, WRITE };
+enum kind { LOOK = ADMIN_LOOK, READ = ADMIN_READ, WRITE = ADMIN_WRITE };
 
 static const struct verb {
 	const char *name;
@@ -218,57 +218,81 @@ static enum result read_now(struct admin *a, const struct verb *verb)
 	return done == OK ? db_result(r.db) : done;
 }
 
-static enum result run_verb(struct admin *a, const struct verb *verb)
+enum result admin_run(struct admin *a, const char *name)
 {
+	const struct verb *verb = find_verb(name);
+	if (!verb)
+		return admin_refuse(a, BAD, "no such verb");
+	enum result r = OK;
+	if (!(a->powers & verb->kind)) {
+		a->forbidden = true;
+		r = record_alone(
+		    a, verb, admin_refuse(a, DENY, "the role %s may not do this", a->actor->role));
+	} else if (verb->kind == WRITE) {
+		r = run_write(a, verb);
+	} else {
+		r = read_now(a, verb);
+		if (verb->kind == READ)
+			r = record_alone(a, verb, r);
+	}
 	if (verb->kind == WRITE)
-		return run_write(a, verb);
-	enum result r = read_now(a, verb);
-	return verb->kind == READ ? record_alone(a, verb, r) : r;
+		EVENT(ADMIN, KZ("verb", verb->name), KZ("who", a->actor->who), KZ("result", result_name(r)));
+	return r;
+}
+
+/* ---- answering ---- */
+
+json_t *admin_args(const char *text)
+{
+	json_t *args = json_loads(*text ? text : "{}", JSON_REJECT_DUPLICATES, NULL);
+	if (json_is_object(args))
+		return args;
+	json_decref(args);
+	return NULL;
 }
 
 /* Cut where a character begins: a protobuf string is UTF-8. */
-static void send_json(struct ipc_turn *t, const json_t *v)
+void admin_cut(struct ipc_turn *t, const json_t *v, void (*piece)(struct ipc_turn *t, char *text, bool last))
 {
 	char *text = v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
 	struct slice rest = slice_str(text ? text : "null");
-	for (;;) {
+	for (bool last = false; !last;) {
 		ARENA_LOCAL(a, (size_t)1 << 20);
-		Sekisho__AdminAnswer answer = SEKISHO__ADMIN_ANSWER__INIT;
 		size_t n = MIN(rest.n, (size_t)PIECE);
 		while (n < rest.n && ((unsigned char)rest.p[n] & 0xc0) == 0x80)
 			n--;
-		answer.json = arena_z(&a, slice_sub(rest, 0, n));
+		char *cut = arena_z(&a, slice_sub(rest, 0, n));
 		rest = slice_sub(rest, n, rest.n);
-		if (!rest.n) {
-			ipc_answer(t, &answer, NULL);
-			break;
-		}
-		ipc_answer_part(t, &answer, NULL);
+		last = !rest.n;
+		piece(t, cut, last);
 	}
 	free(text);
+}
+
+static void send_piece(struct ipc_turn *t, char *text, bool last)
+{
+	Sekisho__AdminAnswer answer = SEKISHO__ADMIN_ANSWER__INIT;
+	answer.json = text;
+	if (last)
+		ipc_answer(t, &answer, NULL);
+	else
+		ipc_answer_part(t, &answer, NULL);
 }
 
 void ask_admin(struct ipc_turn *t)
 {
 	const Sekisho__AdminAsk *ask = t->ask;
-	const struct verb *verb = find_verb(ask->verb);
-	if (!verb) {
-		ipc_refuse(t, BAD, "no such verb");
-		return;
-	}
-	json_t *args = json_loads(*ask->args ? ask->args : "{}", JSON_REJECT_DUPLICATES, NULL);
-	if (!json_is_object(args)) {
-		json_decref(args);
+	json_t *args = admin_args(ask->args);
+	if (!args) {
 		ipc_refuse(t, BAD, "arguments are a JSON object");
 		return;
 	}
 	struct audit_actor actor = audit_actor_of(t);
-	struct admin a = {.store = store_of(t), .arena = &t->arena, .args = args, .actor = &actor};
-	enum result r = run_verb(&a, verb);
-	if (verb->kind == WRITE)
-		EVENT(ADMIN, KZ("verb", verb->name), KZ("result", result_name(r)));
+	struct admin a = {
+	    .store = store_of(t), .arena = &t->arena, .args = args, .actor = &actor, .powers = ADMIN_ALL};
+	enum result r = admin_run(&a, ask->verb);
 	if (r == OK)
-		send_json(t, a.answer);
+		admin_cut(t, a.answer, send_piece);
 	else if (a.why)
 		ipc_refuse(t, r, "%s", a.why);
 	else

@@ -16,9 +16,11 @@ struct admin {
 	struct store *store;
 	struct arena *arena;
 	const struct audit_actor *actor;
+	unsigned powers; /* bits of enum admin_power: what the actor may */
 	const json_t *args;
 	json_t *answer; /* NULL: null */
 	const char *why;
+	bool forbidden; /* refused for the lack of a power */
 	/* Called once the job is committed, on the thread that took the ask. */
 	void (*after)(struct admin *a);
 	int64_t account;
@@ -29,6 +31,14 @@ typedef enum result admin_verb(struct admin *a, struct db *db);
 #define X(verb, function, kind, args, en, ja) NODISCARD admin_verb function;
 #include "store/admin.def"
 #undef X
+
+enum admin_power { ADMIN_LOOK = 1, ADMIN_READ = 2, ADMIN_WRITE = 4, ADMIN_ALL = 7 };
+/* Runs a verb as the actor with his powers, and records it. a->answer is the caller's to free whatever comes out. */
+NODISCARD enum result admin_run(struct admin *a, const char *verb);
+/* Reads arguments; NULL when they are no JSON object. The caller frees them. */
+json_t *admin_args(const char *text);
+/* Gives JSON to `piece` in as many texts as an answer's packets need, each valid UTF-8. */
+void admin_cut(struct ipc_turn *t, const json_t *v, void (*piece)(struct ipc_turn *t, char *text, bool last));
 
 NODISCARD enum result admin_refuse(struct admin *a, enum result r, const char *fmt, ...) PRINTF(3, 4);
 

@@ -27,6 +27,8 @@ static bool is_secret(const char *name)
 
 static json_t *without_secrets(const json_t *args)
 {
+	if (!json_is_object(args))
+		return json_incref((json_t *)(uintptr_t)args);
 	json_t *out = json_object();
 	const char *name;
 	json_t *value;
@@ -60,7 +62,7 @@ static int64_t last_row(struct db *db, uint8_t link_out[AUDIT_LINK])
 static void set(json_t *row, const char *name, const json_t *value)
 {
 	if (value)
-		json_object_set(row, name, (json_t *)(uintptr_t)value);
+		json_object_set_new(row, name, without_secrets(value));
 }
 
 static json_t *text_json(struct slice s)
@@ -74,8 +76,8 @@ static json_t *row_json(const struct audit_act *act, int64_t number, int64_t at_
 	json_t *row = json_pack("{s:I,s:I,s:s,s:s,s:s,s:s,s:o}", "number", (json_int_t)number, "at_ms",
 	    (json_int_t)at_ms, "who", act->actor->who, "role", act->actor->role, "from", act->actor->from,
 	    "act", act->act, "object", text_json(act->object));
-	if (act->args && json_object_size(act->args))
-		json_object_set_new(row, "args", without_secrets(act->args));
+	if (json_object_size(act->args))
+		set(row, "args", act->args);
 	set(row, "before", act->before);
 	set(row, "after", act->after);
 	json_object_set_new(row, "result", json_string(result_name(act->result)));

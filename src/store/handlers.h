@@ -24,6 +24,7 @@ ipc_handler ask_claim, ask_outbody; /* queue_claim.c */
 ipc_handler ask_report;             /* queue_report.c */
 ipc_handler ask_search;             /* search_ask.c */
 ipc_handler ask_admin;              /* admin.c */
+ipc_handler ask_api;                /* api.c */
 ipc_handler ask_gauges;             /* gauges.c */
 
 void store_gauges(struct store *s, struct db *db, Sekisho__GaugesAnswer *out);

@@ -61,6 +61,7 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_SCRIPT_RENAME] = ask_script_change,
     [ASK_STORE_SCRIPT_SPACE] = ask_script_space,
     [ASK_STORE_ADMIN] = ask_admin,
+    [ASK_STORE_API] = ask_api,
     [ASK_STORE_GAUGES] = ask_gauges,
 };
 

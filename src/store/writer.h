@@ -56,6 +56,7 @@ enum sequence {
 	SEQUENCE_QUEUE,
 	SEQUENCE_TRACE,
 	SEQUENCE_SEARCH,
+	SEQUENCE_TOKEN,
 	SEQUENCES
 };
 struct store *writer_store(const struct writer *w);

@@ -1,0 +1,154 @@
+#include "api.h"
+#include <stdlib.h>
+
+#define BODY_MOST ((uint64_t)1 << 20)
+#define ASK_ARENA ((size_t)32 << 20)
+
+const struct api_row api_rows[] = {
+#define X(method, path, verb, args, en, ja) {HTTP_##method, path, verb, args, en, ja},
+#include "api.def"
+#undef X
+};
+const size_t api_row_count = COUNT(api_rows);
+
+static const struct http_route routes[] = {
+#define X(method, path, verb, args, en, ja) {HTTP_IS(method), API_ROOT path, api_call, 1, BODY_MOST},
+#include "api.def"
+#undef X
+    {HTTP_IS(GET), API_ROOT "/openapi.json", api_get_document, 0, 0},
+};
+static_assert(
+    COUNT(routes) == COUNT(api_rows) + 1, "the routes are the rows, in their order, and the document");
+
+/* ---- answers ---- */
+
+void api_refuse(struct http_response *p, enum http_status status, const char *detail)
+{
+	p->status = status;
+	p->type = "application/problem+json";
+	if (status == HTTP_STATUS_UNAUTHORIZED)
+		http_put_header(p, "WWW-Authenticate", SLICE("Bearer"));
+	if (status == HTTP_STATUS_UNAVAILABLE)
+		http_put_header(p, "Retry-After", SLICE("5"));
+	buf_puts(&p->body, "{\"title\":");
+	http_put_json(&p->body, slice_str(http_reason(status)));
+	buf_printf(&p->body, ",\"status\":%u,\"detail\":", (unsigned)status);
+	http_put_json(&p->body, slice_str(detail));
+	buf_puts(&p->body, "}\n");
+}
+
+static enum http_status status_of(enum result r)
+{
+	switch (r) {
+	case OK:
+		return HTTP_STATUS_OK;
+	case BAD:
+		return HTTP_STATUS_BAD_REQUEST;
+	case DENY:
+		return HTTP_STATUS_UNPROCESSABLE_CONTENT;
+	case GONE:
+		return HTTP_STATUS_NOT_FOUND;
+	case FULL:
+		return HTTP_STATUS_CONFLICT;
+	case LATER:
+	case STOP:
+		return HTTP_STATUS_UNAVAILABLE;
+	}
+	return HTTP_STATUS_INTERNAL_ERROR;
+}
+
+/* ---- who asks ---- */
+
+static struct slice bearer(const struct http_request *q)
+{
+	struct slice value = http_header(q, SLICE("Authorization"));
+	struct slice scheme = slice_split(&value, ' ');
+	return slice_ieq(scheme, SLICE("Bearer")) ? slice_trim_blank(value) : SLICE_NONE;
+}
+
+/* Before the body is read: whoever shows no token at all is not listened to. Whether it is one, the store says. */
+static bool guard(struct http_request *q, struct http_response *p, unsigned needs)
+{
+	if (bearer(q).n)
+		return true;
+	api_refuse(p, HTTP_STATUS_UNAUTHORIZED, "a token is needed: Authorization: Bearer TOKEN");
+	return false;
+}
+
+/* ---- the call ---- */
+
+/* Puts all pieces but the last into json; that one is returned. NULL: the store does not answer. */
+static Sekisho__ApiAnswer *ask_store(
+    const struct http_request *q, const char *verb, char *args, struct arena *a, struct buf *json)
+{
+	struct ipc *store = ipc_thread(q->service->monitor->store);
+	struct slice token = bearer(q);
+	Sekisho__Client client = SEKISHO__CLIENT__INIT;
+	Sekisho__ApiAsk ask = SEKISHO__API_ASK__INIT;
+	Sekisho__ApiAnswer *answer = NULL;
+	client.ip = (char *)(uintptr_t)q->ip;
+	ask.token = (ProtobufCBinaryData){token.n, (uint8_t *)(uintptr_t)token.p};
+	ask.verb = (char *)(uintptr_t)verb;
+	ask.args = args;
+	ask.client = &client;
+	enum result r = store ? ipc_call(store, ASK_STORE_API, &ask, NULL, a, &answer, NULL) : GONE;
+	while (r == OK && store->more) {
+		buf_puts(json, answer->json);
+		r = ipc_more(store, a, &answer, NULL);
+	}
+	return r == OK ? answer : NULL;
+}
+
+static void answer_call(struct http_response *p, const Sekisho__ApiAnswer *answer)
+{
+	switch (answer->outcome) {
+	case SEKISHO__API_ANSWER__OUTCOME__NO_TOKEN:
+		api_refuse(p, HTTP_STATUS_UNAUTHORIZED, answer->why);
+		return;
+	case SEKISHO__API_ANSWER__OUTCOME__NOT_ALLOWED:
+		api_refuse(p, HTTP_STATUS_FORBIDDEN, answer->why);
+		return;
+	case SEKISHO__API_ANSWER__OUTCOME__REFUSED:
+		api_refuse(p, status_of((enum result)answer->result), answer->why);
+		return;
+	default:
+		p->type = "application/json";
+		buf_puts(&p->body, answer->json);
+	}
+}
+
+void api_call(struct http_request *q, struct http_response *p)
+{
+	const struct api_row *row = &api_rows[q->route - routes];
+	const char *why;
+	json_t *args = api_args(q, row, &why);
+	if (!args) {
+		api_refuse(p, HTTP_STATUS_BAD_REQUEST, why);
+		return;
+	}
+	char *text = json_dumps(args, JSON_COMPACT);
+	json_decref(args);
+	ARENA_LOCAL(a, ASK_ARENA);
+	Sekisho__ApiAnswer *answer = text ? ask_store(q, row->verb, text, &a, &p->body) : NULL;
+	free(text);
+	if (answer)
+		answer_call(p, answer);
+	else
+		api_refuse(p, HTTP_STATUS_UNAVAILABLE, "the store does not answer");
+}
+
+void api_get_document(struct http_request *q, struct http_response *p)
+{
+	json_t *document = api_document();
+	char *text = json_dumps(document, JSON_INDENT(1));
+	json_decref(document);
+	if (!text) {
+		api_refuse(p, HTTP_STATUS_INTERNAL_ERROR, "no memory");
+		return;
+	}
+	p->type = "application/json";
+	buf_puts(&p->body, text);
+	free(text);
+}
+
+const struct http_routes http_routes_api = {routes, COUNT(routes), guard};

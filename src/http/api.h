@@ -1,0 +1,44 @@
+/*
+ * api: /api/v1 for programs and for the console. Every row of api.def is a verb of the store, which alone decides whether a
+ * token may do it; here a request only becomes a verb and its arguments, and the answer a status and JSON (errors as RFC 9457).
+ * Inside the room only.
+ */
+#ifndef HTTP_API_H
+#define HTTP_API_H
+
+#include "http.h"
+#include <jansson.h>
+
+#define API_ROOT "/api/v1"
+
+struct api_row {
+	enum http_method method;
+	const char *path, *verb, *args, *en, *ja;
+};
+extern const struct api_row api_rows[];
+extern const size_t api_row_count;
+
+/* One argument of a row: "target?..." and the like. */
+struct api_arg {
+	struct slice name;
+	bool optional, many;
+	enum { API_TEXT, API_INTEGER, API_BOOLEAN } type;
+};
+/* Cuts the next off; false at the end. */
+bool api_arg_next(struct slice *rest, struct api_arg *out);
+
+/* The OpenAPI 3.1 document of the table. The caller frees it. */
+json_t *api_document(void);
+
+/* Answers with a problem (RFC 9457). */
+void api_refuse(struct http_response *p, enum http_status status, const char *detail);
+
+/*
+ * The arguments of a request for this row, from path, query and body. NULL: `why` (constant text, or in the request's arena)
+ * says what is wrong with them. The caller frees them.
+ */
+json_t *api_args(const struct http_request *q, const struct api_row *row, const char **why);
+
+http_handler api_call, api_get_document;
+
+#endif

@@ -1,0 +1,96 @@
+#include "store/tokens.h"
+#include "store/admin.h"
+#include <stdlib.h>
+
+#define SECRET 32
+#define TEXT_MOST 100   /* octets; what is longer is none of ours */
+#define USED_MS HOUR_MS /* the time of the last use is kept no finer */
+
+static const struct {
+	const char *name;
+	unsigned powers;
+} roles[] = {
+    {"system", ADMIN_ALL},
+    {"auditor", ADMIN_LOOK | ADMIN_READ},
+};
+
+unsigned token_powers(struct slice role)
+{
+	for (size_t i = 0; i < COUNT(roles); i++)
+		if (slice_eq(role, slice_str(roles[i].name)))
+			return roles[i].powers;
+	return 0;
+}
+
+static void mac_of(const struct store *s, struct slice text, uint8_t mac[SEAL_MAC])
+{
+	BUF_LOCAL(b, TEXT_MOST + 20);
+	buf_puts(&b, "api token:");
+	buf_put(&b, text);
+	seal_mac(s->seal, SEAL_TOKENS, buf_slice(&b), mac);
+}
+
+void token_make(const struct store *s, struct buf *text, uint8_t mac[SEAL_MAC])
+{
+	uint8_t secret[SECRET];
+	seal_random(secret, sizeof secret);
+	buf_puts(text, TOKEN_BEGIN);
+	for (size_t i = 0; i < sizeof secret; i++)
+		buf_printf(text, "%02x", secret[i]);
+	explicit_bzero(secret, sizeof secret);
+	mac_of(s, buf_slice(text), mac);
+}
+
+/* ---- when it was used ---- */
+
+struct use {
+	struct job job;
+	int64_t id, now;
+};
+
+static enum result apply_use(struct job *j, struct db *db)
+{
+	const struct use *u = (const struct use *)j;
+	DB_RUN(db, TOKEN_USED, DI(u->id), DI(u->now));
+	return OK;
+}
+
+static void use_done(struct job *j, enum result r)
+{
+	free(j);
+}
+
+static void note_use(struct store *s, int64_t id, int64_t now)
+{
+	struct use *u = calloc(1, sizeof *u);
+	if (!u)
+		return;
+	*u = (struct use){.job = {.store = s, .apply = apply_use, .done = use_done}, .id = id, .now = now};
+	writer_put(s->writer, &u->job);
+}
+
+enum result token_find(struct store *s, struct slice text, struct arena *a, struct token *out)
+{
+	uint8_t mac[SEAL_MAC];
+	int64_t now = clock_utc_ms(), used;
+	*out = (struct token){0};
+	if (!slice_starts(text, SLICE(TOKEN_BEGIN)) || text.n > TEXT_MOST)
+		return DENY;
+	mac_of(s, text, mac);
+	{
+		READER r = reader_begin(s);
+		if (!r.db)
+			return LATER;
+		DB_ROWS q = DB_QUERY(r.db, TOKEN_FIND, DB(slice_of(mac, SEAL_MAC)), DI(now));
+		if (!db_next(&q))
+			return db_result(r.db) == OK ? DENY : LATER;
+		out->id = db_int(&q, 0);
+		out->name = arena_dup(a, db_octets(&q, 1));
+		out->role = arena_dup(a, db_octets(&q, 2));
+		used = db_int(&q, 3);
+	}
+	out->powers = token_powers(out->role);
+	if (now - used >= USED_MS)
+		note_use(s, out->id, now);
+	return OK;
+}
