@@ -22,3 +22,26 @@ enum result session_wait(struct session *s, bool *woken_out)
 	return stream_wait_or(
 	    s->stream, s->wake_fd, atomic_load_explicit(&linger_ms, memory_order_relaxed), woken_out);
 }
+
+enum result session_converse(struct session *s, session_step *command, session_step *woken)
+{
+	for (;;) {
+		bool wake;
+		enum result r = session_wait(s, &wake);
+		if (r == LATER)
+			return LATER;
+		if (r == OK)
+			r = wake ? woken(s) : command(s);
+		stream_rate(s->stream, 0);
+		if (r != OK) {
+			result_ignore(stream_flush(s->stream)); /* the peer may have gone */
+			return r == LATER ? GONE : r;
+		}
+	}
+}
+
+enum session_next session_rest(struct session *s, int64_t ms)
+{
+	s->sleep_ms = ms;
+	return stream_rest(s->stream) == OK ? SESSION_SLEEP : SESSION_END;
+}

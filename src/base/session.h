@@ -40,6 +40,14 @@ struct session {
  * the input may be missing), LATER when the session should go to sleep. Lingering is 0 when worker threads are scarce.
  */
 NODISCARD enum result session_wait(struct session *s, bool *woken_out);
+/*
+ * A protocol's loop: one command after the other, and `woken` when wake_fd is readable, until there is nothing to do: LATER,
+ * and the session may sleep. Anything else: it is over, and what was said last was sent.
+ */
+typedef enum result session_step(struct session *s);
+NODISCARD enum result session_converse(struct session *s, session_step *command, session_step *woken);
+/* To sleep, for ms at most. */
+enum session_next session_rest(struct session *s, int64_t ms);
 void session_linger(int64_t ms); /* set by the lobby */
 /* Where session_wait notes the time for this thread, set by the lobby: the session is between two commands. */
 void session_pulse(_Atomic int64_t *mono_ms);

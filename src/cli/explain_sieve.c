@@ -12,7 +12,7 @@
 
 struct world {
 	struct cli *c;
-	const json_t *mailboxes;
+	const json_t *mailboxes, *lists, *annotations;
 	const char *include; /* a folder */
 	bool any_mailbox;    /* none were named: all exist */
 };
@@ -49,6 +49,47 @@ static enum sieve_known ask_include(const struct world *w, struct slice name, st
 	return path && read_script(w->c, path, out) ? SIEVE_YES : SIEVE_NO;
 }
 
+/* --list NAME=ADDRESS; without a question for members: is there a list of this name? */
+static enum sieve_known ask_list(
+    const struct world *w, struct slice name, const struct slice *members, struct slice *out)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach(w->lists, i, one)
+	{
+		struct slice value = slice_str(json_string_value(one)), list = slice_split(&value, '=');
+		struct slice rest = members ? *members : SLICE_NONE;
+		if (!slice_eq(list, name))
+			continue;
+		if (!members)
+			return SIEVE_YES;
+		while (rest.n) {
+			*out = slice_split(&rest, '\0');
+			if (slice_ieq(*out, value))
+				return SIEVE_YES;
+		}
+	}
+	return SIEVE_NO;
+}
+
+/* --annotation MAILBOX/private/name=VALUE, the server's without a mailbox */
+static enum sieve_known ask_annotation(
+    const struct world *w, struct slice mailbox, struct slice name, struct slice *out)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach(w->annotations, i, one)
+	{
+		struct slice value = slice_str(json_string_value(one)), key = slice_split(&value, '=');
+		if (key.n != mailbox.n + name.n || !slice_starts(key, mailbox) ||
+		    !slice_ieq(slice_sub(key, mailbox.n, key.n), name))
+			continue;
+		*out = value;
+		return SIEVE_YES;
+	}
+	return SIEVE_NO;
+}
+
 static enum sieve_known ask(void *ctx, const struct sieve_question *q, struct slice *value_out)
 {
 	const struct world *w = ctx;
@@ -57,6 +98,14 @@ static enum sieve_known ask(void *ctx, const struct sieve_question *q, struct sl
 		return ask_mailbox(w, q->a);
 	case SIEVE_ASK_INCLUDE:
 		return ask_include(w, q->a, value_out);
+	case SIEVE_ASK_LIST:
+		return ask_list(w, q->a, &q->b, value_out);
+	case SIEVE_ASK_LIST_NAME:
+		return ask_list(w, q->a, NULL, value_out);
+	case SIEVE_ASK_METADATA:
+		return ask_annotation(w, q->a, q->b, value_out);
+	case SIEVE_ASK_SERVER_METADATA:
+		return ask_annotation(w, SLICE_NONE, q->a, value_out);
 	default:
 		return SIEVE_NO;
 	}
@@ -303,8 +352,11 @@ int verb_explain_sieve(struct cli *c)
 {
 	struct sieve_env env = {.limits = sieve_limits_default(), .now_ms = clock_utc_ms(), .ask = ask};
 	struct items it = {.env = &env};
-	struct world w = {
-	    .c = c, .mailboxes = json_object_get(c->args, "mailbox"), .include = cli_arg(c, "include")};
+	struct world w = {.c = c,
+	    .mailboxes = json_object_get(c->args, "mailbox"),
+	    .lists = json_object_get(c->args, "list"),
+	    .annotations = json_object_get(c->args, "annotation"),
+	    .include = cli_arg(c, "include")};
 	const char *path = cli_arg(c, "script");
 	struct slice text;
 	w.any_mailbox = w.mailboxes == NULL;

@@ -401,8 +401,9 @@ static enum result end_idle(struct imap *s)
 }
 
 /* Something came over the session's own channel. */
-static enum result woken(struct imap *s)
+static enum result woken(struct session *base)
 {
+	struct imap *s = (struct imap *)base;
 	arena_reset(&s->arena);
 	if (ipc_poll(&s->store) != OK) {
 		imap_bye(s, "UNAVAILABLE", "The mailboxes cannot be reached now");
@@ -451,12 +452,17 @@ void imap_enter(struct imap *s, struct ipc *channel, const char *user)
 		abort();
 }
 
+static enum result next_command(struct session *base)
+{
+	struct imap *s = (struct imap *)base;
+	return s->idle_tag ? end_idle(s) : one_command(s);
+}
+
 static enum session_next rest(struct imap *s)
 {
 	arena_free(&s->arena);
 	buf_free(&s->input);
-	s->base.sleep_ms = s->state == IMAP_NOAUTH ? s->service->login_ms : s->service->idle_ms;
-	return stream_rest(s->base.stream) == OK ? SESSION_SLEEP : SESSION_END;
+	return session_rest(&s->base, s->state == IMAP_NOAUTH ? s->service->login_ms : s->service->idle_ms);
 }
 
 /* The whole handshake has the time that a login has: who sends it octet by octet gains none. */
@@ -475,20 +481,7 @@ static enum session_next imap_run(struct session *base)
 		if (r != OK)
 			return r == LATER ? rest_ungreeted(s) : SESSION_END;
 	}
-	for (;;) {
-		bool wake;
-		enum result r = session_wait(base, &wake);
-		if (r == LATER)
-			return rest(s);
-		if (r == OK)
-			r = wake ? woken(s) : s->idle_tag ? end_idle(s) : one_command(s);
-		stream_rate(base->stream, 0);
-		if (r != OK) {
-			result_ignore(
-			    stream_flush(base->stream)); /* what was said last; the peer may have gone */
-			return SESSION_END;
-		}
-	}
+	return session_converse(base, next_command, woken) == LATER ? rest(s) : SESSION_END;
 }
 
 static enum session_next imap_expired(struct session *base)

@@ -123,9 +123,11 @@ static enum result login_result(struct managesieve *s, struct sasl *sasl, enum r
 		return STOP;
 	if (r == LATER)
 		return managesieve_no(s, "TRYLATER", "Login is not possible now");
+	if (r != DENY) /* broken off or unreadable: no password was tried */
+		return managesieve_wrong(s, "Authentication ended");
 	if (++s->denied >= LIMIT_SMTP_AUTH_TRIES)
 		return managesieve_bye(s, NULL, "Too many failed logins");
-	return managesieve_no(s, NULL, r == DENY ? "Wrong name or password" : "Authentication ended");
+	return managesieve_no(s, NULL, "Wrong name or password");
 }
 
 enum result managesieve_authenticate(struct managesieve *s, const struct managesieve_command *c)

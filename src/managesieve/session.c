@@ -73,7 +73,7 @@ static bool args_fit(const struct managesieve_command *c, const char *want)
 	return n == c->n;
 }
 
-static enum result wrong(struct managesieve *s, const char *why)
+enum result managesieve_wrong(struct managesieve *s, const char *why)
 {
 	if (++s->bad >= LIMIT_IMAP_BAD_COMMANDS)
 		return managesieve_bye(s, NULL, "Too many errors");
@@ -84,18 +84,20 @@ static enum result run_command(struct managesieve *s, const struct managesieve_c
 {
 	const struct verb *v = find_verb(c->verb);
 	if (!v)
-		return wrong(s, "No such command");
+		return managesieve_wrong(s, "No such command");
 	if (!(v->states & s->state))
-		return wrong(s, s->state == MANAGESIEVE_KNOWN ? "Not after login" : "Not before login");
+		return managesieve_wrong(
+		    s, s->state == MANAGESIEVE_KNOWN ? "Not after login" : "Not before login");
 	if (c->too_large)
 		return managesieve_no(s, "QUOTA/MAXSIZE", "The script is too large");
 	if (!args_fit(c, v->args))
-		return wrong(s, "These are not the arguments of this command");
+		return managesieve_wrong(s, "These are not the arguments of this command");
 	return v->run(s, c);
 }
 
-static enum result one_command(struct managesieve *s)
+static enum result one_command(struct session *base)
 {
+	struct managesieve *s = (struct managesieve *)base;
 	struct managesieve_command c;
 	arena_reset(&s->arena);
 	stream_timeout(s->base.stream, WITHIN_COMMAND_MS);
@@ -104,7 +106,7 @@ static enum result one_command(struct managesieve *s)
 	if (r == FULL)
 		return managesieve_bye(s, NULL, "Too long");
 	if (r == BAD)
-		return wrong(s, "Not a command");
+		return managesieve_wrong(s, "Not a command");
 	if (r != OK)
 		return r;
 	r = run_command(s, &c);
@@ -114,8 +116,9 @@ static enum result one_command(struct managesieve *s)
 }
 
 /* The channel only ever says that it is over. */
-static enum result woken(struct managesieve *s)
+static enum result woken(struct session *base)
 {
+	struct managesieve *s = (struct managesieve *)base;
 	if (ipc_poll(&s->store) == OK && !(s->store.notes & NOTE_END))
 		return OK;
 	return managesieve_bye(s, "TRYLATER", "The session cannot go on");
@@ -133,8 +136,8 @@ static void greet(struct managesieve *s)
 static enum session_next rest(struct managesieve *s)
 {
 	arena_free(&s->arena);
-	s->base.sleep_ms = s->state == MANAGESIEVE_KNOWN ? s->service->idle_ms : s->service->login_ms;
-	return stream_rest(s->base.stream) == OK ? SESSION_SLEEP : SESSION_END;
+	return session_rest(
+	    &s->base, s->state == MANAGESIEVE_KNOWN ? s->service->idle_ms : s->service->login_ms);
 }
 
 static enum session_next managesieve_run(struct session *base)
@@ -142,20 +145,7 @@ static enum session_next managesieve_run(struct session *base)
 	struct managesieve *s = (struct managesieve *)base;
 	if (s->state == MANAGESIEVE_START)
 		greet(s);
-	for (;;) {
-		bool wake;
-		enum result r = session_wait(base, &wake);
-		if (r == LATER)
-			return rest(s);
-		if (r == OK)
-			r = wake ? woken(s) : one_command(s);
-		stream_rate(base->stream, 0);
-		if (r != OK) {
-			result_ignore(
-			    stream_flush(base->stream)); /* what was said last; the peer may have gone */
-			return SESSION_END;
-		}
-	}
+	return session_converse(base, one_command, woken) == LATER ? rest(s) : SESSION_END;
 }
 
 static enum session_next managesieve_expired(struct session *base)

@@ -43,6 +43,7 @@ typedef enum result managesieve_verb_fn(struct managesieve *s, const struct mana
 /* `code` is a response code without its parentheses, or NULL; text may hold line ends. */
 enum result managesieve_ok(struct managesieve *s, const char *code, const char *text);
 enum result managesieve_no(struct managesieve *s, const char *code, const char *text);
+enum result managesieve_wrong(struct managesieve *s, const char *why); /* NO, or BYE when it was too often */
 enum result managesieve_bye(struct managesieve *s, const char *code, const char *text); /* STOP */
 /* The lines of CAPABILITY, without the OK. */
 void managesieve_put_capability(struct managesieve *s);

@@ -80,8 +80,9 @@ static enum result run_line(struct pop3 *s, struct slice line)
 	return wrong(s, "No such command");
 }
 
-static enum result one_command(struct pop3 *s)
+static enum result one_command(struct session *base)
 {
+	struct pop3 *s = (struct pop3 *)base;
 	struct slice line;
 	arena_reset(&s->arena);
 	stream_timeout(s->base.stream, WITHIN_COMMAND_MS);
@@ -105,8 +106,9 @@ static enum result one_command(struct pop3 *s)
 }
 
 /* The channel only ever says that it is over; what arrives in the mailbox is for the next session. */
-static enum result woken(struct pop3 *s)
+static enum result woken(struct session *base)
 {
+	struct pop3 *s = (struct pop3 *)base;
 	if (ipc_poll(&s->store) == OK && !(s->store.notes & NOTE_END))
 		return OK;
 	return STOP;
@@ -136,8 +138,8 @@ static enum result greet(struct pop3 *s)
 static enum session_next rest(struct pop3 *s)
 {
 	arena_free(&s->arena);
-	s->base.sleep_ms = s->state == POP3_TRANSACTION ? s->service->idle_ms : s->service->login_ms;
-	return stream_rest(s->base.stream) == OK ? SESSION_SLEEP : SESSION_END;
+	return session_rest(
+	    &s->base, s->state == POP3_TRANSACTION ? s->service->idle_ms : s->service->login_ms);
 }
 
 /* The whole handshake has the time that a login has: who sends it octet by octet gains none. */
@@ -156,20 +158,7 @@ static enum session_next pop3_run(struct session *base)
 		if (r != OK)
 			return r == LATER ? rest_ungreeted(s) : SESSION_END;
 	}
-	for (;;) {
-		bool wake;
-		enum result r = session_wait(base, &wake);
-		if (r == LATER)
-			return rest(s);
-		if (r == OK)
-			r = wake ? woken(s) : one_command(s);
-		stream_rate(base->stream, 0);
-		if (r != OK) {
-			result_ignore(
-			    stream_flush(base->stream)); /* what was said last; the peer may have gone */
-			return SESSION_END;
-		}
-	}
+	return session_converse(base, one_command, woken) == LATER ? rest(s) : SESSION_END;
 }
 
 /* RFC 1939 section 3: without entering UPDATE, so nothing is deleted, and nothing is said. */

@@ -336,7 +336,7 @@ static bool answer_body(struct running *r, const struct sieve_result *done, cons
 		out->skip = arena_z(r->arena, x->suppressed);
 		return out->skip != NULL;
 	}
-	if (x->from.n && !is_own(r, x->from))
+	if (x->from.n ? !is_own(r, x->from) : x->act == SIEVE_NOTIFY)
 		mine.from = r->env.own[0];
 	if (sieve_mail_make(&r->base, &r->env, done->edits, &mine, r->arena, &text, &mail) != OK)
 		return false;
@@ -480,7 +480,11 @@ static bool run_script(struct running *r, const Sekisho__SieveScript *s, bool la
 	struct sieve_script *script;
 	struct sieve_result done = {0};
 	bool keep = false, fine = true;
-	if (sieve_compile(octets(s->text), &how, r->arena, &errors, &script) != OK) {
+	size_t before = r->arena->used;
+	enum result compiled = sieve_compile(octets(s->text), &how, r->arena, &errors, &script);
+	/* What is compiled anew in each round is work too: about a step for eight octets of what it becomes. */
+	r->steps = MIN(r->steps + (r->arena->used - before) / 8, (uint64_t)LIMIT_SIEVE_STEPS_ALL);
+	if (compiled != OK) {
 		fail_with(r, s->name, &errors);
 		return false;
 	}

@@ -190,8 +190,7 @@ enum result smtp_listen(struct smtp *s)
 static enum session_next sleep_for(struct smtp *s, int64_t ms)
 {
 	arena_free(&s->work);
-	s->base.sleep_ms = ms;
-	return stream_rest(s->base.stream) == OK ? SESSION_SLEEP : SESSION_END;
+	return session_rest(&s->base, ms);
 }
 
 static enum session_next end_now(struct smtp *s)

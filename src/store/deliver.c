@@ -158,6 +158,7 @@ static enum result add_targets(struct deliver *d, struct db *reader, const struc
 {
 	struct filtering f;
 	filter_start(&f, d, reader, e, m, t);
+	f.total = r->n;
 	for (const struct target *to = r->first; to; to = to->next) {
 		if (!to->account) {
 			add_remote(d, e, to, t);
@@ -175,7 +176,9 @@ static enum result add_targets(struct deliver *d, struct db *reader, const struc
 	}
 	/* RFC 5429 2.1.1: refused in the conversation when nobody wants it, so that no notice goes astray. */
 	if (e->answered && f.refusing == r->n) {
-		d->why = arena_printf(d->arena, "5.7.1 " SLICE_FMT, SLICE_ARG(f.reason));
+		bool sayable = e->smtputf8 || slice_is_ascii(f.reason); /* RFC 6531 3.7.4.1 */
+		d->why = arena_printf(d->arena, "5.7.1 " SLICE_FMT,
+		    SLICE_ARG(sayable ? f.reason : SLICE("The recipient's filter refuses this message")));
 		return DENY;
 	}
 	if (e->from_local.n)

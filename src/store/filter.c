@@ -205,6 +205,14 @@ static enum result reject(struct filter_run *run, const Sekisho__SieveAction *a)
 {
 	struct filtering *f = run->f;
 	const struct envelope_rcpt *rcpt = &f->e->rcpts[run->to->rcpt];
+	/* Nobody would hear of it: it is not refused in the conversation, and no notice may be sent. */
+	const char *untold = f->e->answered && f->total == 1 ? NULL : filter_too_many(run);
+	if (untold && !run->refused) {
+		static const Sekisho__SieveAction keep = SEKISHO__SIEVE_ACTION__INIT;
+		filter_step(run, STEP_LEFT_OUT, a);
+		trace_field(f->trace, TRACE_WHY, slice_str(untold));
+		return place(run, &keep, SLICE_NONE, 0);
+	}
 	filter_step(run, STEP_REJECTED, a);
 	trace_field(f->trace, TRACE_WHY, slice_str(a->reason));
 	if (!run->refused++ && !f->reason.n)

@@ -30,6 +30,7 @@ struct filtering {
 	const struct message *m;
 	struct trace *trace;
 	struct script before, behind; /* without a name: none */
+	unsigned total;               /* people and addresses behind the recipients */
 	unsigned targets, refusing;   /* accounts seen, and those that want none of it */
 	struct slice reason;          /* of the first that refuses */
 };
@@ -90,6 +91,8 @@ bool filter_mailbox(const struct filter_run *run, const Sekisho__SieveAction *a,
 void filter_flags(struct filter_run *run, struct deliver_local *l, const Sekisho__SieveAction *a);
 /* Answers a question of the run: mailboxes, annotations, lists, scripts, what was seen. */
 void filter_know(struct filter_run *run, Sekisho__SieveKnown *k);
+/* NULL, or why the account may send no more for now. */
+const char *filter_too_many(const struct filter_run *run);
 /* Where mail for all of a list goes; false: it cannot. */
 bool filter_list_address(struct filter_run *run, struct slice name, struct mail_addr *out);
 /* NOTIFY as SMTP writes it, RFC 3461 4.1. */

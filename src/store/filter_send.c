@@ -62,10 +62,8 @@ static enum result leave_out(const struct sending *p, const char *why)
 	return OK;
 }
 
-/* NULL, or why the account may send no more for now. */
-static const char *too_many(const struct sending *p)
+const char *filter_too_many(const struct filter_run *run)
 {
-	const struct filter_run *run = p->run;
 	struct filtering *f = run->f;
 	uint64_t sent =
 	    (uint64_t)DB_NUMBER(f->db, 0, FILTER_COUNT, DI(run->to->account), DI(f->d->now_ms / HOUR_MS));
@@ -239,7 +237,7 @@ enum result filter_send(struct filter_run *run, const Sekisho__SieveAction *a)
 		return leave_out(&p, a->skip);
 	if (!address_it(&p))
 		return leave_out(&p, "there is no address it could go to");
-	const char *why = too_many(&p);
+	const char *why = filter_too_many(run);
 	if (why)
 		return leave_out(&p, why);
 	if (a->act == SEKISHO__SIEVE_ACTION__ACT__VACATION) {

@@ -300,6 +300,48 @@ static void a_forward_keeps_its_author(void **state)
 	assert_int_equal(messages(taro, "INBOX"), 2);
 }
 
+/* What a person's filter says is not said by the server. */
+static void a_notification_is_from_its_person(void **state)
+{
+	put_script(
+	    "taro@here.example", "require \"enotify\"; notify :message \"pay\" \"mailto:p@out.example\";");
+	mail("x@far.example", "taro@here.example", LETTER);
+	struct slice text = sent(0);
+	assert_true(slice_search(text, SLICE("From: taro@here.example\r\n")) > 0);
+	assert_true(slice_search(text, SLICE("MAILER-DAEMON")) < 0);
+}
+
+/* ---- refusing ---- */
+
+static void a_refusal_nobody_hears_of_is_none(void **state)
+{
+	struct ipc c = store_kit_channel(&kit, PEER_MX);
+	struct kit_envelope e = {.from = "x@far.example", .to = {"taro@here.example", "hana@here.example"}};
+	kit.settings.sieve_sends_per_hour = 2;
+	put_script("taro@here.example", "require \"reject\"; reject \"no\";");
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(kit_deliver_text(&kit, &c, &e, LETTER), OK);
+	ipc_close(&c);
+	assert_int_equal(messages(hana, "INBOX"), 4);
+	assert_int_equal(messages(taro, "INBOX"), 2);
+}
+
+static void a_reason_is_said_as_the_client_can_read_it(void **state)
+{
+	struct ipc c = store_kit_channel(&kit, PEER_MX);
+	struct kit_envelope e = {.from = "x@far.example", .to = {"taro@here.example"}};
+	struct kit_mail m = kit_mail_make(&kit, SLICE(LETTER));
+	const char *why = NULL;
+	put_script("taro@here.example", "require \"ereject\"; ereject \"不要です\";");
+	assert_int_equal(kit_deliver(&kit, &c, &e, &m, &why), DENY);
+	assert_true(slice_is_ascii(slice_str(why)));
+	put_script("taro@here.example", "require \"ereject\"; ereject \"no thanks\";");
+	assert_int_equal(kit_deliver(&kit, &c, &e, &m, &why), DENY);
+	assert_non_null(strstr(why, "no thanks"));
+	kit_mail_free(&m);
+	ipc_close(&c);
+}
+
 /* ---- circles ---- */
 
 static void a_script_cannot_hide_where_mail_has_been(void **state)
@@ -404,6 +446,9 @@ int main(void)
 	    TEST(nobody_answers_for_a_group),
 	    TEST(an_answer_has_one_author),
 	    TEST(a_forward_keeps_its_author),
+	    TEST(a_notification_is_from_its_person),
+	    TEST(a_refusal_nobody_hears_of_is_none),
+	    TEST(a_reason_is_said_as_the_client_can_read_it),
 	    TEST(a_script_cannot_hide_where_mail_has_been),
 	    TEST(an_enclosed_message_ends_its_circle_too),
 	    TEST(a_forward_to_oneself_arrives_once),
