@@ -4,6 +4,9 @@
 #include <libxml/HTMLparser.h>
 #include <libxml/parser.h>
 
+/* So much is parsed between two looks at the clock: an end that closes nothing looks at all open elements. */
+#define CHUNK 4096
+
 struct reading {
 	struct inspect_budget *budget;
 	struct buf *out;
@@ -108,8 +111,8 @@ void inspect_html_text(struct inspect_budget *b, struct slice html, struct buf *
 	r.parser = p;
 	htmlCtxtUseOptions(p, HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING |
 				  HTML_PARSE_NONET | HTML_PARSE_IGNORE_ENC);
-	for (size_t at = 0; at < html.n && !out->over && inspect_budget_take(b, 0); at += 65536) {
-		struct slice piece = slice_sub(html, at, 65536);
+	for (size_t at = 0; at < html.n && !out->over && inspect_budget_take(b, 0); at += CHUNK) {
+		struct slice piece = slice_sub(html, at, CHUNK);
 		htmlParseChunk(p, piece.p, (int)piece.n, 0);
 	}
 	htmlParseChunk(p, NULL, 0, 1);
@@ -181,8 +184,8 @@ void inspect_xml_text(struct inspect_budget *b, enum inspect_xml shape, struct s
 		abort();
 	r.parser = p;
 	xmlCtxtUseOptions(p, XML_PARSE_RECOVER | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NONET);
-	for (size_t at = 0; at < xml.n && !out->over && inspect_budget_take(b, 0); at += 65536) {
-		struct slice piece = slice_sub(xml, at, 65536);
+	for (size_t at = 0; at < xml.n && !out->over && inspect_budget_take(b, 0); at += CHUNK) {
+		struct slice piece = slice_sub(xml, at, CHUNK);
 		xmlParseChunk(p, piece.p, (int)piece.n, 0);
 	}
 	xmlParseChunk(p, NULL, 0, 1);

@@ -194,7 +194,7 @@ static void show_tree(struct page *g, struct slice node, struct slice resources,
 
 static struct slice find_catalog(const struct pdf *p)
 {
-	for (size_t i = p->n; i--;) {
+	for (size_t i = p->n; i-- && inspect_budget_take(p->budget, 0);) {
 		struct slice rest = p->objects[i].body, dict = pdf_next(&rest);
 		if (is(pdf_get_plain(dict, "Type"), "/Catalog"))
 			return dict;

@@ -300,6 +300,9 @@ struct slice pdf_follow(const struct pdf *p, struct slice value, uint32_t *numbe
 {
 	if (number_out)
 		*number_out = 0;
+	/* An object that nothing closes goes on to the end of the file. */
+	if (!inspect_budget_take(p->budget, 0))
+		return SLICE_NONE;
 	for (unsigned i = 0;
 	     i < 8 && value.n && ascii_digit(value.p[0]) && reference_length(value) == value.n; i++) {
 		uint32_t number;

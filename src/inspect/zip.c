@@ -133,10 +133,13 @@ void inspect_zip_text(struct inspect_budget *b, struct slice zip, struct buf *ou
 	    .most = zip.n * RATIO_MOST};
 	if (!z.archive)
 		abort();
-	archive_read_support_format_zip(z.archive);
+	/* By its directory only: what has none is unpacked to find where a member ends, wanted or not, at any cost. */
+	archive_read_support_format_zip_seekable(z.archive);
 	struct archive_entry *e;
 	locale_t before = utf8_names ? uselocale(utf8_names) : (locale_t)0;
 	int r = archive_read_open_memory(z.archive, zip.p, zip.n);
+	if (r != ARCHIVE_OK)
+		b->notes |= INSPECT_UNREADABLE;
 	while (r == ARCHIVE_OK && !out->over && inspect_budget_take(b, 0)) {
 		r = archive_read_next_header(z.archive, &e);
 		if (r == ARCHIVE_EOF)

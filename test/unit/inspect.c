@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <time.h>
+#include <zlib.h>
 
 static void html(void **state)
 {
@@ -508,10 +510,83 @@ static void archives(void **state)
 	}
 }
 
+/* ---- what would keep scan busy for ever ends soon after its budget ---- */
+
+static void repeat(struct buf *b, const char *text, unsigned n)
+{
+	while (n--)
+		buf_puts(b, text);
+}
+
+/* Dictionaries that nothing closes: whoever reads one reads the rest of the file. */
+static void make_open_pdf(struct buf *b)
+{
+	buf_puts(b, "%PDF-1.4\n");
+	repeat(b, "1 0 obj<<", 20000);
+}
+
+/* Far more open elements than anybody closes, and ends that each look at all of them. */
+static void make_deep_html(struct buf *b)
+{
+	buf_puts(b, "<html>");
+	repeat(b, "<div>", 100000);
+	repeat(b, "</b>", 1000000);
+}
+
+/* A member nobody wants to read, without a directory that would say where it ends: four gigabytes of nothing. */
+static void make_endless_zip(struct buf *b)
+{
+	static const char head[] = "PK\3\4\24\0\10\0\10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\5\0\0\0x.exe";
+	static char zero[1 << 20];
+	z_stream z = {0};
+	BUF_LOCAL(block, 1 << 20);
+	buf_put(b, slice_of(head, sizeof head - 1));
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	z.next_out = (Bytef *)buf_room(&block, 1 << 20);
+	z.avail_out = 1 << 20;
+	for (unsigned i = 0; i < 64; i++) {
+		z.next_in = (Bytef *)zero;
+		z.avail_in = sizeof zero;
+		assert_int_equal(deflate(&z, i == 63 ? Z_FULL_FLUSH : Z_NO_FLUSH), Z_OK);
+	}
+	buf_wrote(&block, (1 << 20) - z.avail_out);
+	deflateEnd(&z);
+	for (unsigned i = 0; i < 64; i++)
+		buf_put(b, buf_slice(&block));
+}
+
+static void hostile(void **state)
+{
+	static const struct {
+		const char *name;
+		void (*make)(struct buf *b);
+	} cases[] = {{"a.pdf", make_open_pdf}, {"a.html", make_deep_html}, {"a.zip", make_endless_zip}};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		BUF_LOCAL(octets, (size_t)32 << 20);
+		BUF_LOCAL(text, (size_t)32 << 20);
+		struct inspect_budget b;
+		struct inspect_file f = {.name = slice_str(cases[i].name)};
+		struct timespec start, end;
+		cases[i].make(&octets);
+		f.octets = buf_slice(&octets);
+		inspect_budget_start(&b);
+		b.cpu_until_us -= (LIMIT_INSPECT_CPU_MS - 100) * 1000;
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+		inspect_file_text(&b, &f, &text);
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+		long ms = (end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000;
+		print_message("%s: %ld ms, notes %u\n", cases[i].name, ms, b.notes);
+		if (ms > 1500)
+			fail_msg("%s takes %ld ms", cases[i].name, ms);
+		assert_true(b.notes);
+	}
+}
+
 int main(void)
 {
 	inspect_start();
 	const struct CMUnitTest tests[] = {cmocka_unit_test(html), cmocka_unit_test(docs),
-	    cmocka_unit_test(pdf), cmocka_unit_test(charsets), cmocka_unit_test(archives)};
+	    cmocka_unit_test(pdf), cmocka_unit_test(charsets), cmocka_unit_test(archives),
+	    cmocka_unit_test(hostile)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
