@@ -1,6 +1,7 @@
 /* acme and certificate: certificates from an authority, and those in use. */
 #include "cli/cli.h"
 #include "ipc/ipc.h"
+#include "tls/tls.h"
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -252,12 +253,6 @@ int verb_acme_status(struct cli *c)
 
 /* ---- certificates in use ---- */
 
-static int64_t time_ms(const ASN1_TIME *t)
-{
-	struct tm tm = {0};
-	return ASN1_TIME_to_tm(t, &tm) == 1 ? timegm(&tm) * SECOND_MS : 0;
-}
-
 static json_t *name_json(const X509_NAME *name)
 {
 	BIO *b = BIO_new(BIO_s_mem());
@@ -297,12 +292,12 @@ static json_t *certificate_json(const Sekisho__Certificate *one, bool first)
 	for (size_t i = 0; i < one->n_names; i++)
 		json_array_append_new(names, json_string(one->names[i]));
 	const ASN1_INTEGER *serial = X509_get0_serialNumber(x);
-	int64_t to = time_ms(X509_get0_notAfter(x));
+	int64_t to = tls_time_ms(X509_get0_notAfter(x));
 	const char *kind = EVP_PKEY_get0_type_name(X509_get0_pubkey(x));
 	json_t *v = json_pack("{s:s,s:o,s:b,s:s,s:o,s:I,s:I,s:I,s:o,s:o,s:s}", "name",
 	    one->n_names ? one->names[0] : "", "names", names, "default", first, "kind", kind ? kind : "?",
 	    "issuer", name_json(X509_get_issuer_name(x)), "from_at_ms",
-	    (json_int_t)time_ms(X509_get0_notBefore(x)), "expires_at_ms", (json_int_t)to, "days_left",
+	    (json_int_t)tls_time_ms(X509_get0_notBefore(x)), "expires_at_ms", (json_int_t)to, "days_left",
 	    (json_int_t)((to - clock_utc_ms()) / DAY_MS), "serial",
 	    hex_json(slice_of(ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial))), "sha256",
 	    fingerprint_json(x), "key", one->key);

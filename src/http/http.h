@@ -156,6 +156,10 @@ struct http_metrics {
 	const _Atomic uint64_t *counters; /* [role * EV_COUNT + event] */
 	unsigned roles;
 	const char *const *role_names;
+	/* Calls `each` for every certificate in use, with its first name and its end, UTC ms. NULL: there are none. */
+	void (*certificates)(
+	    void *context, void (*each)(void *arg, const char *name, int64_t ends_ms), void *arg);
+	void *context;
 };
 
 /* What /healthz and /metrics know of the store; one for a process. One ask at a time, an answer serves for a second. */

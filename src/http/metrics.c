@@ -55,6 +55,12 @@ static void put_gauges(struct buf *b, const Sekisho__GaugesAnswer *g)
 	put_search(b, g);
 }
 
+static void put_certificate(void *arg, const char *name, int64_t ends_ms)
+{
+	buf_printf(arg, "sekisho_certificate_expiry_seconds{name=\"%s\"} %lld\n", name,
+	    (long long)(ends_ms / SECOND_MS));
+}
+
 /* The text of a HELP line: a backslash or a line end would break it. */
 static void put_help(struct buf *b, const char *text)
 {
@@ -94,6 +100,11 @@ void http_metrics_put(struct buf *b, const struct http_monitor *m, const Sekisho
 	    "1 when the store answered in time, else 0 and its gauges are missing.", gauges != NULL);
 	if (gauges)
 		put_gauges(b, gauges);
+	if (m->metrics.certificates) {
+		put_family(b, "sekisho_certificate_expiry_seconds", "gauge",
+		    "When the TLS certificate of that first name ends, in seconds since 1970.");
+		m->metrics.certificates(m->metrics.context, put_certificate, b);
+	}
 	for (enum event e = 0; e < EV_COUNT; e++)
 		put_event(b, &m->metrics, e);
 }

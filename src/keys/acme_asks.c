@@ -30,6 +30,18 @@ static void end(struct ipc_turn *t, enum result r, const char *why)
 
 /* ---- relay ---- */
 
+/* What the domain's certificate was called when other names of it led here. */
+static void remove_former(struct acme *a, const char *domain, const char *label)
+{
+	for (size_t i = a->sets_n; i-- > 0;) {
+		struct acme_set *s = a->sets[i];
+		const char *dot = strchr(s->label, '.');
+		if (s->origin == SEKISHO__ACME_SET__ORIGIN__SERVED && dot && strcmp(dot + 1, domain) == 0 &&
+		    strcmp(s->label, label) != 0)
+			acme_set_remove(a, s);
+	}
+}
+
 /* Names of mail domains that lead here: a certificate for each domain. */
 static void take_served(struct acme *a, const Sekisho__AcmeNextAsk *ask)
 {
@@ -43,6 +55,8 @@ static void take_served(struct acme *a, const Sekisho__AcmeNextAsk *ask)
 		if (one->n_names && (!s || s->origin == SEKISHO__ACME_SET__ORIGIN__SERVED))
 			acme_set_put(
 			    a, SEKISHO__ACME_SET__ORIGIN__SERVED, one->names, one->n_names, &changed);
+		if (changed)
+			remove_former(a, one->domain, one->names[0]);
 		any = any || changed;
 	}
 	if (any)

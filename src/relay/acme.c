@@ -9,6 +9,8 @@
 #define REOPEN_MS 500 /* between two attempts to reach keys */
 #define RENEWAL_INFO_MS (6 * HOUR_MS)
 #define NEXT_ARENA ((size_t)4 << 20)
+#define SERVED_MS (10 * MINUTE_MS) /* between two looks at the mail domains */
+#define SERVED_RETRY_MS (10 * SECOND_MS)
 
 #define STEP(s) SEKISHO__ACME_SIGN_ASK__STEP__##s
 #define REPORT(k) SEKISHO__ACME_REPORT_ASK__KIND__##k
@@ -210,14 +212,18 @@ static void wait_for_note(struct ipc *c, int64_t ms)
 /* Stays with one channel to keys until it breaks. */
 static void serve(const struct acme_settings *s, struct ipc *c)
 {
+	int64_t look_ms = 0; /* at the mail domains, again then */
 	while (c->fd >= 0) {
 		ARENA_LOCAL(a, NEXT_ARENA);
 		Sekisho__AcmeNextAsk ask = SEKISHO__ACME_NEXT_ASK__INIT;
 		Sekisho__AcmeTask *task;
+		int64_t now = clock_mono_ms();
+		if (now >= look_ms)
+			look_ms = now + (relay_acme_served(s, &a, &ask) == OK ? SERVED_MS : SERVED_RETRY_MS);
 		if (ipc_call(c, ASK_KEYS_ACME_NEXT, &ask, NULL, &a, &task, NULL) != OK)
 			return;
 		if (task->kind == SEKISHO__ACME_TASK__KIND__NONE)
-			wait_for_note(c, task->wait_ms);
+			wait_for_note(c, MIN(task->wait_ms, look_ms - now));
 		else
 			run_task(s, c, task);
 	}

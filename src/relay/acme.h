@@ -3,6 +3,7 @@
  * so is the body of every request that is signed; what the authority answers is read here, where nothing can be stolen.
  *
  *   acme.c        asks for a task, does it, reports        acme_order.c  an order from its beginning to its certificate
+ *   acme_served.c names of mail domains that lead here
  *   acme_post.c   requests, nonces, problems               acme_read.h   the authority's answers
  */
 #ifndef RELAY_ACME_H
@@ -17,7 +18,9 @@ struct acme_records {
 };
 
 struct acme_settings {
-	struct ipc_trunk *keys;
+	struct ipc_trunk *keys, *store;
+	const char *hostname;
+	bool domains; /* also certificates for the names that are served in mail domains */
 	struct dns *dns;
 	struct https *https;
 	struct acme_records *records; /* NULL: the administrator does it by hand */

@@ -46,6 +46,11 @@ NODISCARD enum result relay_acme_report(struct acme_run *r, const Sekisho__AcmeR
 void relay_acme_waiting(struct acme_run *r, const char *fmt, ...) PRINTF(2, 3);
 NODISCARD enum result relay_acme_account(struct acme_run *r);
 
+/* acme_served.c: asks store for the mail domains and the DNS for who has their names. */
+/* LATER: store is away, or there is no mail domain yet. */
+NODISCARD enum result relay_acme_served(
+    const struct acme_settings *s, struct arena *a, Sekisho__AcmeNextAsk *out);
+
 /* acme_order.c */
 NODISCARD enum result relay_acme_issue(struct acme_run *r);
 

@@ -106,6 +106,9 @@ void run_relay(struct run *r)
 	dns_trunk_init(&dns, r->trunks[ROLE_RESOLVER]);
 	s.dns = https.dns = acme.dns = &dns.dns;
 	acme.keys = r->trunks[ROLE_KEYS];
+	acme.store = r->trunks[ROLE_STORE];
+	acme.hostname = c->hostname;
+	acme.domains = *c->acme_directory && c->acme_domains;
 	if (https.trust)
 		relay_acme_start(&acme);
 	r->stop_context = relay_start(&s);

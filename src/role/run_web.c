@@ -10,13 +10,18 @@ static struct session *open_http(const void *service, struct stream *s, const ch
 	return http_session_new(service, s, ip, port);
 }
 
-static void start_monitor(const struct run *r, struct http_monitor *monitor)
+static void each_certificate(void *tls, void (*each)(void *arg, const char *name, int64_t ends_ms), void *arg)
+{
+	tls_front_each(tls, each, arg);
+}
+
+static void start_monitor(const struct run *r, struct http_monitor *monitor, SSL_CTX *tls)
 {
 	static const char *names[ROLE_COUNT];
 	for (enum role i = 0; i < ROLE_COUNT; i++)
 		names[i] = role_name(i);
-	http_monitor_init(
-	    monitor, r->trunks[ROLE_STORE], &(struct http_metrics){r->counters, ROLE_COUNT, names});
+	http_monitor_init(monitor, r->trunks[ROLE_STORE],
+	    &(struct http_metrics){r->counters, ROLE_COUNT, names, each_certificate, tls});
 }
 
 void run_web(struct run *r)
@@ -27,7 +32,7 @@ void run_web(struct run *r)
 	struct lobby *l = front_start(r, r->config->sessions_per_address);
 	SSL_CTX *tls = tls_front_context(r->trunks[ROLE_KEYS]);
 	tls_front_answer_acme(tls);
-	start_monitor(r, &monitor);
+	start_monitor(r, &monitor, tls);
 	http_service_defaults(&http);
 	http.name = "http";
 	http.hostname = r->config->hostname;

@@ -63,6 +63,7 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_ADMIN] = ask_admin,
     [ASK_STORE_API] = ask_api,
     [ASK_STORE_GAUGES] = ask_gauges,
+    [ASK_STORE_DOMAINS] = ask_domains,
 };
 
 void store_settings_default(struct store_settings *s)

@@ -307,3 +307,18 @@ enum result tls_front_wait(const SSL_CTX *front, int64_t ms)
 	}
 	return OK;
 }
+
+int64_t tls_time_ms(const ASN1_TIME *t)
+{
+	struct tm tm = {0};
+	return ASN1_TIME_to_tm(t, &tm) == 1 ? timegm(&tm) * SECOND_MS : 0;
+}
+
+void tls_front_each(SSL_CTX *front, void (*each)(void *arg, const char *name, int64_t ends_ms), void *arg)
+{
+	struct front *f = SSL_CTX_get_ex_data(front, index_in_ctx);
+	pthread_rwlock_rdlock(&f->lock);
+	for (size_t i = 0; i < f->n; i++)
+		each(arg, f->list[i].names[0], tls_time_ms(X509_get0_notAfter(f->list[i].leaf)));
+	pthread_rwlock_unlock(&f->lock);
+}

@@ -28,6 +28,9 @@ SSL_CTX *tls_front_context(struct ipc_trunk *keys);
  * the first handshake. Only a role that may ask KEYS_ACME_ANSWER can.
  */
 void tls_front_answer_acme(SSL_CTX *front);
+/* Calls `each` for every certificate that is served, with its first name and its end, UTC ms. */
+void tls_front_each(SSL_CTX *front, void (*each)(void *arg, const char *name, int64_t ends_ms), void *arg);
+int64_t tls_time_ms(const ASN1_TIME *t); /* UTC; 0 when it is none */
 /* Waits up to ms until certificates have come. LATER: not yet. */
 NODISCARD enum result tls_front_wait(const SSL_CTX *front, int64_t ms);
 /* Does the pattern ("mail.example.jp", "*.example.jp") cover the host name? RFC 6125 section 6.4, ASCII. */

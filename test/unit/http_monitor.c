@@ -57,7 +57,7 @@ static struct http_service service = {.name = "http", .hostname = "mail.example.
 static void fresh_monitor(void)
 {
 	http_monitor_end(&monitor);
-	http_monitor_init(&monitor, trunk, &(struct http_metrics){counters, 2, role_names});
+	http_monitor_init(&monitor, trunk, &(struct http_metrics){counters, 2, role_names, NULL, NULL});
 }
 
 /* What is said to one request; the body begins after the first empty line. */
@@ -398,7 +398,7 @@ int main(void)
 	http_service_defaults(&service);
 	trunk = ipc_trunk_new("store");
 	server = ipc_server_new(handlers, 4, NULL);
-	http_monitor_init(&monitor, trunk, &(struct http_metrics){counters, 2, role_names});
+	http_monitor_init(&monitor, trunk, &(struct http_metrics){counters, 2, role_names, NULL, NULL});
 	start_store();
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(health_follows_the_store),

@@ -83,8 +83,8 @@ static void orders(void **state)
 	    "{\"status\":\"pending\",\"finalize\":\"https://a/\",\"authorizations\":[1]}",
 	    "{\"status\":\"pending\",\"authorizations\":[]}",
 	    "{\"status\":\"valid\",\"finalize\":\"https://a/\",\"authorizations\":[]}",
-	    "{\"status\":\"valid\",\"finalize\":\"https://a/\",\"authorizations\":[],\"certificate\":\"ftp://"
-	    "a/\"}"};
+	    "{\"status\":\"valid\",\"finalize\":\"https://a/"
+	    "\",\"authorizations\":[],\"certificate\":\"x:\"}"};
 	for (size_t i = 0; i < COUNT(bad); i++)
 		if (relay_acme_read_order(slice_str(bad[i]), &mem, &o) != BAD)
 			fail_msg("%s", bad[i]);
