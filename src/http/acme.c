@@ -45,7 +45,8 @@ bool http_acme_host(struct slice host, struct slice *out)
 		*out = colon < 0 ? host : slice_sub(host, 0, (size_t)colon);
 	}
 	for (size_t i = 0; i < out->n; i++)
-		if (!ascii_alpha(out->p[i]) && !ascii_digit(out->p[i]) && !strchr("-.:[]", out->p[i]))
+		if (!ascii_alpha(out->p[i]) && !ascii_digit(out->p[i]) &&
+		    (!out->p[i] || !strchr("-.:[]", out->p[i])))
 			return false;
 	return out->n > 0;
 }
