@@ -203,4 +203,6 @@ ipc_handler *const keys_handlers[ASK_MAX] = {
     [ASK_KEYS_ACME_REPORT] = keys_on_acme_report,
     [ASK_KEYS_ACME_ANSWER] = keys_on_acme_answer,
     [ASK_KEYS_ACME_ADMIN] = keys_on_acme_admin,
+    [ASK_KEYS_DKIM_MAKE] = keys_on_dkim_make,
+    [ASK_KEYS_DKIM_SIGN] = keys_on_dkim_sign,
 };

@@ -58,6 +58,8 @@ struct keys {
 	struct certificate *certificates[KEYS_CERTIFICATES]; /* in order of place */
 	size_t certificates_n;
 
+	_Atomic(struct dkim_cache *) dkim; /* made with the first signature */
+
 	pthread_mutex_t checks_lock;
 	pthread_cond_t checks_wait;
 	struct check *checks, **checks_end;
@@ -81,6 +83,11 @@ NODISCARD enum result login_store(struct keys *k, const struct login *l);
 void hashers_start(struct keys *k);
 void hashers_stop(struct keys *k);
 ipc_handler keys_on_password, keys_on_scram_start, keys_on_scram_finish;
+
+/* dkim.c */
+ipc_handler keys_on_dkim_make, keys_on_dkim_sign;
+struct dkim_cache;
+void dkim_cache_free(struct dkim_cache *c);
 
 /* handlers.c: sends the grant; the turn ends. */
 void keys_answer_grant(

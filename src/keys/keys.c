@@ -322,6 +322,7 @@ void keys_close(struct keys *k)
 	book_close(k->book);
 	throttle_free(&k->throttle);
 	verdicts_free(&k->verdicts);
+	dkim_cache_free(k->dkim);
 	vault_free(k->vault);
 	pthread_rwlock_destroy(&k->certificates_lock);
 	explicit_bzero(k, sizeof *k);

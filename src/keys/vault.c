@@ -51,6 +51,7 @@ struct vault *vault_new(struct slice master)
 	(void)mlock(v, vault_pages());
 	(void)madvise(v, vault_pages(), MADV_DONTDUMP);
 	derive(master, "sekisho rows", v->key[VAULT_ROWS]);
+	derive(master, "sekisho dkim", v->key[VAULT_DKIM]);
 	derive(master, "sekisho data key", v->key[VAULT_DATA_KEY]);
 	derive(master, "sekisho scram salt", v->key[VAULT_SALT]);
 	vault_random(v->key[VAULT_STATE], VAULT_KEY);

@@ -2,11 +2,19 @@
 
 #define PART 98304 /* octets asked of store at a time */
 
+static uint64_t message_size(const Sekisho__Job *m)
+{
+	return m->has_data ? m->data.len : m->size;
+}
+
+uint64_t delivery_size(const struct delivery *d)
+{
+	return d->signature.n + message_size(d->job->msg);
+}
+
 void body_open(struct body *b, struct delivery *d)
 {
-	*b = (struct body){.delivery = d, .size = d->job->msg->size};
-	if (d->job->msg->has_data)
-		b->size = d->job->msg->data.len;
+	*b = (struct body){.delivery = d, .size = message_size(d->job->msg)};
 	arena_init(&b->arena, 4 * PART);
 }
 
@@ -37,6 +45,11 @@ enum result body_next(struct body *b, struct slice *part_out)
 	const Sekisho__Job *m = b->delivery->job->msg;
 	enum result r = OK;
 	*part_out = SLICE_NONE;
+	if (!b->begun && b->delivery->signature.n) {
+		b->begun = true;
+		*part_out = b->delivery->signature;
+		return OK;
+	}
 	if (b->offset == b->size)
 		return OK;
 	if (m->has_data)

@@ -184,6 +184,22 @@ static bool data_is_clean(const Sekisho__Job *m)
 	       (body_check(&state, slice_of(m->data.data, m->data.len)) == OK && !state.cr);
 }
 
+/* What store and keys have to say before the message goes: without it nothing is sent. */
+static bool take_signature(struct delivery *d)
+{
+	struct ipc *c = ipc_thread(d->settings->store);
+	Sekisho__SignatureAsk ask = SEKISHO__SIGNATURE_ASK__INIT;
+	Sekisho__SignatureAnswer *answer;
+	d->signature = SLICE_NONE;
+	if (!d->job->msg->sign)
+		return true;
+	ask.mail_id = d->job->msg->mail_id;
+	if (!c || ipc_call(c, ASK_STORE_SIGNATURE, &ask, NULL, &d->arena, &answer, NULL) != OK)
+		return false;
+	d->signature = slice_of(answer->fields.data, answer->fields.len);
+	return true;
+}
+
 static void try_hosts(struct delivery *d)
 {
 	unsigned tries = 0;
@@ -219,6 +235,11 @@ void deliver_job(struct delivery *d)
 	d->job->begun_ms = clock_mono_ms();
 	if (!data_is_clean(d->job->msg)) {
 		why_set(&d->why, true, "5.6.0", "the message has a bare CR or LF");
+		deliver_decide_open(d, &d->why, NULL);
+		return;
+	}
+	if (!take_signature(d)) {
+		why_set(&d->why, false, "4.3.0", "the message cannot be signed now");
 		deliver_decide_open(d, &d->why, NULL);
 		return;
 	}

@@ -178,6 +178,7 @@ struct delivery {
 	const struct relay_settings *settings;
 	struct job *job;
 	struct arena arena; /* of this delivery */
+	struct slice signature; /* what stands before the message, in the arena: finished header fields */
 	struct plan plan;
 	struct link *link; /* kept between jobs of a destination; NULL: none */
 	struct outcome *outcomes, **outcomes_end;
@@ -198,9 +199,13 @@ void deliver_job(struct delivery *d);
 
 /* ---- body.c ---- */
 
-/* Where octets come from: the job's own data, or store. */
+/* The size of what is sent: the signature and the message. */
+uint64_t delivery_size(const struct delivery *d);
+
+/* Where octets come from: the signature, then the job's own data, or store. */
 struct body {
 	struct delivery *delivery;
+	bool begun; /* the signature is through */
 	uint64_t offset, size;
 	struct arena arena; /* of the part in hand */
 };

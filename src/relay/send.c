@@ -155,7 +155,7 @@ static void put_mail(struct talk *t)
 	buf_puts(&b, "MAIL FROM:");
 	(void)put_path(t, t->msg->sender, &b);
 	if (c->size)
-		buf_printf(&b, " SIZE=%llu", (unsigned long long)t->msg->size);
+		buf_printf(&b, " SIZE=%llu", (unsigned long long)delivery_size(t->d));
 	if (t->msg->body == 2)
 		buf_puts(&b, " BODY=BINARYMIME");
 	else if (t->msg->body == 1 && c->eightbit)
@@ -424,7 +424,8 @@ static void transact_pipelined(struct talk *t)
 	if (t->how == HOW_DATA) {
 		stream_puts(s, "DATA\r\n");
 	} else if (t->how == HOW_CHUNK) {
-		stream_printf(s, "BDAT %zu LAST\r\n", t->msg->data.len);
+		stream_printf(s, "BDAT %llu LAST\r\n", (unsigned long long)delivery_size(t->d));
+		stream_put(s, t->d->signature);
 		stream_put(s, slice_of(t->msg->data.data, t->msg->data.len));
 		t->all_sent = true;
 	}
@@ -490,6 +491,7 @@ static bool header_is_ascii(struct delivery *d)
 	struct body body;
 	struct slice part;
 	body_open(&body, d);
+	body.begun = true; /* what we put before it is ASCII */
 	bool ascii = false;
 	if (body_next(&body, &part) == OK) {
 		ptrdiff_t end = slice_search(part, SLICE("\r\n\r\n"));
@@ -503,9 +505,10 @@ static bool header_is_ascii(struct delivery *d)
 static bool can_take(struct talk *t, struct why *why)
 {
 	const struct caps *c = &t->l->caps;
-	if (c->size_most && t->msg->size > c->size_most) {
+	uint64_t size = delivery_size(t->d);
+	if (c->size_most && size > c->size_most) {
 		why_set(why, true, "5.3.4", "%s takes no messages above %llu octets; this one has %llu",
-		    t->l->host, (unsigned long long)c->size_most, (unsigned long long)t->msg->size);
+		    t->l->host, (unsigned long long)c->size_most, (unsigned long long)size);
 		return false;
 	}
 	if (t->msg->body == 2 && !(c->chunking && c->binarymime)) {

@@ -222,13 +222,16 @@ static ipc_handler *const handlers[ASK_MAX] = {[ASK_SCAN_MESSAGE] = scan_message
     [ASK_SCAN_MATCH] = on_match,
     [ASK_SCAN_TEXT] = on_text,
     [ASK_SCAN_SIEVE_CHECK] = scan_sieve_check,
-    [ASK_SCAN_SIEVE_RUN] = scan_sieve_run};
+    [ASK_SCAN_SIEVE_RUN] = scan_sieve_run,
+    [ASK_SCAN_DRAFT] = scan_draft,
+    [ASK_SCAN_DKIM_SEEN] = scan_dkim_seen};
 
 void run_scan(struct run *r)
 {
 	pthread_t t;
 	tzset(); /* the organisation's clock, for scripts that ask for the hour */
 	inspect_start();
+	scan_sign_start(r);
 	run_jail(r, 0, SCAN_MEMORY);
 	if (pthread_create(&t, NULL, watchdog, NULL) != 0)
 		_exit(EX_OSERR);

@@ -178,6 +178,10 @@ void run_store(struct run *r)
 	s.delay_notice_ms = c->queue_delay_notice;
 	s.give_up_ms = c->queue_max_age;
 	s.trace_keep_ms = c->trace_keep;
+	s.dkim_sign = c->dkim_sign;
+	s.dkim_service = c->dkim_service_domain;
+	s.dkim_rotate_ms = c->dkim_rotate;
+	s.dkim_overlap_ms = c->dkim_overlap;
 	s.delimiters = c->recipient_delimiter;
 	s.sieve_redirects = (uint32_t)c->sieve_redirects;
 	s.sieve_sends_per_hour = c->sieve_sends_per_hour;

@@ -22,4 +22,8 @@ void scan_seal(const struct run *r, struct slice packed, unsigned char out[32]);
 
 ipc_handler scan_message, scan_sieve_check, scan_sieve_run;
 
+/* scan_sign.c: what is to be signed of mail that leaves */
+ipc_handler scan_draft, scan_dkim_seen;
+void scan_sign_start(const struct run *r);
+
 #endif

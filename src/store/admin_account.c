@@ -2,6 +2,7 @@
 #include "store/admin.h"
 #include "store/filter.h"
 #include "store/mailbox.h"
+#include "store/signing.h"
 
 /* ---- domains ---- */
 
@@ -14,6 +15,12 @@ static enum result take_domain(struct admin *a, struct slice *out)
 	return OK;
 }
 
+/* A domain's keys are made when it comes, and forgotten when it goes. */
+static void look_after_keys(struct admin *a)
+{
+	signing_wake(a->store);
+}
+
 enum result admin_domain_add(struct admin *a, struct db *db)
 {
 	struct slice name;
@@ -23,6 +30,7 @@ enum result admin_domain_add(struct admin *a, struct db *db)
 	if (resolve_is_ours(db, name))
 		return admin_refuse(a, DENY, "the domain is there already");
 	DB_RUN(db, DOMAIN_ADD, DT(name), DI(ORGANISATION), DI(clock_utc_ms()));
+	a->after = look_after_keys;
 	a->answer = json_pack("{s:o}", "domain", admin_string(name));
 	return OK;
 }
@@ -50,6 +58,8 @@ enum result admin_domain_remove(struct admin *a, struct db *db)
 	if (DB_NUMBER(db, 1, DOMAIN_USES, DT(name)))
 		return admin_refuse(a, DENY, "there are still addresses in this domain");
 	DB_RUN(db, DOMAIN_REMOVE, DT(name));
+	DB_RUN(db, DKIM_MODE_FORGET, DT(name));
+	a->after = look_after_keys;
 	return OK;
 }
 

@@ -235,7 +235,7 @@ static enum result prepare(struct notice *n, struct db *db, struct message *m)
 	if (r != OK)
 		return r;
 	struct envelope_rcpt rcpt = {n->from_local, n->from_domain, SLICE_NONE, NOTIFY_NEVER};
-	struct envelope e = {.rcpts = &rcpt, .n_rcpts = 1, .strip = sizeof return_path - 1};
+	struct envelope e = {.rcpts = &rcpt, .n_rcpts = 1, .strip = sizeof return_path - 1, .authored = true};
 	e.mail = deliver_mail_id(n->arena);
 	TRACE t;
 	trace_start(&t, n->store, e.mail);

@@ -163,6 +163,7 @@ static enum result queue_it(struct sending *p)
 	struct arena *a = f->d->arena;
 	BUF_LOCAL(room, SRS_MOST);
 	bool ours = resolve_is_ours(f->db, p->to.domain);
+	bool authored = p->action->act != SEKISHO__SIEVE_ACTION__ACT__REDIRECT || f->e->authored;
 	struct deliver_sent *s = deliver_add_sent(f->d);
 	if (!s)
 		return LATER;
@@ -174,7 +175,7 @@ static enum result queue_it(struct sending *p)
 	s->strip = p->body ? 0 : f->d->strip;
 	s->once = p->once;
 	s->sealed = queue_seal_mail(
-	    f->store, s->mail, p->from.local, p->from.domain, SLICE_NONE, run->to->account, a);
+	    f->store, s->mail, p->from.local, p->from.domain, SLICE_NONE, run->to->account, authored, a);
 	s->ret = ret_of(p);
 	s->to = (struct deliver_remote){
 	    .state = ours ? RCPT_INWARD : RCPT_WAITING, .domain = p->to.domain, .notify = notify_of(p)};

@@ -314,6 +314,7 @@ static enum result prepare(
 	    .ret = ask->ret,
 	    .strip = ask->strip,
 	    .smtputf8 = ask->smtputf8,
+	    .authored = user != NULL,
 	    .answered = true,
 	    .client = ask->client,
 	};

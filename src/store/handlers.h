@@ -22,6 +22,7 @@ ipc_handler ask_scripts, ask_script_get, ask_script_space, ask_script_put, ask_s
 ipc_handler ask_enter, ask_import, ask_imported;                                              /* import.c */
 ipc_handler ask_claim, ask_outbody; /* queue_claim.c */
 ipc_handler ask_report;             /* queue_report.c */
+ipc_handler ask_signature;          /* signing.c */
 ipc_handler ask_search;             /* search_ask.c */
 ipc_handler ask_admin;              /* admin.c */
 ipc_handler ask_api;                /* api.c */

@@ -20,6 +20,8 @@ struct facts_cache;
 struct queue;
 struct recent;
 struct search;
+struct signed_lately;
+struct signing;
 struct tasks;
 struct tidying;
 struct uid_cache;
@@ -44,6 +46,8 @@ struct store {
 	int64_t incarnation;
 	struct courier *courier;
 	struct search *search;
+	struct signed_lately *lately;
+	struct signing *signing; /* NULL: nothing is signed */
 	_Atomic(struct keeper *) keeper;
 	struct tidying *tidying; /* the keeper's */
 	_Atomic(struct ipc_server *) server;

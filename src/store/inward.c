@@ -19,7 +19,7 @@ struct inward {
 	int64_t queued;
 	struct slice mail, from_local, from_domain;
 	uint32_t strip;
-	bool going;
+	bool going, authored;
 	struct blob_place body;
 	struct inward_row rows[ROWS_MOST];
 	struct envelope_rcpt rcpts[ROWS_MOST];
@@ -39,6 +39,7 @@ static enum result read_rows(struct inward *in, struct db *db)
 		struct slice fields = queue_open_sealed(in->store, in->mail, db_octets(&q, 3), in->arena);
 		in->from_local = fields_find(fields, QUEUE_LOCAL);
 		in->from_domain = fields_find(fields, QUEUE_DOMAIN);
+		in->authored = fields_number(fields_find(fields, QUEUE_AUTHORED)) != 0;
 		in->body = blob_place_of(&q, 4);
 	}
 	if (!in->going)
@@ -81,7 +82,8 @@ static enum result prepare(struct inward *in, struct db *db, struct message *m)
 	    .from_domain = in->from_domain,
 	    .rcpts = in->rcpts,
 	    .n_rcpts = in->n,
-	    .strip = in->strip};
+	    .strip = in->strip,
+	    .authored = in->authored};
 	TRACE t;
 	trace_start(&t, in->store, in->mail);
 	in->d.arena = in->arena;

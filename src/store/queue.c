@@ -458,7 +458,7 @@ struct slice queue_seal_fields(struct store *s, struct slice mail, const struct 
 }
 
 struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice from_local,
-    struct slice from_domain, struct slice envid, int64_t originator, struct arena *a)
+    struct slice from_domain, struct slice envid, int64_t originator, bool authored, struct arena *a)
 {
 	BUF_LOCAL(b, 8192);
 	fields_put(&b, QUEUE_LOCAL, from_local);
@@ -466,6 +466,8 @@ struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice fr
 	fields_put(&b, QUEUE_ENVID, envid);
 	if (originator)
 		fields_put_number(&b, QUEUE_ORIGINATOR, (uint64_t)originator);
+	if (authored)
+		fields_put_number(&b, QUEUE_AUTHORED, 1);
 	return queue_seal_fields(s, mail, &b, a);
 }
 

@@ -50,12 +50,18 @@ void queue_ring(struct queue *q);
 void queue_remove_row(struct db *db, int64_t row, int64_t queued);
 void queue_remove_if_done(struct db *db, int64_t queued);
 
+/* Whether a row of this message is out to be sent. */
+bool queue_mail_is_claimed(struct store *s, struct db *db, int64_t queued);
+
 /* Relay channels that have claimed and not ended. */
 unsigned queue_claimants(struct queue *q);
 
-/* The sealed columns, in the arena. originator: the account whose filter sends it, 0: none. */
+/*
+ * The sealed columns, in the arena. originator: the account whose filter sends it, 0: none. authored: an account of ours sent
+ * it, or it was made here (signing.h).
+ */
 struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice from_local,
-    struct slice from_domain, struct slice envid, int64_t originator, struct arena *a);
+    struct slice from_domain, struct slice envid, int64_t originator, bool authored, struct arena *a);
 struct slice queue_seal_rcpt(struct store *s, struct slice mail, struct slice local, struct slice domain,
     struct slice orcpt, struct arena *a);
 enum queue_field {
@@ -68,7 +74,8 @@ enum queue_field {
 	QUEUE_STATUS,
 	QUEUE_TEXT,
 	QUEUE_WHEN,
-	QUEUE_ORIGINATOR
+	QUEUE_ORIGINATOR,
+	QUEUE_AUTHORED
 };
 /* What became of a recipient whom no server was asked about. */
 struct slice queue_seal_outcome(

@@ -135,6 +135,7 @@ static Sekisho__Job *load_job(
 	job->smtputf8 = db_int(&q, 3) != 0;
 	job->body = (uint32_t)db_int(&q, 4);
 	job->ret = (uint32_t)db_int(&q, 6);
+	job->sign = s->settings->dkim_sign;
 	struct slice mail = slice_str(job->mail_id);
 	struct slice fields = queue_open_sealed(s, mail, db_octets(&q, 7), a);
 	if (!fields.n) {
@@ -214,7 +215,7 @@ void ask_claim(struct ipc_turn *t)
 	ipc_answer(t, &answer, NULL);
 }
 
-static bool is_claimed(struct store *s, struct db *db, int64_t queued)
+bool queue_mail_is_claimed(struct store *s, struct db *db, int64_t queued)
 {
 	DB_ROWS q = DB_QUERY(db, RCPTS_OF, DI(queued));
 	while (db_next(&q))
@@ -234,7 +235,7 @@ void ask_outbody(struct ipc_turn *t)
 		DB_ROWS q = r.db ? DB_QUERY(r.db, QUEUED_BODY, DZ(ask->mail_id)) : (struct db_rows){0};
 		if (r.db && !db_next(&q)) {
 			done = GONE;
-		} else if (r.db && !is_claimed(s, r.db, db_int(&q, 0))) {
+		} else if (r.db && !queue_mail_is_claimed(s, r.db, db_int(&q, 0))) {
 			done = DENY;
 		} else if (r.db) {
 			uint64_t offset;

@@ -156,7 +156,7 @@ static enum result prepare(struct warning *w, struct db *db, struct message *m)
 	if (resolve(&res, w->local, w->domain, 0).result != OK)
 		return LATER;
 	struct envelope_rcpt rcpt = {w->local, w->domain, SLICE_NONE, NOTIFY_NEVER};
-	struct envelope e = {.mail = deliver_mail_id(w->arena), .rcpts = &rcpt, .n_rcpts = 1};
+	struct envelope e = {.mail = deliver_mail_id(w->arena), .rcpts = &rcpt, .n_rcpts = 1, .authored = true};
 	TRACE t;
 	trace_start(&t, w->store, e.mail);
 	trace_step(&t, STEP_RECEIVED);

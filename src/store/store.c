@@ -7,6 +7,7 @@
 #include "store/queue.h"
 #include "store/recent.h"
 #include "store/search.h"
+#include "store/signing.h"
 #include "store/tasks.h"
 #include "store/trace.h"
 #include "store/uid_cache.h"
@@ -53,6 +54,7 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_CLAIM] = ask_claim,
     [ASK_STORE_OUTBODY] = ask_outbody,
     [ASK_STORE_REPORT] = ask_report,
+    [ASK_STORE_SIGNATURE] = ask_signature,
     [ASK_STORE_SCRIPTS] = ask_scripts,
     [ASK_STORE_SCRIPT_GET] = ask_script_get,
     [ASK_STORE_SCRIPT_PUT] = ask_script_put,
@@ -79,6 +81,9 @@ void store_settings_default(struct store_settings *s)
 	    .delay_notice_ms = 4 * HOUR_MS,
 	    .give_up_ms = 5 * DAY_MS,
 	    .trace_keep_ms = 90 * DAY_MS,
+	    .dkim_service = "",
+	    .dkim_rotate_ms = 180 * DAY_MS,
+	    .dkim_overlap_ms = 7 * DAY_MS,
 	    .delimiters = "+",
 	    .sieve_redirects = 4,
 	    .sieve_sends_per_hour = 300,
@@ -271,6 +276,8 @@ static enum result open_all(struct store *s)
 	struct keeper *keeper = keeper_new(s);
 	s->keeper = keeper;
 	s->search = search_new(s);
+	s->lately = signed_lately_new();
+	s->signing = signing_new(s);
 	return keeper ? OK : LATER;
 }
 
@@ -297,6 +304,7 @@ void store_serve(struct store *s, struct ipc_server *server)
 void store_close(struct store *s)
 {
 	bool opened = s->keeper != NULL;
+	signing_free(s->signing);
 	keeper_end(s->keeper);
 	cards_end(s->cards);
 	search_end(s->search);
@@ -307,6 +315,7 @@ void store_close(struct store *s)
 	cards_free(s->cards);
 	keeper_free(s->keeper);
 	search_free(s->search);
+	signed_lately_free(s->lately);
 	if (opened && !atomic_load(&s->broken))
 		mark_clean(s);
 	queue_end(s->queue);

@@ -20,6 +20,7 @@
  *     cards*.c             what SORT, THREAD and SEARCH want to know of messages, in sealed blocks
  *     quota*.c             how much an account may keep, and warnings before it is reached
  *     queue*.c dsn*.c      what leaves for other servers, and what comes back of it
+ *     signing*.c           DKIM signatures and ARC seals on what leaves, and the life of their keys
  *     trace.c              what happened to a message, step by step
  *     admin*.c             the administrator's verbs
  *     nodes.c              several servers on one database
@@ -78,6 +79,11 @@ struct store_settings {
 	 * proves nothing. */
 	enum store_judge dmarc_reject, dmarc_quarantine, own_unproven;
 	const char *arc_trusted; /* domains, with blanks between: whose word on mail they pass on counts */
+
+	bool dkim_sign;           /* what leaves is signed, and keys are made for it */
+	const char *dkim_service; /* the domain of third-party signatures; "": none */
+	int64_t dkim_rotate_ms;   /* a key signs so long before the next one is made; 0: for ever */
+	int64_t dkim_overlap_ms;  /* a retired key's record stays published so long */
 
 	uint8_t scan_seal[32];   /* scan's seal on facts */
 	uint8_t login_grant[32]; /* keys' seal on grants */

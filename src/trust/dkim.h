@@ -85,6 +85,18 @@ struct dkim_signer {
 	struct slice names;
 };
 
+/* The text of a key's TXT record at SELECTOR._domainkey.DOMAIN. `octets`: SubjectPublicKeyInfo, or the 32 of Ed25519. */
+void dkim_record_put(enum dkim_algorithm a, struct slice octets, struct buf *out);
+/* What the DNS has there now. */
+enum dkim_seen {
+	DKIM_UNKNOWN, /* it does not answer */
+	DKIM_SEEN,
+	DKIM_ABSENT,
+	DKIM_OTHER /* another key, or a record that nobody can use */
+};
+enum dkim_seen dkim_key_seen(struct dns *dns, struct slice domain, struct slice selector,
+    enum dkim_algorithm a, struct slice octets, struct arena *arena);
+
 /* A field that waits for its signature: head, base64, tail. */
 struct trust_draft {
 	struct slice head; /* up to "b=" */

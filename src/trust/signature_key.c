@@ -80,6 +80,42 @@ void signature_key_free(struct signature_key *k)
 	k->key = NULL;
 }
 
+/* ---- records of our own ---- */
+
+void dkim_record_put(enum dkim_algorithm a, struct slice octets, struct buf *out)
+{
+	buf_puts(out, a == DKIM_ED25519_SHA256 ? "v=DKIM1; k=ed25519; p=" : "v=DKIM1; k=rsa; p=");
+	buf_base64(out, octets);
+}
+
+static bool is_same_key(struct slice record, enum dkim_algorithm a, EVP_PKEY *ours)
+{
+	struct signature_key k;
+	bool same = !signature_key_parse(record, &k) && k.ed25519 == (a == DKIM_ED25519_SHA256) &&
+		    EVP_PKEY_eq(k.key, ours) == 1;
+	signature_key_free(&k);
+	return same;
+}
+
+enum dkim_seen dkim_key_seen(struct dns *dns, struct slice domain, struct slice selector,
+    enum dkim_algorithm a, struct slice octets, struct arena *arena)
+{
+	struct dns_text_list texts = {.status = DNS_SERVFAIL};
+	struct slice name = slice_str(
+	    arena_printf(arena, SLICE_FMT "._domainkey." SLICE_FMT, SLICE_ARG(selector), SLICE_ARG(domain)));
+	EVP_PKEY *ours = signature_key_read(a == DKIM_ED25519_SHA256, octets);
+	if (ours && !arena_full(arena))
+		dns_txt(dns, name, arena, &texts);
+	enum dkim_seen seen = dns_is_temporary(texts.status) ? DKIM_UNKNOWN
+			      : texts.n                      ? DKIM_OTHER
+							     : DKIM_ABSENT;
+	/* With several records it depends on who looks: only one, and that ours, will do. */
+	if (texts.n == 1 && is_same_key(texts.text[0], a, ours))
+		seen = DKIM_SEEN;
+	EVP_PKEY_free(ours);
+	return seen;
+}
+
 /* ---- checking ---- */
 
 static bool is_right_rsa(EVP_PKEY *key, struct slice signature, const unsigned char digest[TRUST_DIGEST])
