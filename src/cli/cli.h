@@ -10,6 +10,7 @@
  *   server.c  starting and stopping a server as a child                       demo.c    a small organisation to try
  *   config_verbs.c  the options and the manual pages                          explain.c reasoning without a server
  *   explain_sieve.c  a filter tried on a message      explain_trust.c  who a message is from
+ *   explain_dkim.c   its signatures
  *   dns.c     somewhere to ask, without a server
  *   sieve.c   users' filters
  *   acme.c    certificates from an authority, and those in use
@@ -76,6 +77,11 @@ NODISCARD enum result cli_args(
 const char *cli_arg(const struct cli *c, const char *key); /* NULL when absent */
 bool cli_flag(const struct cli *c, const char *key);
 
+/*
+ * Puts what `how` makes of the message on stdin, or of each file of the folder in --each, as JSON.
+ */
+typedef enum result cli_explainer(void *context, struct slice message, struct buf *out);
+int cli_explain(struct cli *c, cli_explainer *how, void *context);
 /* The message that fd holds, its line ends made CRLF; EX_OK, or what the verb has to return. */
 int cli_read_message(struct cli *c, int fd, const char *name, struct buf *message);
 

@@ -16,8 +16,6 @@
 #define MESSAGE_MOST ((size_t)256 * 1024 * 1024)
 #define JSON_MOST ((size_t)1024 * 1024 * 1024)
 
-typedef enum result explainer(struct slice message, struct buf *out);
-
 /*
  * A message file of a Unix system has LF at its line ends and no CRLF at all; the protocols know CRLF only. Anything
  * mixed stays as it is: then it is what the file wants to show.
@@ -61,14 +59,14 @@ int cli_read_message(struct cli *c, int fd, const char *name, struct buf *messag
 }
 
 /* Explains what fd holds; with a name, that comes first in the JSON object. */
-static int explain_one(struct cli *c, explainer *how, int fd, const char *name)
+static int explain_one(struct cli *c, cli_explainer *how, void *context, int fd, const char *name)
 {
 	BUF_LOCAL(message, 2 * MESSAGE_MOST);
 	BUF_LOCAL(out, JSON_MOST);
 	int failed = cli_read_message(c, fd, name, &message);
 	if (failed)
 		return failed;
-	enum result r = how(buf_slice(&message), &out);
+	enum result r = how(context, buf_slice(&message), &out);
 	json_t *json = r == OK ? json_loadb(out.p, out.n, JSON_ALLOW_NUL, NULL) : NULL;
 	if (!json)
 		return cli_fail(c, EX_DATAERR, "%s: %s", name ? name : "stdin", result_name(r));
@@ -91,7 +89,7 @@ static int only_visible(const struct dirent *d)
 	return d->d_name[0] != '.';
 }
 
-static int explain_each(struct cli *c, explainer *how, const char *folder)
+static int explain_each(struct cli *c, cli_explainer *how, void *context, const char *folder)
 {
 	struct dirent **names;
 	int n = scandir(folder, &names, only_visible, alphasort), code = EX_OK;
@@ -102,25 +100,31 @@ static int explain_each(struct cli *c, explainer *how, const char *folder)
 		    open(arena_printf(&c->arena, "%s/%s", folder, names[i]->d_name), O_RDONLY | O_CLOEXEC);
 		struct stat st;
 		if (code == EX_OK && fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-			code = explain_one(c, how, fd, names[i]->d_name);
+			code = explain_one(c, how, context, fd, names[i]->d_name);
 		free(names[i]);
 	}
 	free(names);
 	return code;
 }
 
-static int explain(struct cli *c, explainer *how)
+int cli_explain(struct cli *c, cli_explainer *how, void *context)
 {
 	const char *folder = cli_arg(c, "each");
-	return folder ? explain_each(c, how, folder) : explain_one(c, how, STDIN_FILENO, NULL);
+	return folder ? explain_each(c, how, context, folder)
+		      : explain_one(c, how, context, STDIN_FILENO, NULL);
+}
+
+static enum result mime_json(void *context, struct slice message, struct buf *out)
+{
+	return mail_explain_json(message, out);
 }
 
 int verb_explain_mime(struct cli *c)
 {
-	return explain(c, mail_explain_json);
+	return cli_explain(c, mime_json, NULL);
 }
 
-static enum result facts_json(struct slice message, struct buf *out)
+static enum result facts_json(void *context, struct slice message, struct buf *out)
 {
 	ARENA_LOCAL(a, MESSAGE_MOST);
 	Sekisho__Facts *facts;
@@ -132,7 +136,7 @@ static enum result facts_json(struct slice message, struct buf *out)
 
 int verb_explain_facts(struct cli *c)
 {
-	return explain(c, facts_json);
+	return cli_explain(c, facts_json, NULL);
 }
 
 static json_t *slice_json(struct slice s)

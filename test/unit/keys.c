@@ -500,6 +500,93 @@ static void data_keys(void **state)
 	assert_int_equal(ipc_call(&user, ASK_KEYS_DATA_KEY, &ask, NULL, &w->arena, &opened, NULL), GONE);
 }
 
+/* ---- DKIM ---- */
+
+static bool signature_is_right(
+    const Sekisho__DkimMakeAnswer *made, bool rsa, ProtobufCBinaryData s, const uint8_t digest[32])
+{
+	const unsigned char *p = made->public_key.data;
+	EVP_PKEY *key = rsa ? d2i_PUBKEY(NULL, &p, (long)made->public_key.len)
+			    : EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, p, made->public_key.len);
+	assert_non_null(key);
+	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new(key, NULL);
+	EVP_MD_CTX *m = EVP_MD_CTX_new();
+	bool right = rsa ? EVP_PKEY_verify_init(x) == 1 &&
+			       EVP_PKEY_CTX_set_rsa_padding(x, RSA_PKCS1_PADDING) == 1 &&
+			       EVP_PKEY_CTX_set_signature_md(x, EVP_sha256()) == 1 &&
+			       EVP_PKEY_verify(x, s.data, s.len, digest, 32) == 1
+			 : EVP_DigestVerifyInit(m, NULL, NULL, NULL, key) == 1 &&
+			       EVP_DigestVerify(m, s.data, s.len, digest, 32) == 1;
+	if (rsa)
+		assert_int_equal(EVP_PKEY_get_bits(key), 2048);
+	EVP_PKEY_CTX_free(x);
+	EVP_MD_CTX_free(m);
+	EVP_PKEY_free(key);
+	return right;
+}
+
+static size_t sign_with(
+    struct ipc *c, struct arena *a, const Sekisho__DkimSignItem *item, ProtobufCBinaryData *out)
+{
+	Sekisho__DkimSignItem *list[2] = {
+	    (Sekisho__DkimSignItem *)(uintptr_t)item, (Sekisho__DkimSignItem *)(uintptr_t)item};
+	Sekisho__DkimSignAsk ask = SEKISHO__DKIM_SIGN_ASK__INIT;
+	Sekisho__DkimSignAnswer *answer;
+	ask.items = list;
+	ask.n_items = 2;
+	assert_int_equal(ipc_call(c, ASK_KEYS_DKIM_SIGN, &ask, NULL, a, &answer, NULL), OK);
+	assert_int_equal(answer->n_signatures, 2);
+	*out = answer->signatures[0];
+	return out->len;
+}
+
+/* A key signs for its own domain, selector and kind, and only for store; the private half never comes out. */
+static void dkim_keys(void **state)
+{
+	struct world *w = *state;
+	for (int rsa = 0; rsa < 2; rsa++) {
+		struct ipc c = connect_as(w, PEER_STORE);
+		uint8_t digest[32] = {1, 2, 3};
+		ProtobufCBinaryData s;
+		Sekisho__DkimMakeAsk ask = SEKISHO__DKIM_MAKE_ASK__INIT;
+		Sekisho__DkimMakeAnswer *made;
+		Sekisho__DkimSignItem item = SEKISHO__DKIM_SIGN_ITEM__INIT;
+		ask.domain = item.domain = "example.jp";
+		ask.selector = item.selector = "s1";
+		ask.algorithm = item.algorithm =
+		    rsa ? SEKISHO__DKIM_ALGORITHM__DKIM_RSA : SEKISHO__DKIM_ALGORITHM__DKIM_ED25519;
+		assert_int_equal(ipc_call(&c, ASK_KEYS_DKIM_MAKE, &ask, NULL, &w->arena, &made, NULL), OK);
+		item.wrapped = made->wrapped;
+		item.digest = (ProtobufCBinaryData){sizeof digest, digest};
+		for (int i = 0; i < 2; i++) { /* opened, and remembered */
+			assert_true(sign_with(&c, &w->arena, &item, &s) > 0);
+			assert_true(signature_is_right(made, rsa, s, digest));
+		}
+		digest[0]++;
+		assert_false(signature_is_right(made, rsa, s, digest));
+		item.domain = "example.net";
+		assert_int_equal(sign_with(&c, &w->arena, &item, &s), 0);
+		item.domain = ask.domain;
+		item.selector = "s2";
+		assert_int_equal(sign_with(&c, &w->arena, &item, &s), 0);
+		item.selector = ask.selector;
+		item.algorithm = SEKISHO__DKIM_ALGORITHM__DKIM_NO_ALGORITHM;
+		assert_int_equal(sign_with(&c, &w->arena, &item, &s), 0);
+		item.algorithm = ask.algorithm;
+		item.digest.len = 31;
+		assert_int_equal(sign_with(&c, &w->arena, &item, &s), 0);
+		item.digest.len = 32;
+		item.wrapped.data[item.wrapped.len / 2] ^= 1;
+		assert_int_equal(sign_with(&c, &w->arena, &item, &s), 0);
+		ask.algorithm = SEKISHO__DKIM_ALGORITHM__DKIM_NO_ALGORITHM;
+		assert_int_equal(ipc_call(&c, ASK_KEYS_DKIM_MAKE, &ask, NULL, &w->arena, &made, NULL), BAD);
+		ipc_close(&c);
+		struct ipc user = connect_as(w, PEER_USER);
+		assert_int_equal(
+		    ipc_call(&user, ASK_KEYS_DKIM_MAKE, &ask, NULL, &w->arena, &made, NULL), GONE);
+	}
+}
+
 /* ---- certificates ---- */
 
 static EVP_PKEY *make_key(bool rsa)
@@ -725,6 +812,7 @@ int main(void)
 	    cmocka_unit_test(scram_messages),
 	    WORLD_TEST(scram_exchange),
 	    WORLD_TEST(data_keys),
+	    WORLD_TEST(dkim_keys),
 	    WORLD_TEST(certificates),
 	    WORLD_TEST(signatures),
 	    WORLD_TEST(master_key_file),
