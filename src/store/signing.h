@@ -52,7 +52,9 @@ void signing_free(struct signing *g);
 void signing_wake(struct store *s);
 /* One round over all domains: what that thread does every few minutes. For tests. */
 void signing_round(struct store *s);
-/* Makes the next key of each kind: WAITING, or at once ACTIVE. DENY: there is one waiting already. */
+/*
+ * Makes the next key of each kind, WAITING; or at once ACTIVE, as becomes one that waits already. DENY: one waits already.
+ */
 NODISCARD enum result signing_rotate(struct store *s, struct slice domain, bool at_once);
 
 /* What was signed lately, by mail id. */

@@ -205,6 +205,28 @@ static enum result make_key(struct store *s, struct slice domain, const struct s
 	return change(s, &job);
 }
 
+static const struct signing_key *newest(
+    const struct signing_key *keys, size_t n, int64_t algorithm, enum signing_state state)
+{
+	const struct signing_key *found = NULL;
+	for (size_t i = 0; i < n; i++)
+		if (keys[i].algorithm == algorithm && keys[i].state == state)
+			found = &keys[i];
+	return found;
+}
+
+/* With one that waits already, that one signs from now on. */
+static enum result next_key(struct store *s, struct slice domain, const struct signing_key *have, size_t n,
+    int64_t algorithm, bool at_once)
+{
+	struct key_job job = {.change = CHANGE_PROMOTE,
+	    .key = newest(have, n, algorithm, SIGNING_WAITING),
+	    .state = SIGNING_ACTIVE};
+	if (at_once && job.key)
+		return change(s, &job);
+	return make_key(s, domain, have, n, algorithm, at_once ? SIGNING_ACTIVE : SIGNING_WAITING, at_once);
+}
+
 enum result signing_rotate(struct store *s, struct slice domain, bool at_once)
 {
 	ARENA_LOCAL(a, 1 << 20);
@@ -218,23 +240,12 @@ enum result signing_rotate(struct store *s, struct slice domain, bool at_once)
 				return LATER;
 			n = signing_keys(reader.db, domain, &a, &have);
 		}
-		r = make_key(
-		    s, domain, have, n, algorithms[i], at_once ? SIGNING_ACTIVE : SIGNING_WAITING, at_once);
+		r = next_key(s, domain, have, n, algorithms[i], at_once);
 	}
 	return r;
 }
 
 /* ---- a round ---- */
-
-static const struct signing_key *newest(
-    const struct signing_key *keys, size_t n, int64_t algorithm, enum signing_state state)
-{
-	const struct signing_key *found = NULL;
-	for (size_t i = 0; i < n; i++)
-		if (keys[i].algorithm == algorithm && keys[i].state == state)
-			found = &keys[i];
-	return found;
-}
 
 static void make_missing(struct store *s, struct slice domain, const struct signing_key *keys, size_t n)
 {

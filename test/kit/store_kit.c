@@ -93,10 +93,36 @@ static void play_text(struct ipc_turn *t)
 	ipc_answer(t, &answer, answer.in_fd ? &fds : NULL);
 }
 
+static _Atomic int dkim_seen;
+
+void store_kit_dkim_seen(int state)
+{
+	dkim_seen = state;
+}
+
+/* No real key: store has no business with what is in it. */
+static void play_dkim_make(struct ipc_turn *t)
+{
+	const Sekisho__DkimMakeAsk *ask = t->ask;
+	Sekisho__DkimMakeAnswer answer = SEKISHO__DKIM_MAKE_ANSWER__INIT;
+	answer.public_key = octets_of(slice_str(ask->selector));
+	answer.wrapped = octets_of(SLICE("wrapped"));
+	ipc_answer(t, &answer, NULL);
+}
+
+static void play_dkim_seen(struct ipc_turn *t)
+{
+	Sekisho__DkimSeenAnswer answer = SEKISHO__DKIM_SEEN_ANSWER__INIT;
+	answer.state = (Sekisho__DkimSeenAnswer__State)dkim_seen;
+	ipc_answer(t, &answer, NULL);
+}
+
 ipc_handler scan_sieve_run; /* the real one, in src/role */
 
 static ipc_handler *const others[ASK_MAX] = {
     [ASK_KEYS_DATA_KEY] = play_data_key,
+    [ASK_KEYS_DKIM_MAKE] = play_dkim_make,
+    [ASK_SCAN_DKIM_SEEN] = play_dkim_seen,
     [ASK_SCAN_MESSAGE] = play_scan,
     [ASK_SCAN_SIEVE_RUN] = scan_sieve_run,
     [ASK_SCAN_TEXT] = play_text,

@@ -31,6 +31,9 @@ void store_kit_remove(struct store_kit *k);
 /* How long scan takes for the text of a message, from now on. */
 void store_kit_slow_text(unsigned ms);
 
+/* What the DNS has of every DKIM key from now on: a Sekisho__DkimSeenAnswer__State. */
+void store_kit_dkim_seen(int state);
+
 /* Seals packed facts as scan does. */
 void store_kit_seal(struct slice packed, unsigned char out[32]);
 
