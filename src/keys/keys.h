@@ -11,7 +11,8 @@
  *   jose.h       signatures of an ACME account; csr.h  requests for certificates
  *
  * Private keys and password hashes never leave. A verified login leaves as a grant (ipc/grant.h), a data key leaves to
- * store only, a signature leaves to the front that shakes hands, or to store for mail that leaves (dkim.c). Unknown logins are answered in the same words and at
+ * store only, a signature leaves to the front that shakes hands, or to
+ * store for mail that leaves (dkim.c). Unknown logins are answered in the same words and at
  * the same cost as known ones.
  *
  * keys_open() does everything that needs the file system or other libraries' data; afterwards the role touches only
