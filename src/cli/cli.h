@@ -11,7 +11,7 @@
  *   config_verbs.c  the options and the manual pages                          explain.c reasoning without a server
  *   explain_sieve.c  a filter tried on a message      explain_trust.c  who a message is from
  *   explain_dkim.c   its signatures
- *   dns.c     somewhere to ask, without a server
+ *   dns.c     somewhere to ask, without a server          dns_check.c  what a domain should publish
  *   sieve.c   users' filters
  *   acme.c    certificates from an authority, and those in use
  *   trace.c   one message's way in plain words        sample.c  the first mails of a demo

@@ -68,7 +68,10 @@ static void put_config(const struct demo *d, struct buf *b)
 	    buf_printf(b, "%s\"%s\"", i ? ", " : "route = {", json_string_value(route));
 	buf_puts(b, i ? "}\n" : "");
 	const char *dns = cli_arg(c, "dns");
-	if (dns)
+	/* The names of a demo are nobody's: the network is not asked about them. */
+	if (!dns)
+		buf_puts(b, "dns_check_every = 0s\n");
+	else
 		buf_printf(b, "dns_fixture = \"%s\"\n", cli_absolute(d->c, dns));
 	put_database(c, b);
 	json_array_foreach(json_object_get(c->args, "option"), i, route)

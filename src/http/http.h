@@ -7,6 +7,7 @@
  *   response.h   the one encoder of responses                           session.c   the loop; sleep between octets
  *   acme.c       what a certificate authority asks of port 80
  *   api.h        /api/v1, its arguments and its OpenAPI document, of one table (api.def)
+ *   setup.h      settings for mail programs, the MTA-STS policy
  *   monitor.c    /healthz and /metrics                                  metrics.h   the text that Prometheus reads
  *
  * A request is read without a thread waiting for it: whatever has arrived is taken in, then the session sleeps in the
@@ -178,11 +179,24 @@ struct http_monitor {
 void http_monitor_init(struct http_monitor *m, struct ipc_trunk *store, const struct http_metrics *metrics);
 void http_monitor_end(struct http_monitor *m); /* no request may be in hand */
 
-extern const struct http_routes http_routes_local;  /* for loopback, without TLS: /, /healthz, /metrics */
-extern const struct http_routes http_routes_public; /* for everybody: /, /healthz, and the API's */
+extern const struct http_routes
+    http_routes_local; /* for loopback, without TLS: /, /healthz, /metrics, setup */
+extern const struct http_routes http_routes_public; /* for everybody: /, /healthz, setup, and the API's */
 extern const struct http_routes http_routes_api;    /* /api/v1, for those who have a token */
 extern const struct http_routes
     http_routes_acme; /* for port 80: a certificate authority's questions, else go to https */
+
+/* ---- settings for mail programs (setup.h) ---- */
+
+struct http_setup {
+	struct ipc_trunk *store;
+	const char *hostname;
+	unsigned imaps, pop3s, submissions, https; /* ports; 0: not offered */
+	unsigned imap, pop3, submission;
+	/* Signs with the server's certificate (CMS); false: it cannot. NULL: nothing is signed. */
+	bool (*sign)(void *context, struct slice content, struct buf *out);
+	void *sign_context;
+};
 
 /* ---- the service ---- */
 
@@ -199,13 +213,14 @@ struct http_service {
 	bool implicit_tls;
 	SSL_CTX *tls;
 	const struct http_routes *routes;
-	struct http_monitor *monitor; /* for the routes of monitoring */
-	struct ipc_trunk *keys;       /* for a certificate authority's questions; NULL: none are answered */
-	struct http_budget *budget;   /* NULL: no limit */
-	int64_t first_ms;             /* until the first octet of a new connection */
-	int64_t idle_ms;              /* between requests */
-	int64_t head_ms;              /* from a request's first octet to the end of its head */
-	int64_t body_grace_ms;        /* what a body may take beyond its size divided by the rate */
+	struct http_monitor *monitor;   /* for the routes of monitoring */
+	struct ipc_trunk *keys;         /* for a certificate authority's questions; NULL: none are answered */
+	const struct http_setup *setup; /* NULL: no settings are given out */
+	struct http_budget *budget;     /* NULL: no limit */
+	int64_t first_ms;               /* until the first octet of a new connection */
+	int64_t idle_ms;                /* between requests */
+	int64_t head_ms;                /* from a request's first octet to the end of its head */
+	int64_t body_grace_ms;          /* what a body may take beyond its size divided by the rate */
 	size_t rate;      /* octets a second that a body and the reading of an answer must reach */
 	int64_t write_ms; /* the longest pause of a client that reads an answer, or shakes hands */
 	int64_t close_ms; /* after the last answer, for the client to hang up first (RFC 9112 9.6) */

@@ -1,6 +1,7 @@
 /* The routes of monitoring. */
 #include "acme.h"
 #include "metrics.h"
+#include "setup.h"
 #include <sys/socket.h>
 #include <time.h>
 
@@ -138,11 +139,13 @@ static const struct http_route local[] = {
     {HTTP_IS(GET), "/healthz", get_health, 0, 0},
     {HTTP_IS(GET), "/metrics", get_metrics, 0, 0},
     {HTTP_IS(GET), HTTP_ACME_PATTERN, http_acme_challenge, 0, 0},
+    SETUP_ROUTES,
 };
 static const struct http_route open_to_all[] = {
     {HTTP_IS(GET), "/", get_root, 0, 0},
     {HTTP_IS(GET), "/healthz", get_health, 0, 0},
     {HTTP_IS(GET), HTTP_ACME_PATTERN, http_acme_challenge, 0, 0},
+    SETUP_ROUTES,
 };
 
 const struct http_routes http_routes_local = {.at = local, .n = COUNT(local)};

@@ -7,7 +7,7 @@ static const struct {
 	const char *name;
 } types[] = {{DNS_A, "A"}, {DNS_NS, "NS"}, {DNS_CNAME, "CNAME"}, {DNS_SOA, "SOA"}, {DNS_PTR, "PTR"},
     {DNS_MX, "MX"}, {DNS_TXT, "TXT"}, {DNS_AAAA, "AAAA"}, {DNS_SRV, "SRV"}, {DNS_TLSA, "TLSA"},
-    {DNS_SPF, "SPF"}};
+    {DNS_SPF, "SPF"}, {DNS_CAA, "CAA"}};
 
 unsigned dns_type_read(struct slice name)
 {

@@ -23,6 +23,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "ipc/acme.pb-c.h"
+#include "ipc/assist.pb-c.h"
 #include "ipc/common.pb-c.h"
 #include "ipc/facts.pb-c.h"
 #include "ipc/import.pb-c.h"

@@ -1,5 +1,7 @@
 /* What is asked of keys, but for logins (check.c). */
 #include "keys/inner.h"
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 static struct slice slice_b(ProtobufCBinaryData b)
 {
@@ -136,6 +138,24 @@ static void on_data_key(struct ipc_turn *t)
 	ipc_answer(t, &answer, NULL);
 }
 
+/* RFC 8945, for dynamic updates of the DNS. */
+static void on_tsig(struct ipc_turn *t)
+{
+	struct keys *k = ipc_server_context(t);
+	const Sekisho__TsigAsk *ask = t->ask;
+	unsigned char mac[32];
+	unsigned n = sizeof mac;
+	if (!k->tsig.n) {
+		ipc_refuse(t, DENY, "dns_update_key_file is not set, or holds no key");
+		return;
+	}
+	if (!HMAC(EVP_sha256(), k->tsig.p, (int)k->tsig.n, ask->input.data, ask->input.len, mac, &n))
+		abort();
+	Sekisho__TsigAnswer answer = SEKISHO__TSIG_ANSWER__INIT;
+	answer.mac = (ProtobufCBinaryData){n, mac};
+	ipc_answer(t, &answer, NULL);
+}
+
 /* ---- the administrator ---- */
 
 static void admin_end(struct ipc_turn *t, const char *verb, struct slice who, enum result r, const char *why)
@@ -205,4 +225,5 @@ ipc_handler *const keys_handlers[ASK_MAX] = {
     [ASK_KEYS_ACME_ADMIN] = keys_on_acme_admin,
     [ASK_KEYS_DKIM_MAKE] = keys_on_dkim_make,
     [ASK_KEYS_DKIM_SIGN] = keys_on_dkim_sign,
+    [ASK_KEYS_TSIG] = on_tsig,
 };

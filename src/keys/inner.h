@@ -46,6 +46,7 @@ struct keys {
 	struct book *book;
 	struct vault *vault;
 	char grant[GRANT_KEY];
+	struct slice tsig;
 	void (*certificates_changed)(void *context);
 	void (*acme_wanted)(void *context);
 	void *context;

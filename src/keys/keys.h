@@ -46,6 +46,7 @@ struct keys_settings {
 	    *acme; /* NULL: certificates come from the administrator only; stays the caller's */
 	/* Called when there is something to be done with the authority: tell relay (NOTE_KEYS). NULL: no. */
 	void (*acme_wanted)(void *context);
+	struct slice tsig; /* the key for dynamic DNS updates; stays the caller's; empty: none */
 	/* Called after a certificate was installed, from the thread that did it: tell the fronts (NOTE_KEYS). NULL: no. */
 	void (*certificates_changed)(void *context);
 	void *context;

@@ -1,5 +1,5 @@
 #include "resolver/fixture.h"
-#include "resolver/rdata.h"
+#include "ipc/dns_rdata.h"
 #include <stdlib.h>
 
 #define TTL 300
@@ -81,7 +81,7 @@ static const char *parse_data(struct fixture *f, struct record *r, struct slice 
 		return NULL;
 	BUF_LOCAL(rdata, 65535);
 	const char *why;
-	if (rdata_put(r->type, rest, &rdata, &why) != OK)
+	if (dns_rdata_put(r->type, rest, &rdata, &why) != OK)
 		return why;
 	r->rdata = arena_dup(&f->arena, buf_slice(&rdata));
 	return NULL;

@@ -5,6 +5,7 @@
 #include "resolver/resolver.h"
 #include "resolver/cache.h"
 #include "resolver/fixture.h"
+#include "resolver/send.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -41,6 +42,7 @@ struct resolver {
 	pthread_mutex_t lock;              /* guards the list */
 	struct question *first, *last;
 	unsigned waiting;
+	struct sender sender;
 	int wake[2]; /* a pipe: the first question's deadline has to be minded */
 };
 
@@ -284,7 +286,13 @@ static void on_dns(struct ipc_turn *t)
 		send_status(t, DNS_SERVFAIL);
 }
 
-ipc_handler *const resolver_handlers[ASK_MAX] = {[ASK_DNS] = on_dns};
+static void on_send(struct ipc_turn *t)
+{
+	struct resolver *r = ipc_server_context(t);
+	sender_ask(&r->sender, t);
+}
+
+ipc_handler *const resolver_handlers[ASK_MAX] = {[ASK_DNS] = on_dns, [ASK_DNS_SEND] = on_send};
 
 /* ---- opening ---- */
 
@@ -428,6 +436,12 @@ enum result resolver_open(const struct resolver_settings *settings, struct resol
 		abort();
 	pthread_mutex_init(&r->lock, NULL);
 	bool offline = settings->fixture.p != NULL;
+	const char *update = settings->update_address ? settings->update_address : "";
+	if (sender_init(&r->sender, update, settings->update_port) != OK) {
+		buf_printf(why, "dns_update_server is no address: %s", update);
+		resolver_free(r);
+		return BAD;
+	}
 	enum result done =
 	    offline ? fixture_parse(settings->fixture, &r->fixture, why) : open_network(settings, r, why);
 	if (done != OK) {

@@ -2,8 +2,8 @@
  * resolver: the role that asks the DNS for all others. The one door of the room.
  *
  *   fixture.h   a small DNS from a file, for demos, tests and offline tools
- *   rdata.h     record data from text
  *   cache.h     answers of the last minutes
+ *   send.h      messages that others made, to one configured server (dynamic updates)
  *
  * libunbound does the work in one thread of its own: it validates with the root's trust anchor, keeps a cache, and asks
  * either the authoritative servers or forwarders. Many questions are under way at a time; no thread waits for any of them.
@@ -24,6 +24,9 @@ struct resolver_settings {
 	struct slice resolv_conf; /* the text of a resolv.conf(5); may be empty */
 	struct slice anchor;      /* the root's DNSKEYs or DSs, a record a line; empty: no validation */
 	bool loopback;            /* forwarders on loopback may be asked */
+	/* Where messages of DNS_SEND go; NULL or "": nowhere. Port 0: 53. */
+	const char *update_address;
+	uint16_t update_port;
 };
 
 #define RESOLVER_ANCHOR "/usr/share/dns/root.key"

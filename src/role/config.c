@@ -204,6 +204,10 @@ static void check_whole(const struct config *c, const char *file, enum config_mo
 		buf_printf(faults, "%s: database_url goes with database = postgresql\n", file);
 	if (c->relay_user[0] && (!c->relay_password_file[0] || !c->relay_host.port))
 		buf_printf(faults, "%s: relay_user needs relay_host and relay_password_file\n", file);
+	if (!c->dns_update_server.host[0] != !c->dns_update_key[0] ||
+	    !c->dns_update_key[0] != !c->dns_update_key_file[0])
+		buf_printf(faults,
+		    "%s: dns_update_server, dns_update_key and dns_update_key_file go together\n", file);
 	if (c->queue_retry_first > c->queue_retry_most)
 		buf_printf(faults, "%s: queue_retry_first is longer than queue_retry_most\n", file);
 	if (c->queue_delay_notice > c->queue_max_age)

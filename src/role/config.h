@@ -42,6 +42,7 @@ enum config_acme_challenge { CONFIG_HTTP_01, CONFIG_TLS_ALPN_01, CONFIG_DNS_01 }
 enum config_acme_key { CONFIG_ECDSA, CONFIG_RSA };
 enum config_relay_tls { CONFIG_OPPORTUNISTIC, CONFIG_REQUIRED, CONFIG_VERIFIED };
 enum config_judge { CONFIG_ACCEPT, CONFIG_QUARANTINE, CONFIG_REFUSE };
+enum config_publish_mta_sts { CONFIG_STS_NONE, CONFIG_STS_TESTING, CONFIG_STS_ENFORCE };
 
 #define CONFIG_TYPE_TEXT const char *
 #define CONFIG_TYPE_PATH const char * /* absolute, or "" */

@@ -101,6 +101,7 @@ static void equip(struct master *m, enum role r)
 	if (r == ROLE_KEYS) {
 		send_file(m, r, "tls_certificate", m->config->tls_certificate);
 		send_file(m, r, "tls_key", m->config->tls_key);
+		send_file(m, r, "dns_update_key", m->config->dns_update_key_file);
 	}
 	if (r == ROLE_RELAY)
 		send_file(m, r, "relay_password", m->config->relay_password_file);

@@ -42,6 +42,22 @@ static enum result read_master(const struct run *r, char out[KEYS_MASTER])
 	return keys_master_read(*r->config->master_key_file ? r->config->master_key_file : path, out);
 }
 
+#define TSIG_MOST 512
+
+/* For the life of the process. */
+static struct slice read_tsig(const struct run *r)
+{
+	static struct buf key = {.max = TSIG_MOST};
+	__attribute__((cleanup(buf_free_secret))) struct buf text = {.max = 4096};
+	const char *line = run_secret_line(r, "dns_update_key", &text);
+	if (line && base64_decode(slice_str(line), &key) != OK) {
+		EVENT(CONFIG_BAD, KZ("file", r->config->dns_update_key_file), KN("line", 1),
+		    KZ("why", "not base64"));
+		buf_clear(&key);
+	}
+	return buf_slice(&key);
+}
+
 void run_keys(struct run *r)
 {
 	char master[KEYS_MASTER];
@@ -64,6 +80,7 @@ void run_keys(struct run *r)
 	    .grant = slice_of(r->login_grant, sizeof r->login_grant),
 	    .acme = &acme,
 	    .acme_wanted = tell_relay,
+	    .tsig = read_tsig(r),
 	    .certificates_changed = tell_fronts,
 	    .context = r};
 	if (keys_open(&settings, &keys) != OK)

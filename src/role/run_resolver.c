@@ -50,6 +50,8 @@ void run_resolver(struct run *r)
 	    .resolv_conf = read_file(RESOLVER_CONF, &conf),
 	    .anchor = read_file(*c->dns_anchor_file ? c->dns_anchor_file : RESOLVER_ANCHOR, &anchor),
 	    .loopback = c->demo,
+	    .update_address = c->dns_update_server.host,
+	    .update_port = c->dns_update_server.port,
 	};
 	if (*c->dns_fixture) {
 		s.fixture = read_file(c->dns_fixture, &fixture);

@@ -224,7 +224,9 @@ static ipc_handler *const handlers[ASK_MAX] = {[ASK_SCAN_MESSAGE] = scan_message
     [ASK_SCAN_SIEVE_CHECK] = scan_sieve_check,
     [ASK_SCAN_SIEVE_RUN] = scan_sieve_run,
     [ASK_SCAN_DRAFT] = scan_draft,
-    [ASK_SCAN_DKIM_SEEN] = scan_dkim_seen};
+    [ASK_SCAN_DKIM_SEEN] = scan_dkim_seen,
+    [ASK_SCAN_ASSIST] = scan_assist,
+    [ASK_SCAN_DNS_UPDATE] = scan_dns_update};
 
 void run_scan(struct run *r)
 {

@@ -6,6 +6,7 @@
 #include "role/run.h"
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -139,6 +140,35 @@ static void use_objects(const struct run *r, struct remote *d, struct store_sett
 	s->bodies_in_objects = c->bodies == CONFIG_S3;
 }
 
+/* ---- the DNS assistant ---- */
+
+static void add_service(struct store_dns *d, const char *name, const struct config_addresses *listen)
+{
+	if (listen->n)
+		d->services[d->n_services++] = (struct store_service){name, listen->at[0].port};
+}
+
+static void fill_dns(const struct config *c, struct store_dns *d)
+{
+	static const char *const modes[] = {"none", "testing", "enforce"};
+	const char **addresses = calloc(c->public_addresses.n + 1, sizeof *addresses);
+	for (size_t i = 0; addresses && i < c->public_addresses.n; i++)
+		addresses[d->n_addresses++] = c->public_addresses.at[i].host;
+	d->addresses = addresses;
+	add_service(d, "_submissions._tcp", &c->listen_submissions);
+	add_service(d, "_submission._tcp", &c->listen_submission);
+	add_service(d, "_imaps._tcp", &c->listen_imaps);
+	add_service(d, "_pop3s._tcp", &c->listen_pop3s);
+	add_service(d, "_sieve._tcp", &c->listen_sieve);
+	add_service(d, "_autodiscover._tcp", &c->listen_https);
+	d->sts_mode = modes[c->publish_mta_sts];
+	d->sts_max_age_ms = c->publish_mta_sts_age;
+	d->ca = c->certificate_authority;
+	d->reports_to = c->reports_to;
+	d->check_every_ms = c->dns_check_every;
+	d->update_key = c->dns_update_key;
+}
+
 void run_store(struct run *r)
 {
 	static struct remote remote = {
@@ -189,6 +219,7 @@ void run_store(struct run *r)
 	s.sieve_spam_full = (uint32_t)c->sieve_spam_full;
 	s.sieve_virus_field = c->sieve_virus_field;
 	s.sieve_virus_words = c->sieve_virus_words;
+	fill_dns(c, &s.dns);
 	memcpy(s.scan_seal, r->scan_seal, sizeof s.scan_seal);
 	memcpy(s.login_grant, r->login_grant, sizeof s.login_grant);
 	s.keys = r->trunks[ROLE_KEYS];

@@ -24,8 +24,37 @@ static void start_monitor(const struct run *r, struct http_monitor *monitor, SSL
 	    &(struct http_metrics){r->counters, ROLE_COUNT, names, each_certificate, tls});
 }
 
+static unsigned port_of(const struct config_addresses *a)
+{
+	return a->n ? a->at[0].port : 0;
+}
+
+static bool sign(void *context, struct slice content, struct buf *out)
+{
+	return tls_front_sign(context, content, out) == OK;
+}
+
+static void fill_setup(const struct run *r, SSL_CTX *tls, struct http_setup *s)
+{
+	const struct config *c = r->config;
+	*s = (struct http_setup){
+	    .store = r->trunks[ROLE_STORE],
+	    .hostname = c->hostname,
+	    .imaps = port_of(&c->listen_imaps),
+	    .pop3s = port_of(&c->listen_pop3s),
+	    .submissions = port_of(&c->listen_submissions),
+	    .https = port_of(&c->listen_https),
+	    .imap = port_of(&c->listen_imap),
+	    .pop3 = port_of(&c->listen_pop3),
+	    .submission = port_of(&c->listen_submission),
+	    .sign = sign,
+	    .sign_context = tls,
+	};
+}
+
 void run_web(struct run *r)
 {
+	static struct http_setup setup;
 	static struct http_monitor monitor;
 	static struct http_budget budget = {.most = BUDGET};
 	static struct http_service http, https, acme;
@@ -33,11 +62,13 @@ void run_web(struct run *r)
 	SSL_CTX *tls = tls_front_context(r->trunks[ROLE_KEYS]);
 	tls_front_answer_acme(tls);
 	start_monitor(r, &monitor, tls);
+	fill_setup(r, tls, &setup);
 	http_service_defaults(&http);
 	http.name = "http";
 	http.hostname = r->config->hostname;
 	http.routes = &http_routes_local;
 	http.monitor = &monitor;
+	http.setup = &setup;
 	http.budget = &budget;
 	http.keys = r->trunks[ROLE_KEYS];
 	acme = http;

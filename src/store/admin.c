@@ -1,14 +1,26 @@
 /* STORE_ADMIN: finds the verb, reads the arguments, sends the answer in as many packets as it needs. */
 #include "store/admin.h"
 #include "store/audit.h"
+#include "store/domains.h"
+#include "store/tasks.h"
 #include "mail/address.h"
 #include "mail/utf8.h"
 #include <stdlib.h>
 
 #define PIECE 100000 /* octets of JSON in one packet */
 
-/* LOOK: a reading that tells nothing of anybody, and leaves no record. */
-enum kind { LOOK = ADMIN_LOOK, READ = ADMIN_READ, WRITE = ADMIN_WRITE };
+/*
+ * LOOK: a reading that tells nothing of anybody, and leaves no record. WAIT and ACT: a reading and a change that wait for
+ * others, on a thread that may; their db is NULL.
+ */
+#define SLOW 8
+enum kind {
+	LOOK = ADMIN_LOOK,
+	READ = ADMIN_READ,
+	WRITE = ADMIN_WRITE,
+	WAIT = ADMIN_READ | SLOW,
+	ACT = ADMIN_WRITE | SLOW
+};
 
 static const struct verb {
 	const char *name;
@@ -231,11 +243,11 @@ enum result admin_run(struct admin *a, const char *name)
 	} else if (verb->kind == WRITE) {
 		r = run_write(a, verb);
 	} else {
-		r = read_now(a, verb);
-		if (verb->kind == READ)
+		r = verb->kind & SLOW ? verb->run(a, NULL) : read_now(a, verb);
+		if (verb->kind != LOOK)
 			r = record_alone(a, verb, r);
 	}
-	if (verb->kind == WRITE)
+	if (verb->kind & ADMIN_WRITE)
 		EVENT(ADMIN, KZ("verb", verb->name), KZ("who", a->actor->who), KZ("result", result_name(r)));
 	return r;
 }
@@ -279,7 +291,31 @@ static void send_piece(struct ipc_turn *t, char *text, bool last)
 		ipc_answer_part(t, &answer, NULL);
 }
 
-void ask_admin(struct ipc_turn *t)
+struct slow {
+	struct task task;
+	struct ipc_turn *turn;
+	void (*serve)(struct ipc_turn *t);
+};
+
+static void run_slow(void *arg)
+{
+	struct slow *slow = arg;
+	slow->serve(slow->turn);
+}
+
+void admin_serve(struct ipc_turn *t, const char *name, void (*serve)(struct ipc_turn *t))
+{
+	const struct verb *verb = find_verb(name);
+	struct slow *slow = verb && verb->kind & SLOW ? arena_new(&t->arena, struct slow) : NULL;
+	if (!slow) {
+		serve(t);
+		return;
+	}
+	*slow = (struct slow){.turn = t, .serve = serve};
+	tasks_put(domains_tasks(store_of(t)->watch), &slow->task, run_slow, slow);
+}
+
+static void serve_admin(struct ipc_turn *t)
 {
 	const Sekisho__AdminAsk *ask = t->ask;
 	json_t *args = admin_args(ask->args);
@@ -299,4 +335,10 @@ void ask_admin(struct ipc_turn *t)
 		refuse(t, r);
 	json_decref(a.answer);
 	json_decref(args);
+}
+
+void ask_admin(struct ipc_turn *t)
+{
+	const Sekisho__AdminAsk *ask = t->ask;
+	admin_serve(t, ask->verb, serve_admin);
 }

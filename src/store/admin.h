@@ -35,6 +35,8 @@ typedef enum result admin_verb(struct admin *a, struct db *db);
 enum admin_power { ADMIN_LOOK = 1, ADMIN_READ = 2, ADMIN_WRITE = 4, ADMIN_ALL = 7 };
 /* Runs a verb as the actor with his powers, and records it. a->answer is the caller's to free whatever comes out. */
 NODISCARD enum result admin_run(struct admin *a, const char *verb);
+/* Calls serve, which runs that verb and answers: at once, or on a thread that may wait when the verb has to. */
+void admin_serve(struct ipc_turn *t, const char *verb, void (*serve)(struct ipc_turn *t));
 /* Reads arguments; NULL when they are no JSON object. The caller frees them. */
 json_t *admin_args(const char *text);
 /* Gives JSON to `piece` in as many texts as an answer's packets need, each valid UTF-8. */

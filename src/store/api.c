@@ -44,7 +44,7 @@ static void run(struct ipc_turn *t, const struct token *token, const json_t *arg
 	json_decref(a.answer);
 }
 
-void ask_api(struct ipc_turn *t)
+static void serve_api(struct ipc_turn *t)
 {
 	const Sekisho__ApiAsk *ask = t->ask;
 	struct token token;
@@ -59,4 +59,10 @@ void ask_api(struct ipc_turn *t)
 	else
 		send_refusal(t, SEKISHO__API_ANSWER__OUTCOME__REFUSED, r == OK ? BAD : r, NULL);
 	json_decref(args);
+}
+
+void ask_api(struct ipc_turn *t)
+{
+	const Sekisho__ApiAsk *ask = t->ask;
+	admin_serve(t, ask->verb, serve_api);
 }

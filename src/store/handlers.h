@@ -28,6 +28,7 @@ ipc_handler ask_admin;              /* admin.c */
 ipc_handler ask_api;                /* api.c */
 ipc_handler ask_gauges;             /* gauges.c */
 ipc_handler ask_domains;            /* served.c */
+ipc_handler ask_setup;              /* domains_setup.c */
 
 void store_gauges(struct store *s, struct db *db, Sekisho__GaugesAnswer *out);
 /* The session of a turn that needs a selected mailbox; NULL: the turn is answered. */

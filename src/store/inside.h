@@ -16,6 +16,7 @@
 
 struct cards;
 struct courier;
+struct domains;
 struct facts_cache;
 struct queue;
 struct recent;
@@ -48,6 +49,7 @@ struct store {
 	struct search *search;
 	struct signed_lately *lately;
 	struct signing *signing; /* NULL: nothing is signed */
+	struct domains *watch;
 	_Atomic(struct keeper *) keeper;
 	struct tidying *tidying; /* the keeper's */
 	_Atomic(struct ipc_server *) server;

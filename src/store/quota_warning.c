@@ -1,10 +1,9 @@
 /* The warning that an account comes near to its limit: an ordinary message into its INBOX. */
-#include "mail/build.h"
-#include "store/deliver.h"
+#include "store/notice.h"
 #include "store/quota.h"
 
 #define WARNING_ARENA ((size_t)16 << 20)
-#define WARNING_MOST 16384
+#define WARNING_MOST 8192
 
 struct warning {
 	struct deliver d; /* first: its job is ours */
@@ -104,27 +103,6 @@ static void put_texts(const struct warning *w, struct buf *subject, struct buf *
 	}
 }
 
-static void put_message(const struct warning *w, struct buf *b)
-{
-	struct slice host = slice_str(w->store->settings->hostname);
-	BUF_LOCAL(subject, 1000);
-	BUF_LOCAL(text, WARNING_MOST / 2);
-	BUF_LOCAL(id, 600);
-	put_texts(w, &subject, &text);
-	buf_puts(&id, "<");
-	mail_id_make(&id, host);
-	buf_puts(&id, ">");
-	struct mail_named from = {SLICE("Mail System"), {SLICE("postmaster"), host}};
-	struct mail_named to = {.addr = {w->local, w->domain}};
-	mail_put_date(b, SLICE("Date"), (struct mail_date){.ms = clock_utc_ms()});
-	mail_put_addresses(b, SLICE("From"), &from, 1);
-	mail_put_addresses(b, SLICE("To"), &to, 1);
-	mail_put_raw(b, SLICE("Message-ID"), buf_slice(&id));
-	mail_put_text(b, SLICE("Subject"), buf_slice(&subject));
-	buf_puts(b, "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n");
-	mail_put_text_part(b, SLICE("plain"), buf_slice(&text));
-}
-
 /* Once more under the transaction: what is owed may have been told, or fallen below, meanwhile. */
 static enum result apply(struct job *j, struct db *db)
 {
@@ -142,30 +120,12 @@ static enum result apply(struct job *j, struct db *db)
 
 static enum result prepare(struct warning *w, struct db *db, struct message *m)
 {
+	BUF_LOCAL(subject, 1000);
 	BUF_LOCAL(text, WARNING_MOST);
-	struct resolving res;
-	put_message(w, &text);
-	FD_LOCAL fd = fd_memory("warning");
-	if (buf_result(&text) != OK || fd < 0 || fd_write_all(fd, buf_slice(&text)) != OK ||
-	    fd_seal(fd) != OK)
-		return LATER;
-	enum result r = message_scan(w->store, w->arena, fd, m);
-	if (r != OK)
-		return r;
-	resolve_start(&res, w->store, db, w->arena, true);
-	if (resolve(&res, w->local, w->domain, 0).result != OK)
-		return LATER;
-	struct envelope_rcpt rcpt = {w->local, w->domain, SLICE_NONE, NOTIFY_NEVER};
-	struct envelope e = {.mail = deliver_mail_id(w->arena), .rcpts = &rcpt, .n_rcpts = 1, .authored = true};
-	TRACE t;
-	trace_start(&t, w->store, e.mail);
-	trace_step(&t, STEP_RECEIVED);
-	trace_address(&t, TRACE_FROM, SLICE_NONE, SLICE_NONE);
-	trace_field(&t, TRACE_SERVICE, SLICE("quota"));
-	trace_number(&t, TRACE_SIZE, m->body.n);
-	w->d.arena = w->arena;
+	put_texts(w, &subject, &text);
+	struct notice n = {w->local, w->domain, buf_slice(&subject), buf_slice(&text), "quota"};
 	w->d.over_quota = true;
-	return deliver_prepare(&w->d, w->store, db, &e, &res, m, &t);
+	return notice_prepare(w->store, db, w->arena, &n, &w->d, m);
 }
 
 enum result quota_warn(struct store *s, int64_t account)

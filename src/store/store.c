@@ -1,6 +1,7 @@
 #include "store/store.h"
 #include "store/cards.h"
 #include "store/courier.h"
+#include "store/domains.h"
 #include "store/facts_cache.h"
 #include "store/handlers.h"
 #include "store/migrate.h"
@@ -66,6 +67,7 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_API] = ask_api,
     [ASK_STORE_GAUGES] = ask_gauges,
     [ASK_STORE_DOMAINS] = ask_domains,
+    [ASK_STORE_SETUP] = ask_setup,
 };
 
 void store_settings_default(struct store_settings *s)
@@ -278,6 +280,7 @@ static enum result open_all(struct store *s)
 	s->search = search_new(s);
 	s->lately = signed_lately_new();
 	s->signing = signing_new(s);
+	s->watch = domains_new(s);
 	return keeper ? OK : LATER;
 }
 
@@ -306,6 +309,7 @@ void store_close(struct store *s)
 	bool opened = s->keeper != NULL;
 	signing_free(s->signing);
 	keeper_end(s->keeper);
+	domains_free(s->watch);
 	cards_end(s->cards);
 	search_end(s->search);
 	nodes_free(s->nodes);

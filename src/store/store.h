@@ -24,6 +24,7 @@
  *     trace.c              what happened to a message, step by step
  *     admin*.c             the administrator's verbs
  *     nodes.c              several servers on one database
+ *     domains*.c dns_*.c   what our domains publish in the DNS: checks, warnings, publishing
  *     keeper.c             checkpoints, reclaiming space, forgetting old traces
  *     seal.c               keys and sealing: the data directory tells a thief nothing
  *     db.c db_sqlite.c db_pgsql*.c sql*.def schema.def     the database
@@ -43,6 +44,23 @@ struct store;
 
 /* What becomes of mail by who sent it (judge.h). */
 enum store_judge { JUDGE_ACCEPT, JUDGE_JUNK, JUDGE_REFUSE };
+/* What the DNS assistant has to know of this server. */
+struct store_service {
+	const char *name; /* "_imaps._tcp" */
+	uint16_t port;
+};
+struct store_dns {
+	const char *const *addresses; /* under which the world sees it; none: those in the DNS */
+	size_t n_addresses;
+	struct store_service services[8];
+	size_t n_services;
+	const char *sts_mode; /* "none", "testing", "enforce" */
+	int64_t sts_max_age_ms;
+	const char *ca;         /* as CAA names it; "": not known */
+	const char *reports_to; /* "": postmaster@ the domain */
+	int64_t check_every_ms; /* 0: never */
+	const char *update_key; /* name of the TSIG key; "" or NULL: nothing is published by us */
+};
 
 /* Kept as it is, not copied: it outlives the store. */
 struct store_settings {
@@ -79,6 +97,7 @@ struct store_settings {
 	 * proves nothing. */
 	enum store_judge dmarc_reject, dmarc_quarantine, own_unproven;
 	const char *arc_trusted; /* domains, with blanks between: whose word on mail they pass on counts */
+	struct store_dns dns;
 
 	bool dkim_sign;           /* what leaves is signed, and keys are made for it */
 	const char *dkim_service; /* the domain of third-party signatures; "": none */

@@ -1,5 +1,6 @@
 /* The fronts' context: certificates from keys, chosen by SNI in each handshake. */
 #include "tls/inner.h"
+#include <openssl/cms.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <poll.h>
@@ -321,4 +322,49 @@ void tls_front_each(SSL_CTX *front, void (*each)(void *arg, const char *name, in
 	for (size_t i = 0; i < f->n; i++)
 		each(arg, f->list[i].names[0], tls_time_ms(X509_get0_notAfter(f->list[i].leaf)));
 	pthread_rwlock_unlock(&f->lock);
+}
+
+/* ---- signing documents ---- */
+
+/* The first certificate that is served, with references of the caller's. False: there is none. */
+static bool first_served(struct front *f, struct served *out)
+{
+	pthread_rwlock_rdlock(&f->lock);
+	bool any = f->n > 0;
+	if (any) {
+		*out = (struct served){.leaf = f->list[0].leaf,
+		    .chain = X509_chain_up_ref(f->list[0].chain),
+		    .key = f->list[0].key};
+		X509_up_ref(out->leaf);
+		EVP_PKEY_up_ref(out->key);
+	}
+	pthread_rwlock_unlock(&f->lock);
+	return any;
+}
+
+static enum result put_signed(CMS_ContentInfo *cms, struct buf *out)
+{
+	unsigned char *der = NULL;
+	int n = i2d_CMS_ContentInfo(cms, &der);
+	if (n > 0)
+		buf_put(out, slice_of(der, (size_t)n));
+	OPENSSL_free(der);
+	return n > 0 ? buf_result(out) : LATER;
+}
+
+enum result tls_front_sign(const SSL_CTX *front, struct slice content, struct buf *out)
+{
+	struct served s = {0};
+	enum result r = LATER;
+	if (!first_served(SSL_CTX_get_ex_data(front, index_in_ctx), &s))
+		return LATER;
+	BIO *in = BIO_new_mem_buf(content.p, (int)content.n);
+	CMS_ContentInfo *cms = in ? CMS_sign(s.leaf, s.key, s.chain, in, CMS_BINARY | CMS_NOSMIMECAP) : NULL;
+	if (cms)
+		r = put_signed(cms, out);
+	CMS_ContentInfo_free(cms);
+	BIO_free(in);
+	served_free(&s);
+	ERR_clear_error();
+	return r;
 }

@@ -33,6 +33,11 @@ void tls_front_each(SSL_CTX *front, void (*each)(void *arg, const char *name, in
 int64_t tls_time_ms(const ASN1_TIME *t); /* UTC; 0 when it is none */
 /* Waits up to ms until certificates have come. LATER: not yet. */
 NODISCARD enum result tls_front_wait(const SSL_CTX *front, int64_t ms);
+/*
+ * Signs with the first certificate, its chain along (CMS, RFC 5652, the content inside, DER). LATER: there is none, or keys
+ * does not answer. FULL: out is.
+ */
+NODISCARD enum result tls_front_sign(const SSL_CTX *front, struct slice content, struct buf *out);
 /* Does the pattern ("mail.example.jp", "*.example.jp") cover the host name? RFC 6125 section 6.4, ASCII. */
 bool tls_name_covers(const char *pattern, const char *host);
 

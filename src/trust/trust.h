@@ -17,6 +17,9 @@
  *   sts.h       MTA-STS: the record, the policy, which hosts it names (RFC 8461)
  *   dane.h      DANE: TLSA records and the certificates they vouch for (RFC 7672)
  *   tlsrpt.h    TLS reporting: the record, and how sessions fail (RFC 8460)
+ *   assist.h    what a domain should publish in the DNS, and what is wrong with what it does
+ *   own_sts.h   the MTA-STS policy we give out
+ *   dns_update.h  publishing by dynamic update, RFC 2136
  *
  * The way in: `scan` calls trust_message_read() and then the verifiers, each of which gives a result in the words of RFC
  * 8601 and a reason in plain English; verify_message() does it all for an arrival. For mail that leaves, `scan` makes the

@@ -14,12 +14,16 @@ static const struct {
 #define LOOK false
 #define READ true
 #define WRITE true
+#define WAIT true
+#define ACT true
 #define X(verb, function, kind, args, en, ja) {verb, args, kind},
 #include "store/admin.def"
 #undef X
 #undef LOOK
 #undef READ
 #undef WRITE
+#undef WAIT
+#undef ACT
 };
 
 static int set_up(void **state)

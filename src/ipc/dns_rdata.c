@@ -1,4 +1,4 @@
-#include "resolver/rdata.h"
+#include "ipc/dns_rdata.h"
 #include <arpa/inet.h>
 
 static bool is_field(char c)
@@ -91,6 +91,21 @@ static void put_text(struct cursor *c, struct buf *out)
 	}
 }
 
+/* A short string without quotes, and one with them that has no length of its own. */
+static void put_tag(struct cursor *c, struct buf *out)
+{
+	BUF_LOCAL(value, 65536);
+	put_string(field(c), out);
+	cursor_blanks(c);
+	put_quoted(c, &value);
+	struct slice rest = buf_slice(&value);
+	while (rest.n) {
+		size_t n = (unsigned char)rest.p[0];
+		buf_put(out, slice_sub(rest, 1, n));
+		rest = slice_sub(rest, 1 + n, rest.n);
+	}
+}
+
 static bool put_fields(unsigned type, struct cursor *c, struct buf *out)
 {
 	switch (type) {
@@ -123,6 +138,10 @@ static bool put_fields(unsigned type, struct cursor *c, struct buf *out)
 			put_number(c, 1, out);
 		put_hex(c, out);
 		return true;
+	case DNS_CAA: /* RFC 8659 4.1.1: flags, tag, value */
+		put_number(c, 1, out);
+		put_tag(c, out);
+		return true;
 	case DNS_SOA:
 		put_name(c, out);
 		put_name(c, out);
@@ -134,7 +153,7 @@ static bool put_fields(unsigned type, struct cursor *c, struct buf *out)
 	}
 }
 
-enum result rdata_put(unsigned type, struct slice text, struct buf *out, const char **why_out)
+enum result dns_rdata_put(unsigned type, struct slice text, struct buf *out, const char **why_out)
 {
 	struct cursor c = cursor_of(text);
 	*why_out = "this type is not known here";
