@@ -62,7 +62,8 @@ struct dns {
 struct dns_trunk {
 	struct dns dns;
 	struct ipc_trunk *resolver;
-	int64_t until_ms; /* by clock_mono_ms(): later than that the answer is TIMEOUT; 0: as long as the resolver takes */
+	int64_t
+	    until_ms; /* by clock_mono_ms(): later than that the answer is TIMEOUT; 0: as long as the resolver takes */
 };
 void dns_trunk_init(struct dns_trunk *t, struct ipc_trunk *resolver);
 

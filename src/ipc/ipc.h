@@ -34,7 +34,8 @@
 #include "ipc/store.pb-c.h"
 #include "ipc/trust.pb-c.h"
 
-#define IPC_TRUST_MOST ((size_t)14 * 1024) /* octets of a packed Trust: it goes beside recipients and facts in one packet */
+#define IPC_TRUST_MOST                                                                                       \
+	((size_t)14 * 1024) /* octets of a packed Trust: it goes beside recipients and facts in one packet */
 
 enum ipc_ask {
 #define X(name, number, role, ask, answer, who) ASK_##name = (number),

@@ -27,7 +27,9 @@ static const char *languages(const struct config *c)
 
 static enum store_judge judge_of(int choice)
 {
-	return choice == CONFIG_REFUSE ? JUDGE_REFUSE : choice == CONFIG_QUARANTINE ? JUDGE_JUNK : JUDGE_ACCEPT;
+	return choice == CONFIG_REFUSE       ? JUDGE_REFUSE
+	       : choice == CONFIG_QUARANTINE ? JUDGE_JUNK
+					     : JUDGE_ACCEPT;
 }
 
 static void disk_broken(void *arg)
