@@ -2,19 +2,16 @@
 
 #define PART 98304 /* octets asked of store at a time */
 
-static uint64_t message_size(const Sekisho__Job *m)
-{
-	return m->has_data ? m->data.len : m->size;
-}
-
 uint64_t delivery_size(const struct delivery *d)
 {
-	return d->signature.n + message_size(d->job->msg);
+	return d->signature.n + d->job->msg->size;
 }
 
 void body_open(struct body *b, struct delivery *d)
 {
-	*b = (struct body){.delivery = d, .size = message_size(d->job->msg)};
+	*b = (struct body){.delivery = d, .size = d->job->msg->size};
+	if (d->job->msg->has_data)
+		b->size = d->job->msg->data.len;
 	arena_init(&b->arena, 4 * PART);
 }
 

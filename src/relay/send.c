@@ -424,7 +424,7 @@ static void transact_pipelined(struct talk *t)
 	if (t->how == HOW_DATA) {
 		stream_puts(s, "DATA\r\n");
 	} else if (t->how == HOW_CHUNK) {
-		stream_printf(s, "BDAT %llu LAST\r\n", (unsigned long long)delivery_size(t->d));
+		stream_printf(s, "BDAT %zu LAST\r\n", t->d->signature.n + t->msg->data.len);
 		stream_put(s, t->d->signature);
 		stream_put(s, slice_of(t->msg->data.data, t->msg->data.len));
 		t->all_sent = true;
