@@ -1,26 +1,79 @@
 /* Public keys: records of the DNS, and checking with them. */
 #include "trust/signature.h"
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/param_build.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
+#include <stdlib.h>
 
 #define ED25519_KEY 32
+#define EXPONENT_MOST 8 /* octets: a larger one only makes checking slow */
+
+/* One element of DER with this tag; its content. */
+static struct slice der_take(struct cursor *c, int tag)
+{
+	if (cursor_take(c) != tag)
+		cursor_fail(c);
+	int first = cursor_take(c);
+	size_t n = first < 0 ? 0 : (size_t)first;
+	if (first >= 0x80) {
+		int octets = first - 0x80;
+		if (octets == 0 || octets > 2)
+			cursor_fail(c);
+		for (n = 0; octets > 0 && c->err == OK; octets--)
+			n = n << 8 | (size_t)(cursor_take(c) & 0xff);
+	}
+	return cursor_bytes(c, n);
+}
+
+enum { DER_INTEGER = 2, DER_BITS = 3, DER_SEQUENCE = 0x30 };
+
+/* The key from its two numbers: a tenth of what OpenSSL's general decoder takes. */
+static EVP_PKEY *rsa_of(struct slice modulus, struct slice exponent)
+{
+	EVP_PKEY *key = NULL;
+	BIGNUM *n = BN_bin2bn((const unsigned char *)modulus.p, (int)modulus.n, NULL);
+	BIGNUM *e = BN_bin2bn((const unsigned char *)exponent.p, (int)exponent.n, NULL);
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	OSSL_PARAM *params = NULL;
+	if (!n || !e || !build || !x)
+		abort();
+	if (OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n) == 1 &&
+	    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e) == 1 &&
+	    (params = OSSL_PARAM_BLD_to_param(build)) && EVP_PKEY_fromdata_init(x) == 1 &&
+	    EVP_PKEY_fromdata(x, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+		key = NULL;
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	EVP_PKEY_CTX_free(x);
+	BN_free(n);
+	BN_free(e);
+	ERR_clear_error();
+	return key;
+}
 
 /* SubjectPublicKeyInfo, as everybody publishes it, or the RSAPublicKey inside it, as RFC 6376 3.6.1 has it. */
 static EVP_PKEY *read_rsa(struct slice octets)
 {
-	const unsigned char *p = (const unsigned char *)octets.p;
-	EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)octets.n);
-	if (!key) {
-		p = (const unsigned char *)octets.p;
-		key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, (long)octets.n);
+	static const char rsa[] = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"; /* rsaEncryption */
+	struct cursor all = cursor_of(octets);
+	struct cursor in = cursor_of(der_take(&all, DER_SEQUENCE));
+	if (cursor_peek(&in) == DER_SEQUENCE) {
+		if (!slice_starts(der_take(&in, DER_SEQUENCE), slice_of(rsa, sizeof rsa - 1)))
+			cursor_fail(&in);
+		struct cursor bits = cursor_of(der_take(&in, DER_BITS));
+		if (in.err != OK || !cursor_end(&in) || cursor_take(&bits) != 0)
+			return NULL;
+		in = cursor_of(der_take(&bits, DER_SEQUENCE));
+		if (cursor_done(&bits) != OK)
+			return NULL;
 	}
-	if (key && (p != (const unsigned char *)octets.p + octets.n || !EVP_PKEY_is_a(key, "RSA"))) {
-		EVP_PKEY_free(key);
-		key = NULL;
-	}
-	ERR_clear_error();
-	return key;
+	struct slice modulus = der_take(&in, DER_INTEGER), exponent = der_take(&in, DER_INTEGER);
+	if (cursor_done(&in) != OK || cursor_done(&all) != OK || !modulus.n || !exponent.n ||
+	    exponent.n > EXPONENT_MOST || (modulus.p[0] & 0x80) || (exponent.p[0] & 0x80))
+		return NULL;
+	return rsa_of(modulus, exponent);
 }
 
 EVP_PKEY *signature_key_read(bool ed25519, struct slice octets)
