@@ -1,10 +1,13 @@
 /* A job from beginning to end: one host after the other, until every recipient is decided. */
 #include "relay/inner.h"
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define TRIES 8        /* connections a job may open */
 #define LINK_MAILS 100 /* messages over one connection */
+#define SIGNATURE_TRIES 10
+#define SIGNATURE_PAUSE_MS 500
 
 void deliver_decide(struct delivery *d, struct rcpt *r, Sekisho__Attempt__Outcome kind, const struct why *why,
     const struct link *l)
@@ -184,20 +187,33 @@ static bool data_is_clean(const Sekisho__Job *m)
 	       (body_check(&state, slice_of(m->data.data, m->data.len)) == OK && !state.cr);
 }
 
-/* What store and keys have to say before the message goes: without it nothing is sent. */
-static bool take_signature(struct delivery *d)
+static enum result ask_signature(struct delivery *d)
 {
 	struct ipc *c = ipc_thread(d->settings->store);
 	Sekisho__SignatureAsk ask = SEKISHO__SIGNATURE_ASK__INIT;
 	Sekisho__SignatureAnswer *answer;
+	ask.mail_id = d->job->msg->mail_id;
+	enum result r = c ? ipc_call(c, ASK_STORE_SIGNATURE, &ask, NULL, &d->arena, &answer, NULL) : GONE;
+	if (r == OK)
+		d->signature = slice_of(answer->fields.data, answer->fields.len);
+	return r;
+}
+
+/*
+ * What store, scan and keys have to say before the message goes: without it nothing is sent. One of them may just be starting
+ * again: that is worth some seconds, and not the wait of a whole retry.
+ */
+static bool take_signature(struct delivery *d)
+{
 	d->signature = SLICE_NONE;
 	if (!d->job->msg->sign)
 		return true;
-	ask.mail_id = d->job->msg->mail_id;
-	if (!c || ipc_call(c, ASK_STORE_SIGNATURE, &ask, NULL, &d->arena, &answer, NULL) != OK)
-		return false;
-	d->signature = slice_of(answer->fields.data, answer->fields.len);
-	return true;
+	enum result r = ask_signature(d);
+	for (unsigned i = 0; r != OK && i < SIGNATURE_TRIES; i++) {
+		poll(NULL, 0, SIGNATURE_PAUSE_MS);
+		r = ask_signature(d);
+	}
+	return r == OK;
 }
 
 static void try_hosts(struct delivery *d)

@@ -177,7 +177,7 @@ struct delivery {
 	struct relay *relay;
 	const struct relay_settings *settings;
 	struct job *job;
-	struct arena arena; /* of this delivery */
+	struct arena arena;     /* of this delivery */
 	struct slice signature; /* what stands before the message, in the arena: finished header fields */
 	struct plan plan;
 	struct link *link; /* kept between jobs of a destination; NULL: none */
