@@ -136,8 +136,8 @@ static void top_field(
 	static const struct slice names[] = {SLICE("Date"), SLICE("From"), SLICE("Subject"),
 	    SLICE("Message-ID"), SLICE("References"), SLICE("In-Reply-To"), SLICE("Received"),
 	    SLICE("Auto-Submitted"), SLICE("Precedence"), SLICE("MIME-Version"), SLICE("To"), SLICE("Cc"),
-	    SLICE("Sender"), SLICE("Reply-To")};
-	enum { DATE, FROM, SUBJECT, ID, REFS, REPLY, RECEIVED, AUTO, PRECEDENCE, VERSION };
+	    SLICE("Sender"), SLICE("Reply-To"), SLICE("TLS-Required")};
+	enum { DATE, FROM, SUBJECT, ID, REFS, REPLY, RECEIVED, AUTO, PRECEDENCE, VERSION, TLS_REQUIRED = 14 };
 	size_t k = 0;
 	while (k < COUNT(names) && !slice_ieq(field->name, names[k]))
 		k++;
@@ -166,6 +166,8 @@ static void top_field(
 		f->precedence = facts_string(a, value);
 	else if (k == VERSION && !slice_starts(value, SLICE("1.0")))
 		*d |= BIT(mime_version_odd);
+	else if (k == TLS_REQUIRED) /* RFC 8689 3: once */
+		f->tls_optional = !again && slice_ieq(value, SLICE("No"));
 }
 
 static void top_fields(const struct mail_part *root, struct arena *a, Sekisho__Facts *f, mail_defects *d)

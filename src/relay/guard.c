@@ -49,6 +49,8 @@ void guard_class(const struct delivery *d, struct buf *out)
 {
 	const struct plan *p = &d->plan;
 	buf_printf(out, "#%llx", (unsigned long long)guard_need(d));
+	if (d->sts.found && p->domain)
+		buf_printf(out, "#%s", sts_mode_name(d->sts.policy.mode));
 	/* With DANE a certificate may be for the domain, so that connections of several are not the same. */
 	if (p->domain && p->secure)
 		buf_printf(out, "#%s", p->domain);
@@ -89,8 +91,13 @@ static enum result find_tlsa(struct delivery *d, const struct target *t, const s
 		BUF_LOCAL(name, LIMIT_DNS_NAME + 32);
 		buf_printf(&name, "_%u._tcp.%s", t->port, bases[i]);
 		dns_tlsa(d->settings->dns, buf_slice(&name), &d->arena, out);
-		if (asks_temporary(out->status, t->host, why))
+		if (asks_temporary(out->status, t->host, why)) {
+			struct guard g = {.policy = TLSRPT_TLSA};
+			struct trial trial = {.tried = true, .failed = true, .result = TLSRPT_DNSSEC_INVALID};
+			if (out->status == DNS_BOGUS)
+				trial_count(d, &g, t->host, NULL, &trial);
 			return LATER;
+		}
 		*base_out = bases[i];
 		if (out->status == DNS_FOUND && out->secure && out->n)
 			return OK;
@@ -125,6 +132,38 @@ static enum result guard_by_dane(struct delivery *d, const struct target *t, con
 	return OK;
 }
 
+/* ---- MTA-STS ---- */
+
+/* OK: g says what follows of the domain's policy. */
+static enum result guard_by_sts(struct delivery *d, const struct target *t, struct guard *g, struct why *why)
+{
+	const struct sts *s = &d->sts;
+	if (!s->found || s->policy.mode == STS_NONE)
+		return OK;
+	bool named = sts_names(&s->policy, t->host);
+	g->policy = TLSRPT_STS;
+	g->test = s->policy.mode == STS_TESTING;
+	struct trial trial = {.tried = true,
+	    .failed = !named,
+	    .result = TLSRPT_VALIDATION_FAILURE,
+	    .reason = "the policy does not name the host"};
+	if (!named)
+		trial_count(d, g, t->host, NULL, &trial);
+	if (g->test) {
+		g->test = named; /* one failure is enough */
+		return OK;
+	}
+	g->who = "MTA-STS (RFC 8461)";
+	if (!named) {
+		why_set(why, false, "4.7.5", "the MTA-STS policy of %s does not name its MX %s",
+		    d->plan.domain, t->host);
+		return LATER;
+	}
+	g->tls = RELAY_TLS_VERIFIED;
+	g->names[g->names_n++] = t->host;
+	return OK;
+}
+
 /* ---- authorities ---- */
 
 static bool is_below(const char *host, const char *domain)
@@ -155,7 +194,7 @@ static enum result guard_by_authorities(
 	g->names_n = 0;
 	take_names(d, g);
 	bool own = d->plan.domain && !g->require && is_below(t->host, d->plan.domain);
-	if (!g->names_n && (!d->plan.domain || d->plan.secure || own))
+	if (!g->names_n && (!d->plan.domain || d->plan.secure || own || g->test))
 		g->names[g->names_n++] = t->host;
 	g->tls = RELAY_TLS_VERIFIED;
 	if (g->names_n)
@@ -193,7 +232,10 @@ enum result guard_make(struct delivery *d, const struct target *t, const struct 
 	enum result r = OK;
 	if (d->plan.domain && !d->job->msg->tls_optional)
 		r = guard_by_dane(d, t, ips, g, why);
-	if (r == OK && g->tls != RELAY_TLS_DANE && (g->tls == RELAY_TLS_VERIFIED || g->require))
+	if (r == OK && d->plan.domain && !g->policy && !d->job->msg->tls_optional)
+		r = guard_by_sts(d, t, g, why);
+	bool decided = g->tls == RELAY_TLS_DANE || (g->policy == TLSRPT_STS && g->names_n);
+	if (r == OK && !decided && (g->tls == RELAY_TLS_VERIFIED || g->require))
 		r = guard_by_authorities(d, t, g, why);
 	set_key(g);
 	return r;

@@ -114,7 +114,9 @@ static struct link *connect_one(struct delivery *d, const struct target *t, cons
 	struct link *l;
 	struct why why;
 	struct trial trial;
-	if (link_open(d, t, ip, g, false, &l, &trial, &why) == OK)
+	enum result r = link_open(d, t, ip, g, false, &l, &trial, &why);
+	trial_count(d, g, t->host, ip, &trial);
+	if (r == OK)
 		return l;
 	*reached_out |= trial.failed;
 	if (trial.without && g->tls <= RELAY_TLS_MAY && !t->implicit_tls &&
@@ -242,6 +244,20 @@ static void decide_rest(struct delivery *d)
 	}
 }
 
+static void look_up_sts(struct delivery *d)
+{
+	d->sts = (struct sts){0};
+	if (!d->plan.domain || d->job->msg->tls_optional)
+		return;
+	sts_find(d, d->plan.domain, &d->sts);
+	if (d->sts.problem) {
+		struct guard g = {.policy = TLSRPT_STS};
+		struct trial trial = {.tried = true, .failed = true, .result = d->sts.problem};
+		snprintf(trial.reason, sizeof trial.reason, "%s", d->sts.reason);
+		trial_count(d, &g, "", NULL, &trial);
+	}
+}
+
 void deliver_job(struct delivery *d)
 {
 	arena_reset(&d->arena);
@@ -274,6 +290,7 @@ void deliver_job(struct delivery *d)
 		return;
 	}
 	d->why = (struct why){0};
+	look_up_sts(d);
 	try_hosts(d);
 	decide_rest(d);
 }

@@ -91,6 +91,25 @@ bool route_may_reach(const struct relay_settings *s, const struct dns_ip *ip);
 NODISCARD enum result route_addresses(const struct relay_settings *s, const struct target *t, struct arena *a,
     struct dns_ip_list *out, struct why *why);
 
+/* ---- policies of MTA-STS ---- sts.c */
+
+/* What a domain's mail servers have to be; everything in the delivery's arena. */
+struct sts {
+	bool found;
+	struct sts_policy policy;
+	struct slice text;
+	enum tlsrpt_result problem; /* why there is none, or no newer one; TLSRPT_OK: nothing is wrong */
+	const char *reason;
+};
+struct sts_cache;
+struct sts_cache *sts_cache_new(void);
+void sts_cache_free(struct sts_cache *c);
+/* Next time every domain is asked about again. */
+void sts_cache_doubt(struct sts_cache *c);
+struct delivery;
+/* May wait for the DNS, store, and the domain's web server. */
+void sts_find(struct delivery *d, const char *domain, struct sts *out);
+
 /* ---- what TLS has to be ---- guard.c */
 
 #define GUARD_NAMES 16
@@ -104,6 +123,7 @@ struct guard {
 	struct dns_tlsa *tlsa;
 	size_t tlsa_n; /* DANE: usable ones */
 	bool require;  /* the host must announce REQUIRETLS */
+	bool test;     /* it would have to be verified if MTA-STS were not being tested */
 	enum tlsrpt_policy policy;
 	const char *who; /* demands it, for people */
 	char key[64];    /* tells it from other guards of the same link key: for sessions to resume */
@@ -147,6 +167,26 @@ struct trial {
 	char helo[LIMIT_DNS_NAME + 1];
 };
 
+/* ---- trials.c ---- */
+
+/* A kind of end of sessions, on its way to store. */
+struct session_count {
+	struct session_count *next;
+	enum tlsrpt_policy policy;
+	enum tlsrpt_result result;
+	uint32_t times;
+	char *domain, *text, *host;
+	char ip[DNS_IP_TEXT], helo[LIMIT_DNS_NAME + 1], reason[120];
+};
+struct guard;
+/* One session with a host of the plan's domain; ip NULL: it did not come to one. */
+void trial_count(struct delivery *d, const struct guard *g, const char *host, const struct dns_ip *ip,
+    const struct trial *t);
+/* Takes what has been counted, some of it at a time; the caller frees each with session_free(). */
+struct relay;
+struct session_count *trials_take(struct relay *r, size_t most);
+void session_free(struct session_count *s);
+
 /* Connects and greets; plain: STARTTLS is not tried. OK; LATER or DENY with the reason. */
 NODISCARD enum result link_open(const struct delivery *d, const struct target *t, const struct dns_ip *ip,
     const struct guard *g, bool plain, struct link **out, struct trial *trial, struct why *why);
@@ -180,6 +220,7 @@ struct delivery {
 	struct arena arena;     /* of this delivery */
 	struct slice signature; /* what stands before the message, in the arena: finished header fields */
 	struct plan plan;
+	struct sts sts;    /* of the plan's domain */
 	struct link *link; /* kept between jobs of a destination; NULL: none */
 	struct outcome *outcomes, **outcomes_end;
 	size_t outcomes_n;
@@ -282,6 +323,12 @@ struct relay {
 	struct queue queue;
 	struct pool pool;
 	struct tls_sessions *sessions;
+	struct sts_cache *sts;
+	struct {
+		pthread_mutex_t lock;
+		struct session_count *first;
+		size_t n;
+	} trials;
 	struct reports reports;
 	int wake; /* eventfd: the claimer looks again */
 	_Atomic bool stopping;

@@ -255,6 +255,12 @@ static enum result shake_hands(struct opening *o)
 	if (r != OK)
 		return handshake_failed(o, r);
 	describe_tls(o);
+	if (o->g->test && !tls_peer_is(stream_ssl(o->l->stream), o->t->host)) {
+		long verdict = SSL_get_verify_result(stream_ssl(o->l->stream));
+		(void)tls_failed(o,
+		    verdict == X509_V_OK ? TLSRPT_CERTIFICATE_HOST_MISMATCH : certificate_result(verdict),
+		    verdict == X509_V_OK ? "hostname mismatch" : X509_verify_cert_error_string(verdict));
+	}
 	return OK;
 }
 
@@ -277,7 +283,8 @@ static enum result start_tls(struct opening *o, bool plain)
 		return OK;
 	struct reply r = {0};
 	o->trial->tried = true;
-	snprintf(o->trial->helo, sizeof o->trial->helo, "%s", l->caps.name);
+	for (size_t i = 0; l->caps.name[i]; i++)
+		o->trial->helo[i] = l->caps.name[i] > ' ' && l->caps.name[i] <= '~' ? l->caps.name[i] : '?';
 	if (l->caps.starttls) {
 		stream_puts(l->stream, "STARTTLS\r\n");
 		enum result got = ask(o, &r, "after STARTTLS");

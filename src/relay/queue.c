@@ -264,6 +264,8 @@ void queue_heed(struct relay *r, uint64_t retries)
 {
 	struct queue *q = &r->queue;
 	pthread_mutex_lock(&q->lock);
+	if (retries != q->retries)
+		sts_cache_doubt(r->sts);
 	for (size_t i = 0; retries != q->retries && i < DESTINATIONS; i++)
 		for (struct destination *d = q->buckets[i]; d; d = d->next_bucket)
 			d->dead_until = 0;

@@ -12,6 +12,8 @@ struct relay *relay_start(const struct relay_settings *settings)
 	r->settings = settings;
 	pool_init(&r->pool);
 	r->sessions = tls_sessions_new();
+	r->sts = sts_cache_new();
+	pthread_mutex_init(&r->trials.lock, NULL);
 	queue_init(r);
 	reports_start(r);
 	if (pthread_create(&r->claimer, NULL, claimer_main, r) != 0)
@@ -68,6 +70,10 @@ bool relay_stop(struct relay *r, int64_t ms)
 	reports_stop(r);
 	pool_free(&r->pool);
 	tls_sessions_free(r->sessions);
+	sts_cache_free(r->sts);
+	for (struct session_count *s; (s = trials_take(r, 1));)
+		session_free(s);
+	pthread_mutex_destroy(&r->trials.lock);
 	relay_queue_free(r);
 	close(r->wake);
 	free(r);

@@ -6,7 +6,8 @@
  *   link.c     connecting: EHLO, STARTTLS, AUTH      pool.c     connections kept for the next message
  *   send.c     one message over one connection       body.c     its octets
  *   reply.c    replies and capabilities              report.c   outcomes to store, in batches
- *   guard.c    what TLS towards one host has to be
+ *   guard.c    what TLS towards one host has to be   sts.c      policies of MTA-STS: found, fetched, kept
+ *   trials.c   how TLS went, for the reports about it
  *
  * A job is one message for one destination. Jobs of a destination are worked on by a bounded number of threads, each with a
  * connection; a thread that has finished one takes the destination's next over the same connection. That number grows with
@@ -69,6 +70,7 @@ struct relay_settings {
 	uint16_t port;            /* of servers found by MX; 0: 25 */
 	bool loopback;            /* an MX may lead to this machine, or a private address: demos and tests */
 	bool private;             /* an MX may lead to a private address */
+	struct https *https; /* fetches policies of MTA-STS; NULL: only those that store keeps are known */
 	struct relay_times times;
 };
 

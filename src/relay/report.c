@@ -7,6 +7,7 @@
 #include <time.h>
 
 #define BATCH 64
+#define TRIALS 16 /* kinds of sessions that go along */
 #define GATHER_MS 5
 #define RETRY_MS 200
 
@@ -97,12 +98,33 @@ static void fill(Sekisho__Attempt *a, struct outcome *o)
 	a->remote_dsn = o->remote_dsn;
 }
 
-static enum result send_batch(struct relay *r, struct outcome *list)
+static void fill_session(Sekisho__TlsSession *m, struct session_count *s)
+{
+	*m = (Sekisho__TlsSession)SEKISHO__TLS_SESSION__INIT;
+	m->domain = s->domain;
+	m->policy = s->policy;
+	m->policy_text = s->text;
+	m->mx = s->host;
+	m->ip = s->ip;
+	m->helo = s->helo;
+	m->result = s->result;
+	m->reason = s->reason;
+	m->count = s->times;
+}
+
+static enum result send_batch(struct relay *r, struct outcome *list, struct session_count *trials)
 {
 	ARENA_LOCAL(a, 65536);
+	Sekisho__TlsSession sessions[TRIALS], *every[TRIALS];
 	Sekisho__Attempt attempts[BATCH], *each[BATCH];
 	Sekisho__ReportAsk ask = SEKISHO__REPORT_ASK__INIT;
 	ask.attempts = each;
+	ask.sessions = every;
+	for (struct session_count *s = trials; s; s = s->next) {
+		fill_session(&sessions[ask.n_sessions], s);
+		every[ask.n_sessions] = &sessions[ask.n_sessions];
+		ask.n_sessions++;
+	}
 	for (struct outcome *o = list; o; o = o->next) {
 		fill(&attempts[ask.n_attempts], o);
 		each[ask.n_attempts] = &attempts[ask.n_attempts];
@@ -165,8 +187,11 @@ static void *reporter_main(void *arg)
 		gather(r, p);
 		struct outcome *list = take_batch(p);
 		pthread_mutex_unlock(&p->lock);
-		while (send_batch(r, list) != OK)
+		struct session_count *trials = trials_take(r, TRIALS);
+		while (send_batch(r, list, trials) != OK)
 			nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
+		for (struct session_count *s; (s = trials); session_free(s))
+			trials = s->next;
 		queue_reported(r, list);
 		for (struct outcome *o; (o = list); free(o))
 			list = o->next;

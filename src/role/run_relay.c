@@ -79,10 +79,18 @@ static struct https *make_https(const struct run *r, SSL_CTX *verified, struct h
 	return https_new(s);
 }
 
+/* For policies of MTA-STS: other domains' servers, whose addresses are judged as those of their mail servers are. */
+static struct https *make_policy_https(const struct config *c, SSL_CTX *verified, struct https_settings *s)
+{
+	s->trust = verified ? SSL_CTX_get_cert_store(verified) : NULL;
+	s->inside = c->demo || c->relay_private_addresses;
+	return s->trust ? https_new(s) : NULL;
+}
+
 void run_relay(struct run *r)
 {
 	static struct relay_settings s;
-	static struct https_settings https;
+	static struct https_settings https, policies;
 	static struct acme_settings acme;
 	const struct config *c = r->config;
 	struct relay_route *routes;
@@ -101,10 +109,11 @@ void run_relay(struct run *r)
 	s.loopback = c->demo;
 	s.private = c->relay_private_addresses;
 	acme.https = make_https(r, s.verified, &https);
+	s.https = make_policy_https(c, s.verified, &policies);
 	run_jail(r, c->relay_connections * 4 + 1024, 0);
 	static struct dns_trunk dns;
 	dns_trunk_init(&dns, r->trunks[ROLE_RESOLVER]);
-	s.dns = https.dns = acme.dns = &dns.dns;
+	s.dns = https.dns = policies.dns = acme.dns = &dns.dns;
 	acme.keys = r->trunks[ROLE_KEYS];
 	acme.store = r->trunks[ROLE_STORE];
 	acme.hostname = c->hostname;

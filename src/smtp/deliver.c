@@ -163,6 +163,7 @@ static enum result store(struct smtp *s, struct scanned *scanned, struct slice *
 	ask.envid = arena_z(&s->work, mail->args.envid);
 	ask.ret = mail->args.ret;
 	ask.smtputf8 = mail->args.utf8;
+	ask.require_tls = mail->args.require_tls;
 	ask.body = mail->args.body;
 	ask.strip = mail->strip;
 	ask.facts = scanned->facts;

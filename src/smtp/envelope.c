@@ -44,6 +44,8 @@ static enum smtp_reply mail_possible(const struct smtp *s)
 
 static enum smtp_reply mail_fits(const struct smtp *s, const struct smtp_mail_args *args)
 {
+	if (args->require_tls && !s->tls)
+		return REPLY_NEEDS_TLS;
 	if (args->size > s->service->message_size)
 		return REPLY_TOO_BIG;
 	return smtp_budget_fits(s->service->budget, args->size) ? REPLY_NONE : REPLY_NO_ROOM;

@@ -73,6 +73,12 @@ static enum smtp_reply take_smtputf8(struct param_sink *to, struct slice value)
 	return value.p ? REPLY_SYNTAX : REPLY_NONE;
 }
 
+static enum smtp_reply take_requiretls(struct param_sink *to, struct slice value)
+{
+	to->mail->require_tls = true;
+	return value.p ? REPLY_SYNTAX : REPLY_NONE;
+}
+
 static enum smtp_reply take_ret(struct param_sink *to, struct slice value)
 {
 	if (slice_ieq(value, SLICE("FULL")))
@@ -162,8 +168,8 @@ struct param {
 	param_take *take;
 };
 static const struct param mail_params[] = {{SLICE("SIZE"), take_size}, {SLICE("BODY"), take_body},
-    {SLICE("SMTPUTF8"), take_smtputf8}, {SLICE("RET"), take_ret}, {SLICE("ENVID"), take_envid},
-    {SLICE("AUTH"), take_auth}};
+    {SLICE("SMTPUTF8"), take_smtputf8}, {SLICE("REQUIRETLS"), take_requiretls}, {SLICE("RET"), take_ret},
+    {SLICE("ENVID"), take_envid}, {SLICE("AUTH"), take_auth}};
 static const struct param rcpt_params[] = {{SLICE("NOTIFY"), take_notify}, {SLICE("ORCPT"), take_orcpt}};
 
 /* *( SP keyword [ "=" value ] ), each at most once. */

@@ -30,6 +30,7 @@ struct smtp_mail_args {
 	bool utf8;                /* SMTPUTF8, RFC 6531 */
 	enum smtp_ret ret;        /* RET=, RFC 3461 */
 	struct slice envid;       /* ENVID=, decoded */
+	bool require_tls;         /* REQUIRETLS, RFC 8689 */
 };
 /* After "MAIL": "FROM:<...> parameters". AUTH= (RFC 4954 5) is checked and forgotten: nobody is trusted to vouch. */
 enum smtp_reply smtp_mail_parse(

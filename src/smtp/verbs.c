@@ -53,6 +53,8 @@ enum result smtp_ehlo(struct smtp *s, struct slice args)
 	announce(s, buf_z(&text));
 	if (s->service->tls && !s->tls)
 		announce(s, "STARTTLS");
+	if (s->tls)
+		announce(s, "REQUIRETLS");
 	if (s->service->submission && s->tls && !s->login.user.n)
 		announce(s, "AUTH " SASL_UNBOUND);
 	smtp_reply_put(s->base.stream, 250, false, "", SLICE("ENHANCEDSTATUSCODES"));

@@ -1,6 +1,7 @@
 /* Following messages: rows found by a token, their steps in words. */
 #include "store/admin.h"
 #include "store/fields.h"
+#include "store/tls.h"
 #include "store/trace.h"
 
 #define MAILS_MOST 1000
@@ -47,7 +48,7 @@ static bool is_number(uint8_t tag)
 }
 
 /* The template with the step's fields put in; what is missing is a dash. */
-static json_t *words(const char *template, const json_t *fields)
+static json_t *words(const char *template, const json_t *fields, bool ja)
 {
 	BUF_LOCAL(b, 16384);
 	struct slice rest = slice_str(template);
@@ -59,7 +60,9 @@ static json_t *words(const char *template, const json_t *fields)
 		BUF_LOCAL(name, 32);
 		buf_put(&name, slice_split(&rest, '}'));
 		const json_t *v = json_object_get(fields, buf_z(&name));
-		if (json_is_integer(v))
+		if (json_is_string(v) && slice_eq(buf_slice(&name), SLICE("secured")))
+			buf_puts(&b, tls_secured_text(json_string_value(v), ja));
+		else if (json_is_integer(v))
 			buf_printf(&b, "%lld", (long long)json_integer_value(v));
 		else
 			buf_puts(&b, json_is_string(v) ? json_string_value(v) : "-");
@@ -71,8 +74,8 @@ static void end_step(json_t *list, json_t *fields, const struct step *step)
 {
 	if (!fields)
 		return;
-	json_object_set_new(fields, "text", words(step->en, fields));
-	json_object_set_new(fields, "text_ja", words(step->ja, fields));
+	json_object_set_new(fields, "text", words(step->en, fields, false));
+	json_object_set_new(fields, "text_ja", words(step->ja, fields, true));
 	json_array_append_new(list, fields);
 }
 

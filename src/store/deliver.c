@@ -146,6 +146,8 @@ static void take_facts(struct deliver *d, const struct envelope *e, const struct
 	if (!f)
 		return;
 	b->kind = f->has_binary ? 2 : f->has_8bit ? 1 : 0;
+	if (f->tls_optional && d->tls == MAIL_TLS_USUAL) /* RFC 8689 5: REQUIRETLS goes before it */
+		d->tls = MAIL_TLS_OPTIONAL;
 	b->smtputf8 |= f->has_8bit_header;
 	d->n_tokens = thread_tokens(d->job.store, f, d->tokens, THREAD_TOKENS);
 	trace_field(t, TRACE_MESSAGE_ID, slice_str(f->message_id));
@@ -211,6 +213,7 @@ static void begin(struct deliver *d, struct store *s, const struct envelope *e, 
 	d->last_sent = &d->sents;
 	d->strip = MIN(e->strip, (uint32_t)m->body.n);
 	d->ret = e->ret;
+	d->tls = e->require_tls ? MAIL_TLS_REQUIRED : MAIL_TLS_USUAL;
 	d->now_ms = clock_utc_ms();
 	d->quarantined = !m->facts;
 }
@@ -324,7 +327,7 @@ static void put_queue(struct deliver *d, struct db *db)
 	d->queued = writer_number(w, SEQUENCE_QUEUE);
 	DB_RUN(db, QUEUED_ADD, DI(d->queued), DI(ORGANISATION), DT(d->mail), DI(b->id), DI(d->now_ms),
 	    DI(b->size), DI(d->strip), DI(d->ret), DI(b->smtputf8), DI(b->kind),
-	    DI(d->quarantined ? MAIL_QUARANTINED : MAIL_GOING), DB(d->sealed));
+	    DI(d->quarantined ? MAIL_QUARANTINED : MAIL_GOING), DB(d->sealed), DI(d->tls));
 	for (size_t i = 0; i < d->n_remotes; i++)
 		put_row(d, db, d->queued, &d->remotes[i]);
 }
@@ -347,10 +350,12 @@ static void put_sent(struct deliver *d, struct db *db, struct deliver_sent *s)
 {
 	struct writer *w = d->job.store->writer;
 	const struct deliver_body *b = &d->bodies[s->body];
+	/* What is made of a message is as secret as it was; only the message itself still has its header. */
+	enum mail_tls tls = s->body == 0 || d->tls == MAIL_TLS_REQUIRED ? d->tls : MAIL_TLS_USUAL;
 	s->queued = writer_number(w, SEQUENCE_QUEUE);
 	DB_RUN(db, QUEUED_ADD, DI(s->queued), DI(ORGANISATION), DT(s->mail), DI(b->id), DI(d->now_ms),
 	    DI(b->size), DI(s->strip), DI(s->ret), DI(b->smtputf8), DI(b->kind), DI(MAIL_GOING),
-	    DB(s->sealed));
+	    DB(s->sealed), DI(tls));
 	put_row(d, db, s->queued, &s->to);
 	DB_RUN(db, FILTER_COUNT_ONE, DI(s->account), DI(d->now_ms / HOUR_MS));
 	trace_apply(w, db, &s->trace);

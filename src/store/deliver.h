@@ -18,6 +18,9 @@ enum rcpt_state { RCPT_WAITING, RCPT_FAILED, RCPT_RELAYED, RCPT_DELIVERED, RCPT_
 enum mail_state { MAIL_GOING, MAIL_HELD, MAIL_QUARANTINED };
 enum notify { NOTIFY_SUCCESS = 1, NOTIFY_FAILURE = 2, NOTIFY_DELAY = 4, NOTIFY_NEVER = 8 };
 
+/* What the sender says of TLS, RFC 8689; column `tls` of queued. */
+enum mail_tls { MAIL_TLS_USUAL, MAIL_TLS_REQUIRED, MAIL_TLS_OPTIONAL };
+
 struct envelope_rcpt {
 	struct slice local, domain, orcpt;
 	uint32_t notify;
@@ -31,6 +34,7 @@ struct envelope {
 	uint32_t ret, strip;
 	bool smtputf8;
 	bool authored;                 /* an account of ours sent it, or it was made here */
+	bool require_tls;              /* REQUIRETLS */
 	bool answered;                 /* somebody waits who can be told that nobody wants it */
 	const struct judgement *judged; /* what is thought of its sender; NULL: it is one of ours */
 	const Sekisho__Client *client; /* NULL: made here */
@@ -98,6 +102,7 @@ struct deliver {
 	struct deliver_body bodies[DELIVER_BODIES];
 	unsigned n_bodies;
 	uint32_t strip, ret;
+	enum mail_tls tls;
 	bool quarantined;
 	bool over_quota;     /* about the limit itself: goes in all the same */
 	bool full;           /* set by apply: somebody's mailbox is */

@@ -28,6 +28,7 @@ struct notice {
 	int64_t created;
 	uint64_t size, strip;
 	uint32_t ret;
+	bool require_tls;
 	struct blob_place body;
 
 	struct owed_row *rows;
@@ -84,7 +85,11 @@ static void add_reply(struct notice *n, struct mail_dsn_rcpt *r, struct slice re
 	if (status.n && status.p[0] == class)
 		r->status = status;
 	else if (r->action == MAIL_DSN_FAILED && status.n && status.p[0] == '4')
-		r->status = SLICE("5.4.7"); /* it was tried long enough */
+		/* It was tried long enough; what is wrong with TLS there is worth telling all the same. */
+		r->status = slice_starts(status, SLICE("4.7.5")) || slice_starts(status, SLICE("4.7.10"))
+				? slice_str(arena_printf(
+				      n->arena, "5" SLICE_FMT, SLICE_ARG(slice_sub(status, 1, status.n))))
+				: SLICE("5.4.7");
 	r->remote_mta = fields_find(reply, QUEUE_HOST);
 	r->last_attempt.ms = (int64_t)fields_number(fields_find(reply, QUEUE_WHEN));
 	uint64_t code = fields_number(fields_find(reply, QUEUE_CODE));
@@ -134,6 +139,7 @@ static enum result read_owed(struct notice *n, struct db *db)
 		n->from_domain = fields_find(fields, QUEUE_DOMAIN);
 		n->envid = fields_find(fields, QUEUE_ENVID);
 		n->body = blob_place_of(&q, 6);
+		n->require_tls = db_int(&q, 12) == MAIL_TLS_REQUIRED;
 	}
 	n->rows = arena_array(n->arena, RCPTS_MOST, sizeof *n->rows);
 	n->rcpts = arena_array(n->arena, RCPTS_MOST, sizeof *n->rcpts);
@@ -149,6 +155,9 @@ static enum result read_owed(struct notice *n, struct db *db)
 
 static bool return_full(const struct notice *n)
 {
+	/* RFC 8689 4.2.2: as if RET=HDRS had been given. */
+	if (n->require_tls)
+		return false;
 	/* The limit may have been lowered since: better a notice without the message than none. */
 	if (n->size + LIMIT_MESSAGE_ADDED / 2 > n->store->settings->message_size)
 		return false;
@@ -235,7 +244,11 @@ static enum result prepare(struct notice *n, struct db *db, struct message *m)
 	if (r != OK)
 		return r;
 	struct envelope_rcpt rcpt = {n->from_local, n->from_domain, SLICE_NONE, NOTIFY_NEVER};
-	struct envelope e = {.rcpts = &rcpt, .n_rcpts = 1, .strip = sizeof return_path - 1, .authored = true};
+	struct envelope e = {.rcpts = &rcpt,
+	    .n_rcpts = 1,
+	    .strip = sizeof return_path - 1,
+	    .require_tls = n->require_tls,
+	    .authored = true};
 	e.mail = deliver_mail_id(n->arena);
 	TRACE t;
 	trace_start(&t, n->store, e.mail);

@@ -315,6 +315,7 @@ static enum result prepare(
 	    .strip = ask->strip,
 	    .smtputf8 = ask->smtputf8,
 	    .authored = user != NULL,
+	    .require_tls = ask->require_tls,
 	    .answered = true,
 	    .client = ask->client,
 	};

@@ -4,6 +4,7 @@
 #include "store/judge.h"
 #include "store/queue.h"
 #include "store/quota.h"
+#include "store/tls.h"
 #include "store/trace.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -80,6 +81,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 		while (trace_forget_some(s, FORGET_ROWS) || filter_forget_some(s, FORGET_ROWS))
 			;
 		judge_forget(s);
+		tls_forget(s);
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "store/fields.h"
 #include "store/handlers.h"
 #include "store/queue_inside.h"
+#include "store/tls.h"
 #include <stdlib.h>
 
 #define JOB_RCPTS 100
@@ -81,6 +82,8 @@ static bool add_rcpt(struct store *s, struct db *db, int64_t row, struct slice m
 	r->orcpt = arena_z(a, fields_find(fields, QUEUE_ORCPT));
 	job->attempts = MAX(job->attempts, (uint32_t)db_int(&q, 2));
 	job->domain = arena_z(a, db_octets(&q, 4));
+	job->tls = (Sekisho__Job__Tls)db_int(&q, 6);
+	job->tls_names = arena_z(a, db_octets(&q, 7));
 	if (arena_full(a))
 		return false;
 	list[job->n_rcpts++] = r;
@@ -136,6 +139,8 @@ static Sekisho__Job *load_job(
 	job->body = (uint32_t)db_int(&q, 4);
 	job->ret = (uint32_t)db_int(&q, 6);
 	job->sign = s->settings->dkim_sign;
+	job->require_tls = db_int(&q, 14) == MAIL_TLS_REQUIRED;
+	job->tls_optional = db_int(&q, 14) == MAIL_TLS_OPTIONAL;
 	struct slice mail = slice_str(job->mail_id);
 	struct slice fields = queue_open_sealed(s, mail, db_octets(&q, 7), a);
 	if (!fields.n) {
@@ -148,6 +153,8 @@ static Sekisho__Job *load_job(
 	for (unsigned i = 0; i < p->n; i++)
 		if (!add_rcpt(s, db, p->rows[i], mail, a, job, list))
 			queue_drop(s->queue, p->rows[i]);
+	if (job->n_rcpts && !slice_is_ascii(slice_str(job->domain)))
+		tls_policy_fill(db, a, job); /* policies stand under A-labels */
 	*room -= MIN(*room, 400 * job->n_rcpts + 800);
 	struct blob_place at = blob_place_of(&q, 8);
 	if (job->n_rcpts)

@@ -3,6 +3,7 @@
 #include "store/fields.h"
 #include "store/handlers.h"
 #include "store/queue_inside.h"
+#include "store/tls.h"
 
 enum change { CHANGE_NONE, CHANGE_REMOVE, CHANGE_WAIT, CHANGE_TELL };
 
@@ -11,6 +12,7 @@ struct outcome {
 	enum change change;
 	int64_t row, queued, due_ms;
 	enum rcpt_state state;
+	bool sent;
 	int64_t attempts, delay;
 	struct slice domain, reply;
 	struct trace_row trace;
@@ -21,6 +23,7 @@ struct report {
 	struct ipc_turn *turn;
 	struct outcome *outcomes;
 	size_t n;
+	struct tls_tally tally;
 };
 
 /* A recipient and its message as they are in the tables. */
@@ -129,6 +132,8 @@ static void trace_attempt(struct store *s, const struct waiting *w, const Sekish
 	trace_field(&t, TRACE_STATUS, slice_str(at->status));
 	trace_field(&t, TRACE_REPLY, slice_str(at->text));
 	trace_field(&t, TRACE_TLS, slice_str(at->tls));
+	if (step == STEP_SENT)
+		trace_field(&t, TRACE_SECURED, slice_str(tls_secured_name(at->secured)));
 	trace_number(&t, TRACE_MS, at->ms);
 	trace_number(&t, TRACE_ATTEMPT, (uint64_t)o->attempts);
 	if (step == STEP_DEFERRED)
@@ -166,6 +171,7 @@ static void work_out(
 	o->queued = w.queued;
 	o->domain = w.domain;
 	enum trace_step step = decide(s, &w, at, o);
+	o->sent = step == STEP_SENT;
 	o->reply = seal_reply(s, &w, at, a);
 	trace_attempt(s, &w, at, step, o);
 	log_attempt(&w, at, step, o->due_ms);
@@ -205,6 +211,7 @@ static enum result apply_report(struct job *j, struct db *db)
 			    DI(o->attempts), DI(o->delay), DB(o->reply));
 		trace_apply(j->store->writer, db, &o->trace);
 	}
+	tls_tally_apply(&r->tally, db);
 	return OK;
 }
 
@@ -253,5 +260,9 @@ void ask_report(struct ipc_turn *t)
 	    .outcomes = outcomes,
 	    .n = ask->n_attempts,
 	};
+	tls_tally_start(&r->tally, &t->arena, ask);
+	for (size_t i = 0; i < r->n; i++)
+		if (outcomes[i].sent)
+			tls_tally_sent(&r->tally, outcomes[i].domain, ask->attempts[i]);
 	writer_put(s->writer, &r->job);
 }

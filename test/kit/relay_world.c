@@ -38,6 +38,19 @@ static void on_claim(struct ipc_turn *t)
 	buf_free(&packed);
 }
 
+static void keep_trial(struct world *w, const Sekisho__TlsSession *s)
+{
+	struct trial_report *r = &w->trials[w->trials_n];
+	if (w->trials_n == COUNT(w->trials))
+		return;
+	w->trials_n++;
+	*r = (struct trial_report){.policy = s->policy, .result = s->result, .count = s->count};
+	snprintf(r->domain, sizeof r->domain, "%s", s->domain);
+	snprintf(r->text, sizeof r->text, "%s", s->policy_text);
+	snprintf(r->mx, sizeof r->mx, "%s", s->mx);
+	snprintf(r->reason, sizeof r->reason, "%s", s->reason);
+}
+
 static void on_report(struct ipc_turn *t)
 {
 	struct world *w = current;
@@ -60,12 +73,29 @@ static void on_report(struct ipc_turn *t)
 		snprintf(r->ip, sizeof r->ip, "%s", a->ip);
 		snprintf(r->tls, sizeof r->tls, "%s", a->tls);
 	}
+	for (size_t i = 0; !refused && i < ask->n_sessions; i++)
+		keep_trial(w, ask->sessions[i]);
 	pthread_cond_broadcast(&w->changed);
 	pthread_mutex_unlock(&w->lock);
 	if (refused)
 		ipc_refuse(t, LATER, "not now");
 	else
 		ipc_answer(t, NULL, NULL);
+}
+
+static void on_sts_get(struct ipc_turn *t)
+{
+	struct world *w = current;
+	Sekisho__StsPolicy answer = SEKISHO__STS_POLICY__INIT;
+	char id[] = "1";
+	answer.id = id;
+	answer.text = (char *)(uintptr_t)w->sts;
+	answer.fetched_ms = clock_utc_ms();
+	answer.expires_ms = clock_utc_ms() + DAY_MS;
+	if (w->sts)
+		ipc_answer(t, &answer, NULL);
+	else
+		ipc_refuse(t, GONE, "none");
 }
 
 static void on_outbody(struct ipc_turn *t)
@@ -77,8 +107,10 @@ static void on_outbody(struct ipc_turn *t)
 	ipc_answer(t, &answer, NULL);
 }
 
-static ipc_handler *const store_handlers[ASK_MAX] = {
-    [ASK_STORE_CLAIM] = on_claim, [ASK_STORE_REPORT] = on_report, [ASK_STORE_OUTBODY] = on_outbody};
+static ipc_handler *const store_handlers[ASK_MAX] = {[ASK_STORE_CLAIM] = on_claim,
+    [ASK_STORE_REPORT] = on_report,
+    [ASK_STORE_OUTBODY] = on_outbody,
+    [ASK_STORE_STS_GET] = on_sts_get};
 
 /* ---- mail servers ---- */
 

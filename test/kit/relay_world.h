@@ -57,6 +57,12 @@ struct world {
 	size_t reports_n;
 	unsigned report_failures; /* so many reports are refused first */
 	struct slice body;        /* what OUTBODY serves */
+	const char *sts;          /* the policy that store keeps for each domain, NULL: none */
+	struct trial_report {
+		char domain[64], text[512], mx[64], reason[128];
+		unsigned policy, result, count;
+	} trials[64];
+	size_t trials_n;
 	struct buf heard;
 	char fault[512]; /* the first thing a script did not expect */
 	bool careless;   /* a fault is no failure */

@@ -12,6 +12,7 @@
 #define PLAIN SEKISHO__ATTEMPT__SECURED__PLAIN
 #define TLS SEKISHO__ATTEMPT__SECURED__TLS
 #define NAMED SEKISHO__ATTEMPT__SECURED__NAMED
+#define STS SEKISHO__ATTEMPT__SECURED__STS
 #define DANE SEKISHO__ATTEMPT__SECURED__DANE
 
 #define MESSAGE "Message-ID: <1@example.jp>\r\nSubject: x\r\n\r\nbye\r\n"
@@ -189,6 +190,149 @@ static void the_administrator_decides(void **state)
 	}
 }
 
+/* ---- MTA-STS ---- */
+
+#define POLICY(mode, mx) "version: STSv1\nmode: " mode "\nmx: " mx "\nmax_age: 86400\n"
+
+static void sts_decides(void **state)
+{
+	static const struct {
+		const char *what, *policy, *script;
+		bool trusted;
+		unsigned outcome, secured, result;
+		const char *status;
+	} cases[] = {
+	    {"enforce, all is well", POLICY("enforce", "mx1.test"), SECURED, true, SENT, STS, TLSRPT_OK,
+		"2.0.0"},
+	    {"enforce, a wildcard", POLICY("enforce", "*.test"), SECURED, true, SENT, STS, TLSRPT_OK,
+		"2.0.0"},
+	    {"enforce, another MX", POLICY("enforce", "mx.test"), SECURED, true, DEFERRED, PLAIN,
+		TLSRPT_VALIDATION_FAILURE, "4.7.5"},
+	    {"enforce, STARTTLS taken away", POLICY("enforce", "mx1.test"), OPEN, true, DEFERRED, PLAIN,
+		TLSRPT_STARTTLS_NOT_SUPPORTED, "4.7.10"},
+	    {"enforce, nobody known signed it", POLICY("enforce", "mx1.test"), REFUSED, false, DEFERRED,
+		PLAIN, TLSRPT_CERTIFICATE_NOT_TRUSTED, "4.7.5"},
+	    {"testing, all is well", POLICY("testing", "mx1.test"), SECURED, true, SENT, TLS, TLSRPT_OK,
+		"2.0.0"},
+	    {"testing, another MX", POLICY("testing", "mx.test"), SECURED, true, SENT, TLS,
+		TLSRPT_VALIDATION_FAILURE, "2.0.0"},
+	    {"testing, STARTTLS taken away", POLICY("testing", "mx1.test"), OPEN, true, SENT, PLAIN,
+		TLSRPT_STARTTLS_NOT_SUPPORTED, "2.0.0"},
+	    {"testing, nobody known signed it", POLICY("testing", "mx1.test"), SECURED, false, SENT, TLS,
+		TLSRPT_CERTIFICATE_NOT_TRUSTED, "2.0.0"},
+	    {"none", "version: STSv1\nmode: none\nmax_age: 1\n", OPEN, true, SENT, PLAIN,
+		TLSRPT_STARTTLS_NOT_SUPPORTED, "2.0.0"},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct world *w = world_new(HOSTED);
+		w->careless = true;
+		w->sts = cases[i].policy;
+		w->settings.verified =
+		    cases[i].trusted ? world_trusts_itself(w) : tls_client_context(TLS_BY_CALLER, NULL);
+		SSL_CTX_free(w->settings.unverified);
+		w->settings.unverified =
+		    cases[i].trusted ? world_trusts_itself(w) : tls_client_context(TLS_BY_CALLER, NULL);
+		SSL_CTX_set_verify(w->settings.unverified, SSL_VERIFY_NONE, NULL);
+		world_host(w, 1, cases[i].script, cases[i].script, NULL);
+		world_start(w);
+		world_give(w, world_job(w, "one.test", 1, 1, MESSAGE));
+		const struct report *r = world_report(w, 1);
+		if (r->outcome != cases[i].outcome || r->secured != cases[i].secured ||
+		    strcmp(r->status, cases[i].status) != 0)
+			fail_msg("%s: outcome %u, secured %u, status %s, %s, %s", cases[i].what, r->outcome,
+			    r->secured, r->status, r->text, r->tls);
+		bool counted = false;
+		for (size_t k = 0; k < w->trials_n; k++)
+			counted |= w->trials[k].result == cases[i].result && w->trials[k].count == 1 &&
+				   strcmp(w->trials[k].domain, "one.test") == 0;
+		if (!counted)
+			fail_msg("%s: %zu kinds of sessions, the first %u", cases[i].what, w->trials_n,
+			    w->trials[0].result);
+		world_end(w);
+	}
+}
+
+/* RFC 8461 2: DANE decides where it is there. */
+static void dane_goes_before_sts(void **state)
+{
+	struct world *w = world_new(HOSTED);
+	BUF_LOCAL(zone, 10000);
+	w->careless = true;
+	w->sts = POLICY("enforce", "mx.elsewhere.test");
+	world_host(w, 1, SECURED, NULL);
+	buf_puts(&zone, SIGNED);
+	buf_printf(&zone, TLSA "SECURE\n", world_port());
+	add_tlsa(w, "3 1 1", &zone);
+	world_zone(w, buf_z(&zone));
+	world_start(w);
+	world_give(w, world_job(w, "one.test", 1, 1, MESSAGE));
+	assert_int_equal(world_report(w, 1)->secured, DANE);
+	assert_int_equal(w->trials[0].policy, TLSRPT_TLSA);
+	assert_int_equal(strncmp(w->trials[0].text, "3 1 1 ", 6), 0);
+	world_end(w);
+}
+
+/* ---- what the sender says ---- */
+
+#define REQUIRING HELLO_TLS "> 220 go\nt\n< EHLO\n> 250-mx\n> 250-REQUIRETLS\n> 250 PIPELINING\n"
+
+static void the_sender_requires_tls(void **state)
+{
+	static const struct {
+		const char *script, *zone, *status;
+		bool notice;
+		unsigned outcome, secured;
+	} cases[] = {
+	    {REQUIRING "< MAIL FROM:<sender@example.jp> REQUIRETLS\n< RCPT\n< DATA\n> 250 ok\n> 250 ok\n> "
+		       "354 go\n.\n"
+		       "> 250 2.0.0 ok\n" REST,
+		SIGNED, "2.0.0", false, SENT, NAMED},
+	    {REQUIRING REST, HOSTED, "4.7.5", false, DEFERRED, PLAIN}, /* anybody could have named that MX */
+	    {HELLO_TLS "> 220 go\nt\n" AGAIN REST, SIGNED, "5.7.30", false, FAILED, PLAIN},
+	    {OPEN, SIGNED, "4.7.10", false, DEFERRED, PLAIN},
+	    /* A notice is not lost for it, RFC 8689 4.2.2. */
+	    {HELLO_TLS "> 220 go\nt\n" AGAIN
+		       "< MAIL FROM:<>\n< RCPT\n< DATA\n> 250 ok\n> 250 ok\n> 354 go\n.\n> 250 ok\n" REST,
+		SIGNED, "2.0.0", true, SENT, TLS},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct world *w = world_new(cases[i].zone);
+		w->careless = i > 0;
+		w->settings.verified = world_trusts_itself(w);
+		world_host(w, 1, cases[i].script, NULL);
+		world_start(w);
+		Sekisho__Job *j = world_job(w, "one.test", 1, 1, MESSAGE);
+		j->require_tls = true;
+		if (cases[i].notice)
+			j->sender->local.len = j->sender->domain.len = 0;
+		world_give(w, j);
+		const struct report *r = world_report(w, 1);
+		if (r->outcome != cases[i].outcome || r->secured != cases[i].secured ||
+		    strcmp(r->status, cases[i].status) != 0)
+			fail_msg("case %zu: outcome %u, secured %u, status %s, %s, %s", i, r->outcome,
+			    r->secured, r->status, r->text, r->tls);
+		world_end(w);
+	}
+}
+
+/* TLS-Required: No: what the domain publishes does not count, what the administrator says does. */
+static void the_sender_does_without(void **state)
+{
+	for (int admin = 0; admin < 2; admin++) {
+		struct world *w = world_new(HOSTED);
+		w->careless = true;
+		w->sts = POLICY("enforce", "mx1.test");
+		world_host(w, 1, OPEN, NULL);
+		world_start(w);
+		Sekisho__Job *j = world_job(w, "one.test", 1, 1, MESSAGE);
+		j->tls_optional = true;
+		j->tls = admin ? SEKISHO__JOB__TLS__ENCRYPTED : SEKISHO__JOB__TLS__DEFAULT;
+		world_give(w, j);
+		assert_int_equal(world_report(w, 1)->outcome, admin ? DEFERRED : SENT);
+		world_end(w);
+	}
+}
+
 /* A connection that was good enough for one message is not for another that wants more. */
 static void connections_are_kept_apart(void **state)
 {
@@ -271,6 +415,10 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(dane_of_an_alias),
 	    cmocka_unit_test(dane_without_mx),
 	    cmocka_unit_test(the_administrator_decides),
+	    cmocka_unit_test(sts_decides),
+	    cmocka_unit_test(dane_goes_before_sts),
+	    cmocka_unit_test(the_sender_requires_tls),
+	    cmocka_unit_test(the_sender_does_without),
 	    cmocka_unit_test(connections_are_kept_apart),
 	    cmocka_unit_test(words_before_the_handshake),
 	    cmocka_unit_test(private_addresses),
