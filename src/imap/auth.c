@@ -1,5 +1,6 @@
 /* auth: who is there, and what we can do for them (RFC 3501 6.1, 6.2; RFC 2971, 4959, 4978, 5161, 8437). */
 #include "sasl/sasl.h"
+#include "notify.h"
 #include "verbs.h"
 #include <stdlib.h>
 
@@ -170,6 +171,7 @@ enum result imap_unauthenticate(struct imap *s, struct imap_args *p)
 	if (imap_args_done(p) != OK)
 		return imap_bad(s, p);
 	imap_box_free(s);
+	imap_notify_free(s);
 	ipc_close(&s->store);
 	s->store = (struct ipc){.fd = -1, .why = ""};
 	s->base.wake_fd = -1;

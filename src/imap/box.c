@@ -21,6 +21,7 @@ void imap_box_free(struct imap *s)
 	free(box->keywords);
 	free(box->recent);
 	free(box->saved);
+	free(box->held);
 	free(box);
 	s->box = NULL;
 }

@@ -187,6 +187,14 @@ static bool cut_page(struct imap *s, const struct imap_fetch *q, struct runs *ui
 				imap_partial_runs(&q->page, &known, &s->arena, uids));
 }
 
+enum result imap_fetch_show(struct imap *s, struct imap_fetch *q, const struct runs *uids)
+{
+	struct imap_rows_ask ask = {.uids = uids, .want = wanted(q)};
+	if (!(s->enabled & IMAP_UIDONLY))
+		q->items |= ITEM_UID;
+	return imap_rows(s, &ask, put_row, q);
+}
+
 enum result imap_fetch(struct imap *s, struct imap_args *p)
 {
 	struct runs set = {0}, uids = {0};

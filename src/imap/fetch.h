@@ -63,6 +63,11 @@ struct imap_fetch {
 /* "(" items ")" or one item or macro, and the modifiers behind it. */
 void imap_fetch_parse(struct imap_args *p, struct imap_fetch *q);
 
+/* The same without modifiers. */
+void imap_fetch_parse_items(struct imap_args *p, struct imap_fetch *q);
+/* Shows these messages of the selected mailbox, unasked; nothing is marked. */
+NODISCARD enum result imap_fetch_show(struct imap *s, struct imap_fetch *q, const struct runs *uids);
+
 /* What stands in a section's brackets; the cursor is left at the closing one. */
 void imap_section_parse(struct imap_args *p, struct imap_section *sec);
 

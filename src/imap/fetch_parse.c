@@ -243,6 +243,12 @@ static void parse_modifiers(struct imap_args *p, struct imap_fetch *q)
 		imap_args_fail(p, "VANISHED needs CHANGEDSINCE");
 }
 
+void imap_fetch_parse_items(struct imap_args *p, struct imap_fetch *q)
+{
+	*q = (struct imap_fetch){0};
+	parse_items(p, q);
+}
+
 void imap_fetch_parse(struct imap_args *p, struct imap_fetch *q)
 {
 	*q = (struct imap_fetch){0};

@@ -94,6 +94,7 @@ enum result imap_create(struct imap *s, struct imap_args *p)
 	ask.name = zed(s, name);
 	ask.special_use = (char *)use;
 	enum result r = imap_ask(s, ASK_STORE_CREATE, &ask, NULL);
+	imap_notify_own(s, name, name);
 	return r == OK ? created(s, ask.name) : imap_refused(s, r, &s->store, "NONEXISTENT");
 }
 
@@ -109,6 +110,7 @@ static enum result by_name(struct imap *s, struct imap_args *p, enum ipc_ask kin
 	Sekisho__NameAsk ask = SEKISHO__NAME_ASK__INIT;
 	ask.name = zed(s, name);
 	enum result r = imap_ask(s, kind, &ask, NULL);
+	imap_notify_own(s, name, name);
 	return r == OK ? imap_ok(s, done) : imap_refused(s, r, &s->store, "NONEXISTENT");
 }
 
@@ -141,6 +143,7 @@ enum result imap_rename(struct imap *s, struct imap_args *p)
 	ask.from = zed(s, from);
 	ask.to = zed(s, to);
 	enum result r = imap_ask(s, ASK_STORE_RENAME, &ask, NULL);
+	imap_notify_own(s, from, to);
 	return r == OK ? imap_ok(s, "Renamed") : imap_refused(s, r, &s->store, "NONEXISTENT");
 }
 
@@ -168,6 +171,10 @@ enum status_item {
 	ITEM_MAILBOXID,
 	ITEM_DELETED_STORAGE,
 };
+static_assert(
+    IMAP_STATUS_MESSAGES == 1u << ITEM_MESSAGES && IMAP_STATUS_UIDNEXT == 1u << ITEM_UIDNEXT, "bits");
+static_assert(IMAP_STATUS_MODSEQ == 1u << ITEM_HIGHESTMODSEQ, "bits");
+static_assert(IMAP_STATUS_UIDVALIDITY == 1u << ITEM_UIDVALIDITY, "bits");
 static const char *const item_names[] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED",
     "SIZE", "HIGHESTMODSEQ", "APPENDLIMIT", "MAILBOXID", "DELETED-STORAGE"};
 
@@ -224,13 +231,11 @@ static uint64_t status_value(
 	return 0;
 }
 
-void imap_put_status(
+void imap_put_status_news(
     struct imap *s, const Sekisho__Mailbox *m, const Sekisho__MailboxStatus *st, unsigned items)
 {
 	struct stream *out = s->base.stream;
 	bool first = true;
-	if (items & 1u << ITEM_HIGHESTMODSEQ)
-		imap_sync_condstore(s); /* RFC 7162 3.1 */
 	stream_put(out, SLICE("* STATUS "));
 	imap_put_mailbox(out, slice_str(m->name), s->enabled & IMAP_UTF8);
 	stream_put(out, SLICE(" ("));
@@ -246,6 +251,14 @@ void imap_put_status(
 		stream_puts(out, i == ITEM_MAILBOXID ? ")" : "");
 	}
 	stream_put(out, SLICE(")\r\n"));
+}
+
+void imap_put_status(
+    struct imap *s, const Sekisho__Mailbox *m, const Sekisho__MailboxStatus *st, unsigned items)
+{
+	if (items & 1u << ITEM_HIGHESTMODSEQ)
+		imap_sync_condstore(s); /* RFC 7162 3.1 */
+	imap_put_status_news(s, m, st, items);
 }
 
 enum result imap_status(struct imap *s, struct imap_args *p)

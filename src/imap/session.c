@@ -1,5 +1,6 @@
 #include "session.h"
 #include "chars.h"
+#include "notify.h"
 #include "verbs.h"
 #include <assert.h>
 #include <stdio.h>
@@ -50,9 +51,11 @@ static void put_code(struct imap *s, const char *code)
 /* Before the tagged reply: what else happened. Not OK when that ended the session. */
 static enum result tell_news(struct imap *s)
 {
-	if (!s->box || s->verb->after != IMAP_AFTER_SYNC)
+	if (s->verb->after != IMAP_AFTER_SYNC)
 		return OK;
-	return imap_sync(s);
+	if (s->box && imap_sync(s) != OK)
+		return STOP;
+	return imap_notify_tell(s);
 }
 
 enum result imap_ok_code(struct imap *s, const char *code, const char *text)
@@ -362,6 +365,8 @@ static enum result one_command(struct imap *s)
 	r = run_verb(s);
 	if (r == OK)
 		r = drain_messages(s);
+	if (r == OK)
+		r = imap_notify_push(s); /* what was noted meanwhile wakes nobody any more */
 	if (r == OK && s->store.notes & NOTE_END) {
 		imap_bye(s, NULL, "This account's sessions were ended");
 		return STOP;
@@ -381,7 +386,7 @@ enum result imap_idle(struct imap *s, struct imap_args *p)
 	stream_put(s->base.stream, SLICE("+ idling\r\n"));
 	if (s->box && imap_sync(s) != OK)
 		return STOP;
-	return stream_state(s->base.stream);
+	return imap_notify_tell(s);
 }
 
 static enum result end_idle(struct imap *s)
@@ -413,6 +418,8 @@ static enum result woken(struct session *base)
 		imap_bye(s, NULL, "This account's sessions were ended");
 		return STOP;
 	}
+	if (s->notify)
+		return imap_notify_push(s);
 	return s->idle_tag && s->box ? imap_sync(s) : OK;
 }
 
@@ -499,6 +506,7 @@ static void imap_end(struct session *base)
 {
 	struct imap *s = (struct imap *)base;
 	imap_box_free(s);
+	imap_notify_free(s);
 	ipc_close(&s->store);
 	stream_close(base->stream);
 	arena_free(&s->arena);

@@ -57,6 +57,8 @@ struct imap_box {
 	unsigned own_n;
 	struct run *saved; /* SEARCHRES: UIDs of the last SEARCH RETURN (SAVE) */
 	size_t saved_n;
+	struct run *held; /* UIDs that vanished and may not be told yet: SELECTED-DELAYED */
+	size_t held_n;
 };
 
 struct imap {
@@ -71,7 +73,8 @@ struct imap {
 	bool message_waits;
 	struct imap_box *box; /* NULL: none selected */
 	char *user;
-	char *idle_tag; /* NULL: not in IDLE */
+	char *idle_tag;             /* NULL: not in IDLE */
+	struct imap_notify *notify; /* NULL: no NOTIFY in force */
 	enum imap_state state;
 	unsigned enabled; /* bits of enum imap_enabled */
 	unsigned bad, denied;
@@ -151,6 +154,9 @@ NODISCARD enum result imap_box_peek(struct imap *s, struct slice name);
 /* After that: s->box is selected again in store, where it has this name. GONE: it is not there any more. */
 NODISCARD enum result imap_box_again(struct imap *s, struct slice name);
 
+/* notify.c: the command in hand changes these names, which is no news to its client. */
+void imap_notify_own(struct imap *s, struct slice from, struct slice to);
+
 /* sync.c */
 /* "* BYE", for the selected mailbox is not there any more: STOP. */
 enum result imap_sync_gone(struct imap *s);
@@ -161,6 +167,8 @@ enum result imap_sync(struct imap *s);
  * disturbing what is to be told later.
  */
 enum result imap_sync_since(struct imap *s, uint64_t since, const struct runs *only, bool flags);
+/* The same when no command was given: `hold` keeps back that messages vanished until imap_sync. */
+enum result imap_sync_unasked(struct imap *s, bool hold);
 void imap_put_exists(struct imap *s); /* and RECENT */
 /* A command that enables CONDSTORE, RFC 7162 3.1: from now on changes show their modseq. */
 void imap_sync_condstore(struct imap *s);

@@ -4,7 +4,8 @@
  * store sends a note and says no more until STORE_SYNC. Notes are seen when an answer is read and when the session waits
  * for its client (woken); so a NOOP with nothing new asks nobody and reads nothing but itself.
  */
-#include "session.h"
+#include "notify.h"
+#include <stdlib.h>
 
 /* "* n FETCH (..." with what a change shows. */
 void imap_put_change(struct imap *s, const Sekisho__Change *c, bool flags, bool uid, bool modseq)
@@ -180,7 +181,7 @@ static enum result ask_news(struct imap *s, uint64_t since, const struct runs *o
 	return r;
 }
 
-static void tell_added(struct imap *s, const struct news *news)
+static enum result tell_added(struct imap *s, const struct news *news)
 {
 	struct imap_box *box = s->box;
 	uint32_t before = box->map.messages;
@@ -190,12 +191,16 @@ static void tell_added(struct imap *s, const struct news *news)
 			continue;
 		box->uidnext = MAX(box->uidnext, r.last == UINT32_MAX ? r.last : r.last + 1);
 	}
-	if (box->map.messages != before)
-		imap_put_exists(s);
+	if (box->map.messages == before)
+		return OK;
+	imap_put_exists(s);
+	return imap_notify_added(s, &news->added);
 }
 
 static void tell_changes(struct imap *s, const struct news *news, uint32_t known_uidnext)
 {
+	if (!imap_notify_flags(s))
+		return;
 	for (size_t i = 0; i < news->n; i++) {
 		const Sekisho__Change *c = news->changes[i];
 		if (c->uid < known_uidnext && !is_own(s->box, c->modseq))
@@ -216,7 +221,39 @@ enum result imap_sync_gone(struct imap *s)
 	return STOP;
 }
 
+static void hold_vanished(struct imap_box *box, const struct runs *uids)
+{
+	if (!uids->n)
+		return;
+	box->held = realloc(box->held, (box->held_n + uids->n) * sizeof *box->held);
+	if (!box->held)
+		abort();
+	memcpy(box->held + box->held_n, uids->v, uids->n * sizeof *uids->v);
+	box->held_n += uids->n;
+}
+
+static void tell_held(struct imap *s)
+{
+	struct imap_box *box = s->box;
+	struct runs held = {0};
+	for (size_t i = 0; i < box->held_n; i++)
+		if (!imap_runs_add(&held, &s->arena, box->held[i].first, box->held[i].last))
+			return; /* another time */
+	imap_runs_tidy(&held);
+	imap_sync_vanished(s, &held);
+	free(box->held);
+	box->held = NULL;
+	box->held_n = 0;
+}
+
 enum result imap_sync(struct imap *s)
+{
+	if (s->box->held_n)
+		tell_held(s);
+	return imap_sync_unasked(s, false);
+}
+
+enum result imap_sync_unasked(struct imap *s, bool hold)
 {
 	struct imap_box *box = s->box;
 	struct news news = {0};
@@ -232,8 +269,12 @@ enum result imap_sync(struct imap *s)
 	}
 	if (news.gone)
 		return imap_sync_gone(s);
-	imap_sync_vanished(s, &news.vanished);
-	tell_added(s, &news);
+	if (hold)
+		hold_vanished(box, &news.vanished);
+	else
+		imap_sync_vanished(s, &news.vanished);
+	if (tell_added(s, &news) != OK)
+		return ended(s, "The mailboxes cannot be reached now");
 	tell_changes(s, &news, known_uidnext);
 	box->modseq = MAX(box->modseq, news.modseq);
 	box->uidnext = MAX(box->uidnext, news.uidnext);

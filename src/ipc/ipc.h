@@ -67,6 +67,7 @@ enum ipc_note {
 	NOTE_END = 2,     /* this session must end (suspended, password changed) */
 	NOTE_QUEUE = 4,   /* relay: rows are ready to be claimed */
 	NOTE_KEYS = 8,    /* front: certificates changed */
+	NOTE_WATCH = 16,  /* something that STORE_WATCH named changed: ask STORE_WATCHED */
 };
 
 struct ipc_fds {

@@ -88,6 +88,7 @@ static enum result change(struct admin *a, struct db *db, enum access_change how
 	if (access_change(db, mailbox, &w, negative, how, rights) != OK)
 		return admin_refuse(a, FULL, "too many people and groups in its list");
 	writer_touch(a->store->writer, mailbox, NULL);
+	writer_tell(a->store->writer, NODE_NAMES, w.kind == WHO_ACCOUNT ? w.account : 0);
 	a->answer = json_pack("{s:o,s:o}", "mailbox", admin_string(admin_text(a, "mailbox")), "access",
 	    list_json(a, db, mailbox));
 	return OK;

@@ -8,6 +8,7 @@ ipc_handler ask_sender, ask_rcpt, ask_deliver;                                  
 ipc_handler ask_login;                                                          /* login.c */
 ipc_handler ask_mailboxes, ask_status;                                          /* mailbox_list.c */
 ipc_handler ask_create, ask_delete, ask_rename, ask_subscribe, ask_unsubscribe; /* mailbox_names.c */
+ipc_handler ask_watch, ask_watched;                                             /* mailbox_watch.c */
 ipc_handler ask_select, ask_unselect, ask_sync;                                 /* mailbox_select.c */
 ipc_handler ask_fetch, ask_body;                                                /* mailbox_fetch.c */
 ipc_handler ask_cards;                                                          /* mailbox_cards.c */

@@ -204,6 +204,7 @@ int64_t box_create(struct writer *w, struct db *db, int64_t account, struct slic
 	/* Ids are never used again, so they serve as UIDVALIDITY too: 1 and up, in 32 bits. */
 	DB_RUN(db, MAILBOX_ADD, DI(id), DI(account), DT(name), DI((id - 1) % UINT32_MAX + 1),
 	    DI(writer_modseq(w, db, account)), DZ(special_use), DI(noselect));
+	writer_names(w, account);
 	return id;
 }
 
@@ -217,6 +218,7 @@ void box_remove(struct writer *w, struct db *db, int64_t mailbox)
 		while (db_next(&q))
 			blob_unref(db, db_int(&q, 0), (unsigned)db_int(&q, 1));
 	}
+	writer_names(w, b.account);
 	/* What comes later in this account counts on from here. */
 	DB_RUN(db, ACCOUNT_SET_MODSEQ, DI(b.account), DI(writer_modseq(w, db, b.account)));
 	DB_RUN(db, MESSAGES_REMOVE, DI(mailbox));

@@ -161,6 +161,7 @@ static enum result apply_set(struct job *j, struct db *db)
 		return refused(s, FULL, "Too many people and groups");
 	/* Whoever has it open may have lost it. */
 	writer_touch(j->store->writer, x.id, NULL);
+	writer_tell(j->store->writer, NODE_NAMES, w.kind == WHO_ACCOUNT ? w.account : 0);
 	return r;
 }
 

@@ -311,6 +311,7 @@ static enum result apply_rename(struct job *j, struct db *db)
 		return rename_inbox(n, db, old.id, &new);
 	DB_RUN(db, MAILBOX_RENAME, DI(old.id), DT(new.name));
 	rename_below(n, db, &old, &new);
+	writer_names(j->store->writer, old.owner);
 	return OK;
 }
 
@@ -333,6 +334,7 @@ static enum result apply_subscribe(struct job *j, struct db *db)
 	if (DB_NUMBER(db, 0, SUBSCRIPTION_COUNT, DI(n->user->account)) >= LIMIT_MAILBOXES)
 		return refused(n, FULL, "Too many subscriptions");
 	DB_RUN(db, SUBSCRIBE, DI(n->user->account), DT(x.own ? x.name : n->from));
+	writer_tell(j->store->writer, NODE_NAMES, n->user->account);
 	return OK;
 }
 
@@ -342,6 +344,7 @@ static enum result apply_unsubscribe(struct job *j, struct db *db)
 	struct access x;
 	look(n, db, n->from, &x);
 	DB_RUN(db, UNSUBSCRIBE, DI(n->user->account), DT(x.own ? x.name : n->from));
+	writer_tell(j->store->writer, NODE_NAMES, n->user->account);
 	return OK;
 }
 

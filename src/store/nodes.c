@@ -12,7 +12,7 @@
 #define BEATS 6 /* in one lease */
 
 static const char letters[NODE_WORDS] = {
-    [NODE_MAILBOX] = 'm', [NODE_END] = 'e', [NODE_QUEUED] = 'q', [NODE_RETRY] = 'r'};
+    [NODE_MAILBOX] = 'm', [NODE_END] = 'e', [NODE_QUEUED] = 'q', [NODE_RETRY] = 'r', [NODE_NAMES] = 'n'};
 
 struct watched {
 	int64_t id, beat;
@@ -231,6 +231,8 @@ static void act(struct store *s, char letter, int64_t id)
 {
 	if (letter == letters[NODE_MAILBOX])
 		sessions_note_mailbox(s->sessions, id, NULL);
+	else if (letter == letters[NODE_NAMES])
+		sessions_note_names(s->sessions, id, NULL);
 	else if (letter == letters[NODE_END])
 		sessions_end_account(s->sessions, id);
 	if (letter == letters[NODE_RETRY])

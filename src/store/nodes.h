@@ -22,7 +22,7 @@ struct nodes;
 
 #define NODE_LEASE_MS 30000
 
-enum node_word { NODE_MAILBOX, NODE_END, NODE_QUEUED, NODE_RETRY, NODE_WORDS };
+enum node_word { NODE_MAILBOX, NODE_END, NODE_QUEUED, NODE_RETRY, NODE_NAMES, NODE_WORDS };
 
 /* Reads the number, or makes it; 0 where the database is not shared. */
 NODISCARD enum result nodes_number(struct store *s, int64_t *out);

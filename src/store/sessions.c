@@ -3,16 +3,30 @@
 #include <stdlib.h>
 
 #define BUCKETS 4096
+#define WATCH_BUCKETS 65536
+
+struct watch {
+	struct login *session;
+	int64_t mailbox;
+	bool changed;
+	struct watch *next;
+};
 
 struct sessions {
 	pthread_mutex_t lock;
 	uint64_t count;
 	struct login *accounts[BUCKETS], *mailboxes[BUCKETS];
+	struct watch *watches[WATCH_BUCKETS];
 };
 
 static size_t bucket(int64_t id)
 {
 	return ((uint64_t)id * 0x9e3779b97f4a7c15u) >> 52;
+}
+
+static size_t watch_bucket(int64_t id)
+{
+	return ((uint64_t)id * 0x9e3779b97f4a7c15u) >> 48;
 }
 
 struct sessions *sessions_new(void)
@@ -65,12 +79,26 @@ static void leave_account(struct login *s)
 	s->all->count--;
 }
 
+static void leave_watches(struct login *s)
+{
+	for (size_t i = 0; i < s->n_watches; i++) {
+		struct watch **at = &s->all->watches[watch_bucket(s->watches[i].mailbox)];
+		while (*at != &s->watches[i])
+			at = &(*at)->next;
+		*at = s->watches[i].next;
+	}
+	free(s->watches);
+	s->watches = NULL;
+	s->n_watches = 0;
+}
+
 static void ended(void *data)
 {
 	struct login *s = data;
 	struct sessions *all = s->all;
 	pthread_mutex_lock(&all->lock);
 	leave_mailbox(s);
+	leave_watches(s);
 	leave_account(s);
 	pthread_mutex_unlock(&all->lock);
 	if (s->unstage)
@@ -135,6 +163,65 @@ void sessions_rearm(struct login *s)
 	pthread_mutex_unlock(&s->all->lock);
 }
 
+void sessions_watch(struct login *s, const uint64_t *mailboxes, size_t n, bool names)
+{
+	struct watch *v = n ? calloc(n, sizeof *v) : NULL;
+	if (n && !v)
+		abort();
+	pthread_mutex_lock(&s->all->lock);
+	leave_watches(s);
+	s->watches = v;
+	s->n_watches = n;
+	s->watches_names = names;
+	s->names_changed = s->watch_noted = false;
+	for (size_t i = 0; i < n; i++) {
+		struct watch **at = &s->all->watches[watch_bucket((int64_t)mailboxes[i])];
+		v[i] = (struct watch){.session = s, .mailbox = (int64_t)mailboxes[i], .next = *at};
+		*at = &v[i];
+	}
+	pthread_mutex_unlock(&s->all->lock);
+}
+
+size_t sessions_watched(struct login *s, int64_t *mailboxes, bool *names_out)
+{
+	size_t n = 0;
+	pthread_mutex_lock(&s->all->lock);
+	for (size_t i = 0; i < s->n_watches; i++) {
+		if (s->watches[i].changed)
+			mailboxes[n++] = s->watches[i].mailbox;
+		s->watches[i].changed = false;
+	}
+	*names_out = s->names_changed;
+	s->names_changed = s->watch_noted = false;
+	pthread_mutex_unlock(&s->all->lock);
+	return n;
+}
+
+/* With the lock. */
+static void note_watch(struct login *s)
+{
+	if (!s->watch_noted)
+		s->watch_noted = ipc_note(s->conn, NOTE_WATCH);
+}
+
+static void note_names(struct login *s)
+{
+	if (!s->watches_names)
+		return;
+	s->names_changed = true;
+	note_watch(s);
+}
+
+void sessions_note_names(struct sessions *all, int64_t account, const struct login *by)
+{
+	pthread_mutex_lock(&all->lock);
+	for (size_t i = account ? bucket(account) : 0; i < BUCKETS; i = account ? BUCKETS : i + 1)
+		for (struct login *s = all->accounts[i]; s; s = s->next_account)
+			if ((!account || s->account == account) && s != by)
+				note_names(s);
+	pthread_mutex_unlock(&all->lock);
+}
+
 /* A channel that cannot take a note now is so full of answers that it will ask soon; it is told then. */
 void sessions_note_mailbox(struct sessions *all, int64_t mailbox, const struct login *by)
 {
@@ -142,6 +229,12 @@ void sessions_note_mailbox(struct sessions *all, int64_t mailbox, const struct l
 	for (struct login *s = all->mailboxes[bucket(mailbox)]; s; s = s->next_mailbox)
 		if (s->selected == mailbox && s != by && !s->noted && s->peer == PEER_IMAP)
 			s->noted = ipc_note(s->conn, NOTE_MAILBOX);
+	for (struct watch *w = all->watches[watch_bucket(mailbox)]; w; w = w->next)
+		/* What is selected is told of as such. */
+		if (w->mailbox == mailbox && w->session != by && w->session->selected != mailbox) {
+			w->changed = true;
+			note_watch(w->session);
+		}
 	pthread_mutex_unlock(&all->lock);
 }
 
@@ -153,6 +246,7 @@ void sessions_note_all(struct sessions *all)
 			if (!s->noted && s->peer == PEER_IMAP)
 				s->noted = ipc_note(s->conn, NOTE_MAILBOX);
 	pthread_mutex_unlock(&all->lock);
+	sessions_note_names(all, 0, NULL);
 }
 
 void sessions_end_account(struct sessions *all, int64_t account)

@@ -31,6 +31,12 @@ struct login {
 	uint64_t staged_octets;
 	void (*unstage)(struct login *s);
 
+	/* What it watches, beside the selected mailbox. All under the lock. */
+	struct watch *watches;
+	size_t n_watches;
+	bool watches_names, names_changed;
+	bool watch_noted; /* a NOTE_WATCH is out and STORE_WATCHED was not asked since */
+
 	struct login *next_account, *next_mailbox;
 };
 
@@ -45,6 +51,16 @@ NODISCARD enum result sessions_add(struct sessions *all, struct ipc_server *serv
 void sessions_select(struct login *s, int64_t mailbox, int64_t owner, bool examined);
 /* Changes that are committed from now on are noted again. */
 void sessions_rearm(struct login *s);
+/*
+ * What the session watches from now on, in place of what it did: mailboxes, and the names, subscriptions and rights that its
+ * account sees. A change of a mailbox costs nothing to those who do not watch it.
+ */
+void sessions_watch(struct login *s, const uint64_t *mailboxes, size_t n, bool names);
+/* What of it changed since this was called last, at most s->n_watches; *names_out: names did. Changes are noted again. */
+size_t sessions_watched(struct login *s, int64_t *mailboxes, bool *names_out);
+/* Names, subscriptions or rights that an account sees have changed; 0: that anybody may see. */
+void sessions_note_names(struct sessions *all, int64_t account, const struct login *by);
+/* To those who have it selected or watch it. */
 void sessions_note_mailbox(struct sessions *all, int64_t mailbox, const struct login *by);
 /* The same for whatever is selected: nobody knows what has changed. */
 void sessions_note_all(struct sessions *all);

@@ -117,6 +117,12 @@ void writer_touch(struct writer *w, int64_t mailbox, const struct login *by)
 	touch(w, NODE_MAILBOX, mailbox, by);
 }
 
+void writer_names(struct writer *w, int64_t account)
+{
+	bool shown = DB_NUMBER(w->db, 0, ACL_ANY_OF, DI(account)) != 0;
+	touch(w, NODE_NAMES, shown ? 0 : account, NULL);
+}
+
 void writer_tell(struct writer *w, enum node_word word, int64_t id)
 {
 	touch(w, word, id, NULL);
@@ -288,9 +294,13 @@ static void finish_some(struct writer *w, struct group *g, bool durable)
 
 static void send_notes(struct writer *w, bool durable)
 {
-	for (size_t i = 0; i < w->n_touched; i++)
-		if (w->touched[i].durable == durable && w->touched[i].word == NODE_MAILBOX)
-			sessions_note_mailbox(w->store->sessions, w->touched[i].id, w->touched[i].by);
+	for (size_t i = 0; i < w->n_touched; i++) {
+		const struct touched *t = &w->touched[i];
+		if (t->durable == durable && t->word == NODE_MAILBOX)
+			sessions_note_mailbox(w->store->sessions, t->id, t->by);
+		else if (t->durable == durable && t->word == NODE_NAMES)
+			sessions_note_names(w->store->sessions, t->id, t->by);
+	}
 }
 
 /* Notes go before answers, and nobody hears of a change before it is as safe as it has to be. */

@@ -66,7 +66,12 @@ int64_t writer_number(struct writer *w, enum sequence s);
 uint64_t writer_modseq(struct writer *w, struct db *db, int64_t account);
 /* Sessions that have this mailbox selected, but for `by`, get a note once the job is committed. */
 void writer_touch(struct writer *w, int64_t mailbox, const struct login *by);
-/* Other nodes hear of it once the job is committed (nodes.h); of mailboxes they hear by writer_touch. */
+/*
+ * Names, subscriptions or rights of this account's mailboxes have changed: whoever may see them gets a note once the job is
+ * committed.
+ */
+void writer_names(struct writer *w, int64_t account);
+/* Other nodes hear of it once the job is committed (nodes.h); of mailboxes and names they hear by the two above. */
 void writer_tell(struct writer *w, enum node_word word, int64_t id);
 
 #endif

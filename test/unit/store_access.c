@@ -254,6 +254,8 @@ static const struct {
     {ASK_STORE_UNSUBSCRIBE, "unsubscribe", NOTHING, "", NULL},
     {ASK_STORE_SELECT, "select", NAMED, "r", try_select},
     {ASK_STORE_UNSELECT, "unselect", NOTHING, "", NULL},
+    {ASK_STORE_WATCH, "watch", NOTHING, "", NULL}, /* imap_notify: rights_begin_and_end_it */
+    {ASK_STORE_WATCHED, "watched", NOTHING, "", NULL},
     {ASK_STORE_SYNC, "sync", SELECTED, "r", try_sync},
     {ASK_STORE_FETCH, "fetch", SELECTED, "r", try_fetch},
     {ASK_STORE_CARDS, "cards", SELECTED, "r", try_cards},
