@@ -1,5 +1,5 @@
 /* box: the selected mailbox: keywords, \Recent, sets of messages. */
-#include "session.h"
+#include "notify.h"
 #include <stdlib.h>
 
 static void *checked_realloc(void *p, size_t n)
@@ -15,6 +15,7 @@ void imap_box_free(struct imap *s)
 	struct imap_box *box = s->box;
 	if (!box)
 		return;
+	imap_notify_left(s);
 	imap_uidmap_free(&box->map);
 	for (unsigned i = 0; i < box->keywords_n; i++)
 		free(box->keywords[i]);

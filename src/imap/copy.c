@@ -82,8 +82,10 @@ static enum result copy_or_move(struct imap *s, struct imap_args *p, bool move)
 		return imap_refused(s, r, &s->store, "TRYCREATE");
 	if (!done.from.n)
 		return imap_ok(s, "No messages");
-	if (done.uidvalidity == s->box->uidvalidity)
+	if (done.uidvalidity == s->box->uidvalidity) {
 		s->store.notes |= NOTE_MAILBOX; /* into the selected mailbox itself: tell it at once */
+		s->put = done.to;
+	}
 	if (move)
 		return moved(s, &done);
 	r = imap_sync(s);

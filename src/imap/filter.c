@@ -1,7 +1,5 @@
 #include "filter.h"
 
-#define NAMES_MOST 1000 /* of one filter */
-
 static const struct {
 	const char *word;
 	enum imap_filter_kind kind;
@@ -21,9 +19,9 @@ static void take_names(struct imap_args *p, struct imap_filter *f)
 {
 	imap_args_space(p);
 	bool many = imap_args_try(p, '(');
-	f->names = arena_array(p->arena, many ? NAMES_MOST : 1, sizeof *f->names);
+	f->names = arena_array(p->arena, many ? LIMIT_FILTER_NAMES : 1, sizeof *f->names);
 	do {
-		if (!f->names || f->n == NAMES_MOST) {
+		if (!f->names || f->n == LIMIT_FILTER_NAMES) {
 			imap_args_fail(p, "Too many mailboxes");
 			return;
 		}
@@ -98,6 +96,23 @@ bool imap_filter_means(const struct imap_filter *list, const Sekisho__Mailbox *m
 	for (; list; list = list->next)
 		if (means(list, m, slice_str(m->name)))
 			return true;
+	return false;
+}
+
+static bool is_others(struct slice name)
+{
+	return slice_starts(name, SLICE("Other Users")) || slice_starts(name, SLICE("Shared"));
+}
+
+bool imap_filter_may_mean_others(const struct imap_filter *list)
+{
+	for (; list; list = list->next) {
+		if (list->kind == IMAP_FILTER_SUBSCRIBED)
+			return true;
+		for (size_t i = 0; i < list->n; i++)
+			if (is_others(list->names[i]))
+				return true;
+	}
 	return false;
 }
 

@@ -24,6 +24,8 @@ struct imap_filter {
 struct imap_filter *imap_filter_parse(struct imap_args *p);
 /* Whether one of a list means this mailbox. SELECTED is left to the caller. */
 bool imap_filter_means(const struct imap_filter *list, const Sekisho__Mailbox *m);
+/* Whether one of a list can mean a mailbox of somebody else. */
+bool imap_filter_may_mean_others(const struct imap_filter *list);
 bool imap_filter_has(const struct imap_filter *list, enum imap_filter_kind kind);
 
 #endif

@@ -28,18 +28,6 @@ struct request {
 	bool lsub;
 };
 
-struct entry {
-	struct slice name;
-	const Sekisho__Mailbox *mailbox; /* NULL: does not exist */
-	const Sekisho__MailboxStatus *status;
-	bool subscribed;
-	bool matches;
-};
-struct entries {
-	struct entry *v;
-	size_t n, room;
-};
-
 /* ---- matching ---- */
 
 /* The set of places in the pattern that can be reached after each octet of the name: no pattern is slow. */
@@ -85,16 +73,21 @@ static bool any_matches(const struct request *q, struct slice name)
 /* '/' before everything, so that what lies below a name follows it at once. */
 static int by_level(const void *a, const void *b)
 {
-	const struct entry *ea = a, *eb = b;
-	size_t n = MIN(ea->name.n, eb->name.n);
-	for (size_t i = 0; i < n; i++) {
-		unsigned char x = (unsigned char)ea->name.p[i], y = (unsigned char)eb->name.p[i];
+	struct slice na = ((const struct imap_name *)a)->name, nb = ((const struct imap_name *)b)->name;
+	for (size_t i = 0; i < MIN(na.n, nb.n); i++) {
+		unsigned char x = (unsigned char)na.p[i], y = (unsigned char)nb.p[i];
 		if (x != y)
 			return (x == '/' ? -1 : (int)x) - (y == '/' ? -1 : (int)y);
 	}
-	if (ea->name.n != eb->name.n)
-		return ea->name.n < eb->name.n ? -1 : 1;
-	return (ea->mailbox == NULL) - (eb->mailbox == NULL); /* of one name, what exists first */
+	return (na.n > nb.n) - (na.n < nb.n);
+}
+
+/* Of one name, what exists first. */
+static int by_level_existing(const void *a, const void *b)
+{
+	const struct imap_name *x = a, *y = b;
+	int order = by_level(a, b);
+	return order ? order : (x->mailbox == NULL) - (y->mailbox == NULL);
 }
 
 static bool is_below(struct slice name, struct slice parent)
@@ -102,11 +95,11 @@ static bool is_below(struct slice name, struct slice parent)
 	return name.n > parent.n && name.p[parent.n] == '/' && slice_starts(name, parent);
 }
 
-static bool add(struct imap *s, struct entries *all, struct entry e)
+static bool add(struct imap *s, struct imap_names *all, struct imap_name e)
 {
 	if (all->n == all->room) {
 		size_t room = all->room ? all->room * 2 : 64;
-		struct entry *v = arena_array(&s->arena, room, sizeof *v);
+		struct imap_name *v = arena_array(&s->arena, room, sizeof *v);
 		if (!v)
 			return false;
 		if (all->n)
@@ -119,21 +112,21 @@ static bool add(struct imap *s, struct entries *all, struct entry e)
 }
 
 /* A name that is subscribed to but gone, and the levels above it, which may be gone too. */
-static bool add_missing(struct imap *s, struct entries *all, struct slice name)
+static bool add_missing(struct imap *s, struct imap_names *all, struct slice name)
 {
-	if (!add(s, all, (struct entry){.name = name, .subscribed = true}))
+	if (!add(s, all, (struct imap_name){.name = name, .subscribed = true}))
 		return false;
 	for (size_t i = 1; i < name.n; i++)
-		if (name.p[i] == '/' && !add(s, all, (struct entry){.name = slice_sub(name, 0, i)}))
+		if (name.p[i] == '/' && !add(s, all, (struct imap_name){.name = slice_sub(name, 0, i)}))
 			return false;
 	return true;
 }
 
-static void sort_names(struct entries *all)
+static void sort_names(struct imap_names *all)
 {
 	size_t kept = 0;
 	if (all->n)
-		qsort(all->v, all->n, sizeof *all->v, by_level);
+		qsort(all->v, all->n, sizeof *all->v, by_level_existing);
 	for (size_t i = 0; i < all->n; i++) {
 		if (kept && slice_eq(all->v[kept - 1].name, all->v[i].name))
 			all->v[kept - 1].subscribed |= all->v[i].subscribed;
@@ -143,11 +136,11 @@ static void sort_names(struct entries *all)
 	all->n = kept;
 }
 
-static bool take_names(struct imap *s, const Sekisho__MailboxesAnswer *answer, struct entries *all)
+static bool take_names(struct imap *s, const Sekisho__MailboxesAnswer *answer, struct imap_names *all)
 {
 	for (size_t i = 0; i < answer->n_mailboxes; i++) {
 		const Sekisho__Mailbox *m = answer->mailboxes[i];
-		struct entry e = {.name = slice_str(m->name), .mailbox = m, .subscribed = m->subscribed};
+		struct imap_name e = {.name = slice_str(m->name), .mailbox = m, .subscribed = m->subscribed};
 		e.status = i < answer->n_status ? answer->status[i] : NULL;
 		if (!add(s, all, e))
 			return false;
@@ -158,14 +151,11 @@ static bool take_names(struct imap *s, const Sekisho__MailboxesAnswer *answer, s
 	return true;
 }
 
-static enum result ask_names(struct imap *s, const struct request *q, struct entries *all)
+enum result imap_names_ask(struct imap *s, const Sekisho__MailboxesAsk *ask, struct imap_names *all)
 {
-	Sekisho__MailboxesAsk ask = SEKISHO__MAILBOXES_ASK__INIT;
-	ask.with_status = q->wanted & STATUS;
-	ask.with_rights = q->wanted & MYRIGHTS;
-	ask.with_deleted_size = ask.with_status && imap_status_wants_deleted_size(q->status);
 	Sekisho__MailboxesAnswer *answer = NULL;
-	enum result r = imap_ask(s, ASK_STORE_MAILBOXES, &ask, &answer);
+	*all = (struct imap_names){0};
+	enum result r = imap_ask(s, ASK_STORE_MAILBOXES, ask, &answer);
 	while (r == OK) {
 		if (!take_names(s, answer, all)) {
 			ipc_close(&s->store); /* more than anybody may have */
@@ -179,9 +169,15 @@ static enum result ask_names(struct imap *s, const struct request *q, struct ent
 	return r;
 }
 
+const struct imap_name *imap_names_find(const struct imap_names *all, struct slice name)
+{
+	struct imap_name key = {.name = name};
+	return all->n ? bsearch(&key, all->v, all->n, sizeof *all->v, by_level) : NULL;
+}
+
 /* ---- answers ---- */
 
-static bool has_children(const struct entries *all, size_t i)
+static bool has_children(const struct imap_names *all, size_t i)
 {
 	for (size_t k = i + 1; k < all->n && is_below(all->v[k].name, all->v[i].name); k++)
 		if (all->v[k].mailbox)
@@ -190,7 +186,7 @@ static bool has_children(const struct entries *all, size_t i)
 }
 
 /* Something below is subscribed to and not listed itself. */
-static bool has_subscribed_below(const struct entries *all, size_t i)
+static bool has_subscribed_below(const struct imap_names *all, size_t i)
 {
 	for (size_t k = i + 1; k < all->n && is_below(all->v[k].name, all->v[i].name); k++)
 		if (all->v[k].subscribed && !all->v[k].matches)
@@ -206,27 +202,39 @@ static void put_attribute(struct imap *s, bool *first, const char *text)
 	stream_puts(s->base.stream, text);
 }
 
+void imap_names_put(struct imap *s, const struct imap_names *all, const struct imap_name *e, unsigned show)
+{
+	bool first = true;
+	stream_put(s->base.stream, SLICE("* LIST ("));
+	if (!e->mailbox)
+		put_attribute(s, &first, "\\NonExistent");
+	else if (e->mailbox->noselect)
+		put_attribute(s, &first, "\\Noselect");
+	else if (e->mailbox->no_status && (show & IMAP_SHOW_NO_ACCESS))
+		put_attribute(s, &first, "\\NoAccess");
+	put_attribute(
+	    s, &first, has_children(all, (size_t)(e - all->v)) ? "\\HasChildren" : "\\HasNoChildren");
+	if (e->subscribed && (show & IMAP_SHOW_SUBSCRIBED))
+		put_attribute(s, &first, "\\Subscribed");
+	if (e->mailbox && e->mailbox->special_use[0])
+		put_attribute(s, &first, e->mailbox->special_use);
+	stream_put(s->base.stream, SLICE(") \"/\" "));
+	imap_put_mailbox(s->base.stream, e->name, s->enabled & IMAP_UTF8);
+}
+
 /* Not OK: store is gone. */
 static enum result put_entry(
-    struct imap *s, const struct request *q, const struct entries *all, size_t i, bool child_info)
+    struct imap *s, const struct request *q, const struct imap_names *all, size_t i, bool child_info)
 {
-	const struct entry *e = &all->v[i];
+	const struct imap_name *e = &all->v[i];
 	struct stream *out = s->base.stream;
-	bool first = true;
-	stream_puts(out, q->lsub ? "* LSUB (" : "* LIST (");
-	if (!e->mailbox && !q->lsub)
-		put_attribute(s, &first, "\\NonExistent");
-	else if (q->lsub ? !e->subscribed : e->mailbox->noselect)
-		put_attribute(s, &first, "\\Noselect");
-	if (!q->lsub) {
-		put_attribute(s, &first, has_children(all, i) ? "\\HasChildren" : "\\HasNoChildren");
-		if (e->subscribed && ((q->select | q->wanted) & SUBSCRIBED))
-			put_attribute(s, &first, "\\Subscribed");
-		if (e->mailbox && e->mailbox->special_use[0])
-			put_attribute(s, &first, e->mailbox->special_use);
+	if (q->lsub) {
+		stream_puts(out, e->subscribed ? "* LSUB (" : "* LSUB (\\Noselect");
+		stream_put(out, SLICE(") \"/\" "));
+		imap_put_mailbox(out, e->name, s->enabled & IMAP_UTF8);
+	} else {
+		imap_names_put(s, all, e, (q->select | q->wanted) & SUBSCRIBED ? IMAP_SHOW_SUBSCRIBED : 0);
 	}
-	stream_put(out, SLICE(") \"/\" "));
-	imap_put_mailbox(out, e->name, s->enabled & IMAP_UTF8);
 	stream_puts(out, child_info ? " (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n" : "\r\n");
 	if ((q->wanted & STATUS) && e->mailbox && e->status && !e->mailbox->noselect &&
 	    !e->mailbox->no_status)
@@ -240,14 +248,14 @@ static enum result put_entry(
 }
 
 /* LSUB: what is subscribed to; and for "%" a level that only leads to such (RFC 3501 6.3.9). */
-static bool is_subscribed_or_leads(const struct entries *all, size_t i)
+static bool is_subscribed_or_leads(const struct imap_names *all, size_t i)
 {
 	return all->v[i].subscribed || has_subscribed_below(all, i);
 }
 
-static enum result answer_one(struct imap *s, const struct request *q, const struct entries *all, size_t i)
+static enum result answer_one(struct imap *s, const struct request *q, const struct imap_names *all, size_t i)
 {
-	const struct entry *e = &all->v[i];
+	const struct imap_name *e = &all->v[i];
 	if (!e->matches)
 		return OK;
 	if (q->lsub)
@@ -264,8 +272,12 @@ static enum result answer_one(struct imap *s, const struct request *q, const str
 
 static enum result run_list(struct imap *s, const struct request *q)
 {
-	struct entries all = {0};
-	enum result r = ask_names(s, q, &all);
+	struct imap_names all;
+	Sekisho__MailboxesAsk ask = SEKISHO__MAILBOXES_ASK__INIT;
+	ask.with_status = q->wanted & STATUS;
+	ask.with_rights = q->wanted & MYRIGHTS;
+	ask.with_deleted_size = ask.with_status && imap_status_wants_deleted_size(q->status);
+	enum result r = imap_names_ask(s, &ask, &all);
 	if (r != OK)
 		return imap_refused(s, r, &s->store, "NONEXISTENT");
 	for (size_t i = 0; i < all.n; i++)

@@ -9,6 +9,7 @@ enum {
 	IMAP_STATUS_MESSAGES = 1,
 	IMAP_STATUS_UIDNEXT = 4,
 	IMAP_STATUS_UIDVALIDITY = 8,
+	IMAP_STATUS_UNSEEN = 16,
 	IMAP_STATUS_MODSEQ = 128,
 };
 /* "(" items ")" as bits for imap_put_status. */

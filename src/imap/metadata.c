@@ -114,6 +114,21 @@ static void put_start(struct imap *s, struct slice mailbox)
 		imap_put_mailbox(s->base.stream, mailbox, s->enabled & IMAP_UTF8);
 	else
 		stream_put(s->base.stream, SLICE("\"\""));
+}
+
+void imap_metadata_put_names(struct imap *s, struct slice mailbox, char *const *entries, size_t n)
+{
+	put_start(s, mailbox);
+	for (size_t i = 0; i < n; i++) {
+		stream_put(s->base.stream, SLICE(" "));
+		imap_put_astring(s->base.stream, slice_str(entries[i]));
+	}
+	stream_put(s->base.stream, SLICE("\r\n"));
+}
+
+static void put_values_start(struct imap *s, struct slice mailbox)
+{
+	put_start(s, mailbox);
 	stream_put(s->base.stream, SLICE(" ("));
 }
 
@@ -149,7 +164,7 @@ enum result imap_getmetadata(struct imap *s, struct imap_args *p)
 	while (r == OK) {
 		longest = MAX(longest, answer->longest);
 		if (first && answer->n_entries)
-			put_start(s, g.mailbox);
+			put_values_start(s, g.mailbox);
 		for (size_t i = 0; i < answer->n_entries; i++)
 			put_value(s, &first, answer->entries[i]->name,
 			    slice_of(answer->entries[i]->value.data, answer->entries[i]->value.len), true);
@@ -195,7 +210,7 @@ enum result imap_metadata_put(struct imap *s, struct slice mailbox, const struct
 	}
 	if (r != OK) /* not for this session to see, or gone meanwhile */
 		return s->store.fd < 0 ? GONE : OK;
-	put_start(s, mailbox);
+	put_values_start(s, mailbox);
 	for (size_t k = 0; k < entries->n; k++)
 		put_value(s, &first, entries->v[k], values[k], present[k]);
 	stream_put(s->base.stream, SLICE(")\r\n"));

@@ -15,4 +15,7 @@ void imap_metadata_entries(struct imap_args *p, struct imap_entries *out);
 /* The untagged answer about one mailbox, with NIL for what is not set. Not OK: the session must end. */
 enum result imap_metadata_put(struct imap *s, struct slice mailbox, const struct imap_entries *entries);
 
+/* The same of names only, unasked: they have changed. Empty mailbox: the server's. */
+void imap_metadata_put_names(struct imap *s, struct slice mailbox, char *const *entries, size_t n);
+
 #endif

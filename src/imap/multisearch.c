@@ -22,6 +22,7 @@ struct multisearch {
 static void parse_sources(struct imap_args *p, struct multisearch *m)
 {
 	struct imap_filter **end = &m->filters;
+	size_t names = 0; /* a source without names counts too */
 	if (!cursor_try_word(&p->c, SLICE("IN ("))) {
 		*end = arena_new(p->arena, struct imap_filter); /* the selected one */
 		return;
@@ -35,6 +36,9 @@ static void parse_sources(struct imap_args *p, struct multisearch *m)
 		if (p->c.err != OK)
 			return;
 		m->others |= (*end)->kind != IMAP_FILTER_SELECTED;
+		names += (*end)->n + 1;
+		if (names > LIMIT_FILTER_NAMES)
+			imap_args_fail(p, "Too many mailboxes");
 		end = &(*end)->next;
 	} while (imap_args_try(p, ' '));
 	imap_args_need(p, ')');

@@ -3,8 +3,6 @@
 #include "verbs.h"
 #include <stdlib.h>
 
-#define GROUPS 100 /* of one NOTIFY */
-
 static void forget_own(struct imap_notify *n)
 {
 	for (size_t i = 0; i < COUNT(n->own); i++) {
@@ -13,17 +11,19 @@ static void forget_own(struct imap_notify *n)
 	}
 }
 
-void imap_notify_free(struct imap *s)
+static void notify_free(struct imap_notify *n)
 {
-	struct imap_notify *n = s->notify;
 	if (!n)
 		return;
 	forget_own(n);
-	for (size_t i = 0; i < n->known.n; i++)
-		free(n->known.v[i].name);
-	free(n->known.v);
+	imap_watched_free(&n->known);
 	arena_free(&n->arena);
 	free(n);
+}
+
+void imap_notify_free(struct imap *s)
+{
+	notify_free(s->notify);
 	s->notify = NULL;
 }
 
@@ -38,12 +38,15 @@ static const struct {
     {"FlagChange", IMAP_EVENT_FLAGS},
     {"MailboxName", IMAP_EVENT_NAME},
     {"SubscriptionChange", IMAP_EVENT_SUBSCRIPTION},
+    {"MailboxMetadataChange", IMAP_EVENT_METADATA},
+    {"ServerMetadataChange", IMAP_EVENT_SERVER},
 };
 
 /* A parse in hand. */
 struct parse {
 	struct imap_notify *n;
-	bool unknown; /* an event that is not ours: NO [BADEVENT] */
+	size_t names; /* of all groups */
+	bool unknown; /* an event that is not ours */
 	bool shows;   /* the group in hand has items to fetch */
 };
 
@@ -108,9 +111,13 @@ static struct imap_event_group *other_group(struct imap_args *p, struct parse *q
 		imap_args_fail(p, "Unknown kind of mailboxes");
 		return NULL;
 	}
+	q->names += f->n;
+	if (q->names > LIMIT_FILTER_NAMES)
+		imap_args_fail(p, "Too many mailboxes");
 	g->filter = f;
 	imap_args_space(p);
 	g->events = event_list(p, q, false);
+	q->n->server |= (g->events & IMAP_EVENT_SERVER) != 0;
 	return g;
 }
 
@@ -138,10 +145,22 @@ static void parse_set(struct imap_args *p, struct parse *q)
 	if (q->n->status)
 		imap_args_space(p);
 	do {
-		if (++groups > GROUPS)
+		if (++groups > LIMIT_NOTIFY_GROUPS)
 			imap_args_fail(p, "Too many groups of events");
 		one_group(p, q, &end);
 	} while (p->c.err == OK && imap_args_try(p, ' '));
+}
+
+enum result imap_notify_parse(struct imap_args *p, struct imap_notify *n, bool *unknown_out)
+{
+	struct parse q = {.n = n};
+	imap_args_space(p);
+	if (cursor_try_word(&p->c, SLICE("SET")))
+		parse_set(p, &q);
+	else if (!cursor_try_word(&p->c, SLICE("NONE")))
+		imap_args_fail(p, "SET or NONE was expected");
+	*unknown_out = q.unknown;
+	return imap_args_done(p);
 }
 
 /* ---- the command ---- */
@@ -175,21 +194,43 @@ static enum result stop_watching(struct imap *s)
 	return imap_ask(s, ASK_STORE_WATCH, &ask, NULL);
 }
 
+/* What failed changes nothing: what was in force stays. */
+static enum result refused(struct imap *s, enum result r, struct imap_notify *before)
+{
+	const char *why = s->store.why;
+	imap_notify_free(s);
+	s->notify = before;
+	if (s->store.fd >= 0) {
+		enum result again = before && before->groups ? imap_notify_again(s) : stop_watching(s);
+		if (again != OK && s->store.fd >= 0) {
+			imap_bye(s, "UNAVAILABLE", "The mailboxes cannot be reached now");
+			return STOP;
+		}
+	}
+	if (r == FULL)
+		return imap_no(s, "NOTIFICATIONOVERFLOW", "Too many mailboxes to watch");
+	struct ipc shown = s->store;
+	shown.why = why;
+	return imap_refused(s, r, &shown, "NONEXISTENT");
+}
+
 static enum result begin(struct imap *s, struct imap_notify *n)
 {
-	imap_notify_free(s);
+	struct imap_notify *before = s->notify;
+	s->notify = NULL;
+	/* RFC 5465 3.1: what has accumulated is told at once, and as if there were no NOTIFY. */
+	if (s->box && imap_sync(s) != OK) {
+		notify_free(before);
+		notify_free(n);
+		return STOP;
+	}
 	s->store.notes &= ~(unsigned)NOTE_WATCH;
 	s->notify = n;
 	enum result r = n->groups ? imap_notify_begin(s) : stop_watching(s);
-	if (r == OK)
-		return imap_ok(s, "Done");
-	imap_notify_free(s);
-	if (r == FULL) {
-		r = stop_watching(s);
-		if (r == OK)
-			return imap_no(s, "NOTIFICATIONOVERFLOW", "Too many mailboxes to watch");
-	}
-	return imap_refused(s, r, &s->store, "NONEXISTENT");
+	if (r != OK)
+		return refused(s, r, before);
+	notify_free(before);
+	return imap_ok(s, "Done");
 }
 
 enum result imap_notify(struct imap *s, struct imap_args *p)
@@ -198,18 +239,12 @@ enum result imap_notify(struct imap *s, struct imap_args *p)
 	/* What it says lasts longer than the command. */
 	struct imap_args own = {
 	    .c = cursor_of(arena_dup(&n->arena, p->c.rest)), .arena = &n->arena, .utf8 = p->utf8};
-	struct parse q = {.n = n};
-	imap_args_space(&own);
-	bool set = cursor_try_word(&own.c, SLICE("SET"));
-	if (set)
-		parse_set(&own, &q);
-	else if (!cursor_try_word(&own.c, SLICE("NONE")))
-		imap_args_fail(&own, "SET or NONE was expected");
-	if (imap_args_done(&own) == OK && !q.unknown)
+	bool unknown;
+	enum result r = imap_notify_parse(&own, n, &unknown);
+	if (r == OK && !unknown)
 		return begin(s, n);
-	enum result r = q.unknown && imap_args_done(&own) == OK ? unknown_event(s) : imap_bad(s, &own);
-	arena_free(&n->arena);
-	free(n);
+	r = r == OK ? unknown_event(s) : imap_bad(s, &own);
+	notify_free(n);
 	return r;
 }
 
@@ -221,12 +256,35 @@ bool imap_notify_flags(const struct imap *s)
 	return !n || !n->selected || (n->selected_events & IMAP_EVENT_FLAGS);
 }
 
+/* Those of `uids` that the command in hand did not put there itself (RFC 5465 5.2). */
+static bool of_others(struct imap *s, const struct runs *uids, struct runs *out)
+{
+	*out = (struct runs){0};
+	imap_runs_tidy(&s->put);
+	for (size_t i = 0, k = 0; i < uids->n; i++) {
+		uint32_t first = uids->v[i].first, last = uids->v[i].last;
+		for (; k < s->put.n && s->put.v[k].first <= last; k++) {
+			const struct run *own = &s->put.v[k];
+			if (own->last < first)
+				continue;
+			if (own->first > first && !imap_runs_add(out, &s->arena, first, own->first - 1))
+				return false;
+			first = own->last + 1; /* 0 above the highest there is: nothing is left */
+			if (!first || first > last)
+				break;
+		}
+		if (first && first <= last && !imap_runs_add(out, &s->arena, first, last))
+			return false;
+	}
+	return true;
+}
+
 enum result imap_notify_added(struct imap *s, const struct runs *uids)
 {
 	struct imap_notify *n = s->notify;
-	struct runs known;
-	if (!n || !n->shows || s->box->quiet || !imap_uidmap_known(&s->box->map, uids, &s->arena, &known) ||
-	    !known.n)
+	struct runs others, known;
+	if (!n || !n->shows || s->box->quiet || !of_others(s, uids, &others) ||
+	    !imap_uidmap_known(&s->box->map, &others, &s->arena, &known) || !known.n)
 		return OK;
 	return imap_fetch_show(s, &n->fetch, &known);
 }

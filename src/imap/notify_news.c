@@ -1,9 +1,10 @@
 /* notify_news: what happens in mailboxes that are not selected. */
 #include "mailbox.h"
+#include "metadata.h"
 #include "notify.h"
 #include <stdlib.h>
 
-static int by_id(const void *a, const void *b)
+int imap_watched_order(const void *a, const void *b)
 {
 	const struct imap_watched *x = a, *y = b;
 	if (x->id != y->id)
@@ -11,7 +12,7 @@ static int by_id(const void *a, const void *b)
 	return x->id ? 0 : strcmp(x->name, y->name);
 }
 
-static void list_free(struct imap_watched_list *list)
+void imap_watched_free(struct imap_watched_list *list)
 {
 	for (size_t i = 0; i < list->n; i++)
 		free(list->v[i].name);
@@ -19,12 +20,18 @@ static void list_free(struct imap_watched_list *list)
 	*list = (struct imap_watched_list){0};
 }
 
-static const struct imap_event_group *group_of(const struct imap_notify *n, const Sekisho__Mailbox *m)
+/* Of all groups that mean it (RFC 5465 section 6), up to one that wants NONE. */
+unsigned imap_notify_events(const struct imap_notify *n, const Sekisho__Mailbox *m)
 {
-	const struct imap_event_group *g = n->groups;
-	while (g && !imap_filter_means(g->filter, m))
-		g = g->next;
-	return g;
+	unsigned events = 0;
+	for (const struct imap_event_group *g = n->groups; g; g = g->next) {
+		if (!imap_filter_means(g->filter, m))
+			continue;
+		if (!g->events)
+			break;
+		events |= g->events;
+	}
+	return events;
 }
 
 /* ---- what there is ---- */
@@ -33,6 +40,7 @@ static void take_status(struct imap_watched *w, const Sekisho__MailboxStatus *st
 {
 	w->uidnext = st->uidnext;
 	w->messages = st->messages;
+	w->unseen = st->unseen;
 	w->modseq = st->highestmodseq;
 }
 
@@ -51,58 +59,66 @@ static struct imap_watched *list_add(struct imap_watched_list *list, const char 
 	return w;
 }
 
-static void take_mailbox(struct imap_notify *n, const Sekisho__Mailbox *m, const Sekisho__MailboxStatus *st,
-    struct imap_watched_list *into)
+static void take_mailbox(struct imap_notify *n, const struct imap_name *e, struct imap_watched_list *into)
 {
-	const struct imap_event_group *g = m->id ? group_of(n, m) : NULL;
-	if (!g || !g->events)
+	const Sekisho__Mailbox *m = e->mailbox;
+	unsigned events = m->id ? imap_notify_events(n, m) : 0;
+	if (!events)
 		return;
 	struct imap_watched *w = list_add(into, m->name);
 	w->id = m->id;
-	w->events = g->events;
-	w->subscribed = m->subscribed;
+	w->events = events;
+	w->subscribed = e->subscribed;
 	w->noselect = m->noselect;
 	w->no_access = m->no_status;
 	w->uidvalidity = m->uidvalidity;
-	take_status(w, st);
+	if (e->status)
+		take_status(w, e->status);
 }
 
-static void take_missing(struct imap_notify *n, char *name, struct imap_watched_list *into)
+static bool take_missing(struct imap *s, const struct imap_name *e, struct imap_watched_list *into)
 {
 	Sekisho__Mailbox m = SEKISHO__MAILBOX__INIT;
-	m.name = name;
+	m.name = arena_z(&s->arena, e->name);
 	m.subscribed = true;
-	const struct imap_event_group *g = group_of(n, &m);
-	if (!g || !(g->events & IMAP_EVENT_SUBSCRIPTION))
-		return;
-	struct imap_watched *w = list_add(into, name);
+	if (!m.name)
+		return false;
+	if (!(imap_notify_events(s->notify, &m) & IMAP_EVENT_SUBSCRIPTION))
+		return true;
+	struct imap_watched *w = list_add(into, m.name);
 	w->events = IMAP_EVENT_SUBSCRIPTION;
 	w->subscribed = true;
+	return true;
 }
 
-static enum result ask_all(struct imap *s, struct imap_watched_list *out)
+static enum result ask_all(struct imap *s, struct imap_names *names, struct imap_watched_list *out)
 {
 	Sekisho__MailboxesAsk ask = SEKISHO__MAILBOXES_ASK__INIT;
-	Sekisho__MailboxesAnswer *a = NULL;
 	ask.with_status = true;
 	*out = (struct imap_watched_list){0};
-	enum result r = imap_ask(s, ASK_STORE_MAILBOXES, &ask, &a);
-	while (r == OK) {
-		for (size_t i = 0; i < a->n_mailboxes && i < a->n_status; i++)
-			take_mailbox(s->notify, a->mailboxes[i], a->status[i], out);
-		for (size_t i = 0; i < a->n_subscribed_missing; i++)
-			take_missing(s->notify, a->subscribed_missing[i], out);
-		if (!s->store.more)
-			break;
-		r = imap_ask_more(s, NULL, &a, NULL);
+	enum result r = imap_names_ask(s, &ask, names);
+	for (size_t i = 0; i < names->n && r == OK; i++) {
+		const struct imap_name *e = &names->v[i];
+		if (e->mailbox)
+			take_mailbox(s->notify, e, out);
+		else if (e->subscribed && !take_missing(s, e, out))
+			r = FULL;
 	}
 	if (r != OK) {
-		list_free(out);
+		imap_watched_free(out);
 		return r;
 	}
 	if (out->n)
-		qsort(out->v, out->n, sizeof *out->v, by_id);
+		qsort(out->v, out->n, sizeof *out->v, imap_watched_order);
 	return OK;
+}
+
+/* What store has to watch for it. */
+static unsigned watch_of(const struct imap_watched *w)
+{
+	if (!w->id || w->noselect || w->no_access)
+		return 0;
+	return w->events & (IMAP_EVENTS_OF_MESSAGES | IMAP_EVENT_METADATA);
 }
 
 /* Whether all of these are watched already. */
@@ -112,10 +128,21 @@ static bool are_watched(const struct imap_watched_list *known, const struct imap
 	for (size_t i = 0; i < all->n; i++) {
 		while (k < known->n && known->v[k].id < all->v[i].id)
 			k++;
-		if (all->v[i].id && (k == known->n || known->v[k].id != all->v[i].id))
+		unsigned has =
+		    k < known->n && known->v[k].id == all->v[i].id ? watch_of(&known->v[k]) : 0;
+		if (watch_of(&all->v[i]) & ~has)
 			return false;
 	}
 	return true;
+}
+
+/* Whether a group can mean mailboxes of others, and so has to hear when those change that anybody may see. */
+static bool means_others(const struct imap_notify *n)
+{
+	for (const struct imap_event_group *g = n->groups; g; g = g->next)
+		if (imap_filter_may_mean_others(g->filter))
+			return true;
+	return false;
 }
 
 static enum result watch(struct imap *s, const struct imap_watched_list *all)
@@ -124,54 +151,36 @@ static enum result watch(struct imap *s, const struct imap_watched_list *all)
 	if (all->n > LIMIT_WATCHED)
 		return FULL;
 	ask.names = true;
+	ask.others = means_others(s->notify);
+	ask.server = s->notify->server;
 	ask.mailboxes = arena_array(&s->arena, all->n + 1, sizeof *ask.mailboxes);
-	if (!ask.mailboxes)
+	ask.metadata = arena_array(&s->arena, all->n + 1, sizeof *ask.metadata);
+	if (!ask.mailboxes || !ask.metadata)
 		return FULL;
-	for (size_t i = 0; i < all->n; i++)
-		if (all->v[i].id)
+	for (size_t i = 0; i < all->n; i++) {
+		unsigned events = watch_of(&all->v[i]);
+		if (events & IMAP_EVENTS_OF_MESSAGES)
 			ask.mailboxes[ask.n_mailboxes++] = all->v[i].id;
+		if (events & IMAP_EVENT_METADATA)
+			ask.metadata[ask.n_metadata++] = all->v[i].id;
+	}
+	if (ask.n_mailboxes + ask.n_metadata > LIMIT_WATCHED)
+		return FULL;
 	return imap_ask(s, ASK_STORE_WATCH, &ask, NULL);
 }
 
 /* Everything as it is, watched from before it was looked at. */
-static enum result look(struct imap *s, bool watched, struct imap_watched_list *out)
+static enum result look(struct imap *s, bool watched, struct imap_names *names, struct imap_watched_list *out)
 {
-	enum result r = ask_all(s, out);
+	enum result r = ask_all(s, names, out);
 	if (r != OK || (watched && are_watched(&s->notify->known, out)))
 		return r;
 	r = watch(s, out);
-	list_free(out);
-	return r == OK ? ask_all(s, out) : r;
+	imap_watched_free(out);
+	return r == OK ? ask_all(s, names, out) : r;
 }
 
 /* ---- what is told ---- */
-
-static void put_name(struct imap *s, const struct imap_watched *w, const char *attributes, const char *old)
-{
-	struct stream *out = s->base.stream;
-	stream_put(out, SLICE("* LIST ("));
-	stream_puts(out, attributes);
-	stream_put(out, SLICE(") \"/\" "));
-	imap_put_mailbox(out, slice_str(w->name), s->enabled & IMAP_UTF8);
-	if (old) {
-		stream_put(out, SLICE(" (\"OLDNAME\" ("));
-		imap_put_mailbox(out, slice_str(old), s->enabled & IMAP_UTF8);
-		stream_put(out, SLICE("))"));
-	}
-	stream_put(out, SLICE("\r\n"));
-}
-
-/* As it is now. */
-static void put_there(struct imap *s, const struct imap_watched *w, const char *old)
-{
-	BUF_LOCAL(b, 64);
-	buf_puts(&b, w->subscribed ? " \\Subscribed" : "");
-	buf_puts(&b, !w->id ? " \\NonExistent" : w->noselect ? " \\Noselect" : "");
-	buf_puts(&b, w->no_access ? " \\NoAccess" : "");
-	buf_put(&b, slice_of("", 1));
-	const char *z = buf_slice(&b).p;
-	put_name(s, w, *z ? z + 1 : z, old);
-}
 
 static void put_status(struct imap *s, const struct imap_watched *w, unsigned items)
 {
@@ -181,6 +190,7 @@ static void put_status(struct imap *s, const struct imap_watched *w, unsigned it
 	m.name = w->name;
 	m.uidvalidity = w->uidvalidity;
 	st.messages = w->messages;
+	st.unseen = w->unseen;
 	st.uidnext = w->uidnext;
 	st.highestmodseq = w->modseq;
 	imap_put_status_news(s, &m, &st, items);
@@ -192,11 +202,11 @@ static bool has_status(const struct imap *s, const struct imap_watched *w)
 	       !(s->box && s->box->id == w->id);
 }
 
-/* RFC 5465 5.2 to 5.4. Both are of one mailbox. */
+/* RFC 5465 5.1 to 5.3. Both are of one mailbox. */
 static void tell_status(struct imap *s, const struct imap_watched *old, const struct imap_watched *new)
 {
 	unsigned items = 0;
-	if (!has_status(s, new) || old->no_access || old->noselect)
+	if (!has_status(s, new))
 		return;
 	uint32_t more = new->uidnext - old->uidnext;
 	if (more && (new->events &IMAP_EVENT_NEW))
@@ -204,70 +214,47 @@ static void tell_status(struct imap *s, const struct imap_watched *old, const st
 	if (new->messages - old->messages != more && (new->events &IMAP_EVENT_EXPUNGE))
 		items |= IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT;
 	if (new->modseq != old->modseq && (new->events &IMAP_EVENT_FLAGS))
-		items |= IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_MODSEQ;
+		items |= IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_MODSEQ |
+			 (new->unseen != old->unseen ? IMAP_STATUS_UNSEEN : 0);
+	if (new->uidvalidity != old->uidvalidity && items)
+		items |= IMAP_STATUS_UIDVALIDITY;
 	if (items && (s->enabled & IMAP_CONDSTORE))
 		items |= IMAP_STATUS_MODSEQ;
 	if (items)
 		put_status(s, new, items);
 }
 
-/* What this session did to names itself is no news to its client: the names, and what is above and below them. */
-static bool is_own(const struct imap_notify *n, const char *name)
+/* Mail that came with, or before, the mailbox or the right to read it. */
+static void tell_first_status(struct imap *s, const struct imap_watched *new)
 {
-	size_t length = strlen(name);
-	for (size_t i = 0; i < COUNT(n->own); i++) {
-		if (!n->own[i])
-			continue;
-		size_t own = strlen(n->own[i]), least = MIN(own, length);
-		const char *longer = own > length ? n->own[i] : name;
-		if (strncmp(n->own[i], name, least) == 0 && (longer[least] == '/' || !longer[least]))
-			return true;
-	}
-	return false;
+	tell_status(s, &(struct imap_watched){.uidnext = 1, .modseq = new->modseq, .unseen = new->unseen}, new);
 }
 
-static void tell_both(struct imap *s, const struct imap_watched *old, const struct imap_watched *new)
-{
-	bool renamed = strcmp(old->name, new->name) != 0;
-	bool name = renamed && (new->events &IMAP_EVENT_NAME);
-	bool access =
-	    old->no_access != new->no_access && (new->events &(IMAP_EVENT_NAME | IMAP_EVENTS_OF_MESSAGES));
-	bool subscription = old->subscribed != new->subscribed && (new->events &IMAP_EVENT_SUBSCRIPTION);
-	if (access || ((name || subscription) && !is_own(s->notify, new->name)))
-		put_there(s, new, name ? old->name : NULL);
-	tell_status(s, old, new);
-}
-
-static void tell_gone(struct imap *s, const struct imap_watched *old)
-{
-	unsigned event = old->id ? IMAP_EVENT_NAME : IMAP_EVENT_SUBSCRIPTION;
-	if ((old->events & event) && !is_own(s->notify, old->name))
-		put_name(s, old, "\\NonExistent", NULL);
-}
-
-static void tell_come(struct imap *s, const struct imap_watched *new)
-{
-	unsigned event = new->id ? IMAP_EVENT_NAME : IMAP_EVENT_SUBSCRIPTION;
-	if ((new->events &event) && !is_own(s->notify, new->name))
-		put_there(s, new, NULL);
-}
-
-/* What left first, so that a name that was taken again is there in the end. */
 static void tell_difference(
     struct imap *s, const struct imap_watched_list *old, const struct imap_watched_list *new)
 {
-	for (int come = 0; come < 2; come++)
-		for (size_t i = 0, k = 0; i < old->n || k < new->n;) {
-			int order = i == old->n ? 1 : k == new->n ? -1 : by_id(&old->v[i], &new->v[k]);
-			if (!come && order < 0)
-				tell_gone(s, &old->v[i]);
-			else if (come && order > 0)
-				tell_come(s, &new->v[k]);
-			else if (come && order == 0)
-				tell_both(s, &old->v[i], &new->v[k]);
-			i += order <= 0;
-			k += order >= 0;
-		}
+	for (size_t i = 0, k = 0; k < new->n; k++) {
+		while (i < old->n && imap_watched_order(&old->v[i], &new->v[k]) < 0)
+			i++;
+		const struct imap_watched *w = i < old->n ? &old->v[i] : NULL;
+		if (w && imap_watched_order(w, &new->v[k]) == 0 && !w->no_access && !w->noselect)
+			tell_status(s, w, &new->v[k]);
+		else
+			tell_first_status(s, &new->v[k]);
+	}
+}
+
+/* RFC 5464 4.4.2: names only, for the client to ask what they are now. */
+static void tell_metadata(struct imap *s, const Sekisho__ChangedEntries *c)
+{
+	const struct imap_watched_list *known = &s->notify->known;
+	struct imap_watched key = {.id = c->mailbox};
+	const struct imap_watched *w = NULL;
+	if (known->n && c->mailbox)
+		w = bsearch(&key, known->v, known->n, sizeof *known->v, imap_watched_order);
+	if (!c->n_entries || (c->mailbox ? !w || !(w->events & IMAP_EVENT_METADATA) : !s->notify->server))
+		return;
+	imap_metadata_put_names(s, w ? slice_str(w->name) : SLICE(""), c->entries, c->n_entries);
 }
 
 /* ---- rounds ---- */
@@ -287,29 +274,40 @@ static unsigned first_items(unsigned events)
 enum result imap_notify_begin(struct imap *s)
 {
 	struct imap_notify *n = s->notify;
-	enum result r = look(s, false, &n->known);
+	struct imap_names names;
+	enum result r = look(s, false, &names, &n->known);
 	if (r != OK)
 		return r;
 	for (size_t i = 0; i < n->known.n; i++) {
 		const struct imap_watched *w = &n->known.v[i];
-		if (w->no_access && (w->events & IMAP_EVENTS_OF_MESSAGES))
-			put_there(s, w, NULL);
+		if (w->no_access && (w->events & (IMAP_EVENTS_OF_MESSAGES | IMAP_EVENT_METADATA)))
+			imap_notify_put_name(s, &names, slice_str(w->name), NULL);
 		else if (n->status && has_status(s, w))
 			put_status(s, w, first_items(w->events));
 	}
 	return OK;
 }
 
-static enum result tell_names(struct imap *s)
+static enum result tell_all(struct imap *s, bool watched)
 {
-	struct imap_watched_list all;
-	enum result r = look(s, true, &all);
-	if (r != OK)
+	struct imap_watched_list all, *known = &s->notify->known;
+	struct imap_names names;
+	enum result r = look(s, watched, &names, &all);
+	if (r == OK)
+		r = imap_notify_names(s, &names, known, &all);
+	if (r != OK) {
+		imap_watched_free(&all);
 		return r;
-	tell_difference(s, &s->notify->known, &all);
-	list_free(&s->notify->known);
-	s->notify->known = all;
+	}
+	tell_difference(s, known, &all);
+	imap_watched_free(known);
+	*known = all;
 	return OK;
+}
+
+enum result imap_notify_again(struct imap *s)
+{
+	return tell_all(s, false);
 }
 
 static void tell_one(struct imap *s, const Sekisho__Mailbox *m, const Sekisho__MailboxStatus *st)
@@ -317,7 +315,7 @@ static void tell_one(struct imap *s, const Sekisho__Mailbox *m, const Sekisho__M
 	struct imap_watched_list *known = &s->notify->known;
 	struct imap_watched key = {.id = m->id}, *w = NULL;
 	if (known->n && m->id)
-		w = bsearch(&key, known->v, known->n, sizeof *known->v, by_id);
+		w = bsearch(&key, known->v, known->n, sizeof *known->v, imap_watched_order);
 	if (!w)
 		return;
 	struct imap_watched old = *w;
@@ -334,6 +332,8 @@ static enum result ask_watched(struct imap *s, bool *names_out)
 	while (r == OK) {
 		for (size_t i = 0; i < a->n_mailboxes && i < a->n_status; i++)
 			tell_one(s, a->mailboxes[i], a->status[i]);
+		for (size_t i = 0; i < a->n_metadata; i++)
+			tell_metadata(s, a->metadata[i]);
 		*names_out |= a->names;
 		if (!s->store.more)
 			break;
@@ -348,8 +348,9 @@ static enum result overflow(struct imap *s)
 	Sekisho__WatchAsk ask = SEKISHO__WATCH_ASK__INIT;
 	stream_put(s->base.stream, SLICE("* OK [NOTIFICATIONOVERFLOW] Too many mailboxes to watch\r\n"));
 	struct imap_notify *n = s->notify;
-	list_free(&n->known);
+	imap_watched_free(&n->known);
 	n->groups = NULL;
+	n->server = n->shows = false;
 	n->selected = IMAP_SELECTED_NOT;
 	n->selected_events = 0;
 	return imap_ask(s, ASK_STORE_WATCH, &ask, NULL);
@@ -363,7 +364,7 @@ enum result imap_notify_tell(struct imap *s)
 	s->store.notes &= ~(unsigned)NOTE_WATCH;
 	enum result r = ask_watched(s, &names);
 	if (r == OK && names)
-		r = tell_names(s);
+		r = tell_all(s, true);
 	if (r == FULL)
 		r = overflow(s);
 	if (r == OK)
@@ -374,4 +375,18 @@ enum result imap_notify_tell(struct imap *s)
 	}
 	s->store.notes |= NOTE_WATCH; /* another time */
 	return OK;
+}
+
+void imap_notify_left(struct imap *s)
+{
+	const struct imap_box *box = s->box;
+	struct imap_watched_list *known = s->notify ? &s->notify->known : NULL;
+	struct imap_watched key = {.id = box->id}, *w = NULL;
+	if (known && known->n && box->id && !box->quiet)
+		w = bsearch(&key, known->v, known->n, sizeof *known->v, imap_watched_order);
+	if (!w)
+		return;
+	w->uidnext = box->uidnext;
+	w->messages = box->map.messages;
+	w->modseq = box->modseq;
 }

@@ -360,6 +360,7 @@ static enum result one_command(struct imap *s)
 	if (r != OK)
 		return r;
 	s->talks = false;
+	s->put = (struct runs){0};
 	s->limited_from = 0;
 	s->progress_ms = clock_mono_ms();
 	r = run_verb(s);
@@ -396,6 +397,7 @@ static enum result end_idle(struct imap *s)
 	if (r != OK && r != BAD && r != FULL)
 		return r;
 	arena_reset(&s->arena);
+	s->put = (struct runs){0};
 	s->verb = find(verbs, COUNT(verbs), SLICE("IDLE"));
 	s->tag = arena_dup(&s->arena, slice_str(s->idle_tag));
 	free(s->idle_tag);
@@ -410,6 +412,7 @@ static enum result woken(struct session *base)
 {
 	struct imap *s = (struct imap *)base;
 	arena_reset(&s->arena);
+	s->put = (struct runs){0};
 	if (ipc_poll(&s->store) != OK) {
 		imap_bye(s, "UNAVAILABLE", "The mailboxes cannot be reached now");
 		return STOP;

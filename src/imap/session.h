@@ -83,6 +83,7 @@ struct imap {
 	bool uid;              /* the command in hand has the UID prefix */
 	bool talks;            /* it answers as it goes: no need to say that it goes on */
 	int64_t progress_ms;   /* when the client last heard that it goes on, mono */
+	struct runs put;       /* UIDs that the command in hand put into the selected mailbox */
 	uint32_t limited_from; /* the message limit cut it: lowest UID that was done; 0: not */
 	uint16_t port;
 	char ip[46];

@@ -28,6 +28,13 @@ static json_t *members_json(struct admin *a, struct db *db, struct slice local, 
 	return list;
 }
 
+/* Who is in a group decides what he sees. */
+static void group_changed(const struct admin *a, enum address_kind kind)
+{
+	if (kind == ADDRESS_GROUP)
+		writer_tell(a->store->writer, NODE_NAMES, 0);
+}
+
 static enum result add_address(
     struct admin *a, struct db *db, enum address_kind kind, const char *key, bool need)
 {
@@ -46,6 +53,7 @@ static enum result add_address(
 		DB_RUN(db, ADDRESS_ADD, DT(at.domain), DT(at.local), DI(kind), DI(0), DT(at.shown),
 		    DI(clock_utc_ms()));
 	r = add_members(a, db, &at, key);
+	group_changed(a, kind);
 	if (r == OK)
 		a->answer = json_pack("{s:o,s:o}", "address", admin_address_string(a, at.shown, at.domain),
 		    key, members_json(a, db, at.local, at.domain));
@@ -69,6 +77,7 @@ static enum result remove_address(struct admin *a, struct db *db, enum address_k
 		DB_RUN(db, DELEGATES_FORGET_ADDRESS, DT(at.domain), DT(at.local));
 		DB_RUN(db, QUOTA_DROP, DI(WHO_GROUP), DI(0), DT(at.domain), DT(at.local));
 		DB_RUN(db, ADDRESS_REMOVE, DT(at.domain), DT(at.local));
+		group_changed(a, kind);
 		return OK;
 	}
 	for (size_t i = 0; (text = admin_item(a, key, i)).n; i++) {
@@ -81,6 +90,7 @@ static enum result remove_address(struct admin *a, struct db *db, enum address_k
 		if (!db_changed(db))
 			return admin_refuse(a, GONE, "no such member: " SLICE_FMT, SLICE_ARG(text));
 	}
+	group_changed(a, kind);
 	a->answer = json_pack("{s:o,s:o}", "address", admin_address_string(a, at.shown, at.domain), key,
 	    members_json(a, db, at.local, at.domain));
 	return OK;

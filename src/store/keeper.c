@@ -72,6 +72,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 	queue_ring(s->queue);
 	index_traces(s);
 	quota_wake_owed(s);
+	sessions_tick(s->sessions);
 	if (now - *tidied > TIDY_EVERY_MS) {
 		*tidied = now;
 		blob_tidy(s);

@@ -222,8 +222,10 @@ void ask_metadata(struct ipc_turn *t)
 struct setting {
 	struct job job;
 	struct ipc_turn *turn;
-	const struct login *user;
+	struct login *user;
 	const char *why;
+	uint64_t modseq; /* of its changes, of the owner's account */
+	int64_t mailbox;
 };
 
 static enum result refused(struct setting *s, enum result r, const char *why)
@@ -243,7 +245,12 @@ static enum result set_one(
 	if (!private && (!x->id || !(x->rights & RIGHT_WRITE)))
 		return refused(s, DENY, "NOPERM");
 	if (!e->has_value) {
-		DB_RUN(db, METADATA_DROP, DI(x->id), DI(account), DT(entry));
+		DB_RUN(db, METADATA_DROP, DI(x->id), DI(account), DT(entry), DB(SLICE("")), DI(s->modseq));
+		if (!db_changed(db))
+			return db_result(db);
+		/* So many are remembered as removed, for sessions that have not heard of it yet. */
+		DB_RUN(db, METADATA_TIDY, DI(x->id), DI(account), DI(LIMIT_METADATA_ENTRIES));
+		writer_metadata(s->job.store->writer, x->id, account, s->user);
 		return OK;
 	}
 	if (value.n > LIMIT_METADATA_VALUE)
@@ -252,7 +259,9 @@ static enum result set_one(
 	seal_put(s->job.store->seal, value, bound(x->id, account, entry, a), &sealed);
 	if (buf_result(&sealed) != OK || arena_full(a))
 		return LATER;
-	DB_RUN(db, METADATA_SET, DI(x->id), DI(account), DT(entry), DI(value.n), DB(buf_slice(&sealed)));
+	DB_RUN(db, METADATA_SET, DI(x->id), DI(account), DT(entry), DI(value.n), DB(buf_slice(&sealed)),
+	    DI(s->modseq));
+	writer_metadata(s->job.store->writer, x->id, account, s->user);
 	if (DB_NUMBER(db, 0, METADATA_COUNT, DI(x->id), DI(account)) > LIMIT_METADATA_ENTRIES)
 		return refused(s, FULL, "TOOMANY");
 	return OK;
@@ -265,6 +274,11 @@ static enum result apply_set(struct job *j, struct db *db)
 	const Sekisho__SetMetadataAsk *ask = s->turn->ask;
 	struct access x;
 	enum result r = find_mailbox(db, s->user, ask->mailbox, &s->turn->arena, &x, &s->why);
+	if (r != OK)
+		return r;
+	s->mailbox = x.id;
+	s->modseq = writer_modseq(j->store->writer, db, x.owner);
+	DB_RUN(db, ACCOUNT_SET_MODSEQ, DI(x.owner), DI(s->modseq));
 	for (size_t i = 0; i < ask->n_entries && r == OK; i++)
 		r = set_one(s, db, &x, ask->entries[i]);
 	return r;
@@ -273,6 +287,8 @@ static enum result apply_set(struct job *j, struct db *db)
 static void done_set(struct job *j, enum result r)
 {
 	struct setting *s = (struct setting *)j;
+	if (r == OK)
+		sessions_set_metadata(s->user, s->mailbox, s->modseq);
 	if (r == OK)
 		ipc_answer(s->turn, NULL, NULL);
 	else if (s->why)
@@ -283,7 +299,7 @@ static void done_set(struct job *j, enum result r)
 
 void ask_set_metadata(struct ipc_turn *t)
 {
-	const struct login *user = session_of(t);
+	struct login *user = session_of(t);
 	if (!user)
 		return;
 	struct setting *s = arena_new(&t->arena, struct setting);

@@ -3,6 +3,23 @@
 #include "store/mailbox_list.h"
 
 #define A_PACKET 500 /* mailboxes, without names */
+#define A_PACKET_OCTETS 60000 /* of entries */
+
+/* What was annotated up to now is no news. */
+static enum result begin_metadata(struct ipc_turn *t, struct login *user)
+{
+	const Sekisho__WatchAsk *ask = t->ask;
+	READER r = reader_begin(store_of(t));
+	if (!r.db)
+		return LATER;
+	for (size_t i = ask->n_mailboxes; i < user->n_watches; i++) {
+		size_t k = i - ask->n_mailboxes;
+		int64_t mailbox = k < ask->n_metadata ? (int64_t)ask->metadata[k] : 0;
+		sessions_told_metadata(
+		    user, i, (uint64_t)DB_NUMBER(r.db, 0, METADATA_LAST, DI(mailbox), DI(user->account)));
+	}
+	return db_result(r.db);
+}
 
 void ask_watch(struct ipc_turn *t)
 {
@@ -10,22 +27,28 @@ void ask_watch(struct ipc_turn *t)
 	struct login *user = session_of(t);
 	if (!user)
 		return;
-	if (ask->n_mailboxes > LIMIT_WATCHED) {
+	if (ask->n_mailboxes + ask->n_metadata > LIMIT_WATCHED) {
 		ipc_refuse(t, FULL, "Too many mailboxes to watch");
 		return;
 	}
 	/* Whose they are is asked when there is something to tell. */
-	sessions_watch(user, ask->mailboxes, ask->n_mailboxes, ask->names);
-	ipc_answer(t, NULL, NULL);
+	sessions_watch(user, ask);
+	enum result r = user->n_watches > ask->n_mailboxes ? begin_metadata(t, user) : OK;
+	if (r == OK)
+		ipc_answer(t, NULL, NULL);
+	else
+		refuse(t, r);
 }
 
 struct watched {
 	struct ipc_turn *turn;
 	struct db *db;
-	int64_t account;
+	struct login *user;
 	Sekisho__WatchedAnswer answer;
 	Sekisho__Mailbox *mailboxes[A_PACKET];
 	Sekisho__MailboxStatus *status[A_PACKET];
+	Sekisho__ChangedEntries *metadata[A_PACKET];
+	size_t octets;
 	struct arena arena; /* of one packet */
 };
 
@@ -35,6 +58,14 @@ static void next_packet(struct watched *w)
 	sekisho__watched_answer__init(&w->answer);
 	w->answer.mailboxes = w->mailboxes;
 	w->answer.status = w->status;
+	w->answer.metadata = w->metadata;
+	w->octets = 0;
+}
+
+static void send_packet(struct watched *w)
+{
+	ipc_answer_part(w->turn, &w->answer, NULL);
+	next_packet(w);
 }
 
 /* One that is gone, or may not be read any more, is left to STORE_MAILBOXES: names have changed. */
@@ -48,10 +79,11 @@ static bool may_read(const struct watched *w, int64_t id)
 		owner = db_int(&q, 0);
 	}
 	unsigned need = RIGHT_LOOKUP | RIGHT_READ;
-	return owner == w->account || (access_rights(w->db, w->account, owner, id) & need) == need;
+	int64_t account = w->user->account;
+	return owner == account || (access_rights(w->db, account, owner, id) & need) == need;
 }
 
-static bool add(struct watched *w, int64_t id)
+static bool add_status(struct watched *w, int64_t id)
 {
 	size_t n = w->answer.n_mailboxes;
 	DB_ROWS q = DB_QUERY(w->db, MAILBOX_SHOW, DI(id));
@@ -65,18 +97,59 @@ static bool add(struct watched *w, int64_t id)
 	w->mailboxes[n] = m;
 	w->status[n] = status;
 	w->answer.n_mailboxes = w->answer.n_status = n + 1;
+	if (n + 1 == A_PACKET)
+		send_packet(w);
 	return true;
 }
 
-static void add_all(struct watched *w, const int64_t *ids, size_t n, bool names)
+static Sekisho__ChangedEntries *new_entries(struct watched *w, int64_t mailbox)
+{
+	Sekisho__ChangedEntries *e = arena_new(&w->arena, Sekisho__ChangedEntries);
+	if (!e)
+		return NULL;
+	sekisho__changed_entries__init(e);
+	e->mailbox = (uint64_t)mailbox;
+	e->entries = arena_array(&w->arena, 4 * LIMIT_METADATA_ENTRIES + 4, sizeof *e->entries);
+	if (!e->entries)
+		return NULL;
+	w->metadata[w->answer.n_metadata++] = e;
+	return e;
+}
+
+static bool add_metadata(struct watched *w, const struct watch_news *news)
+{
+	uint64_t last = news->since;
+	Sekisho__ChangedEntries *e = NULL;
+	DB_ROWS q = DB_QUERY(w->db, METADATA_CHANGED, DI(news->mailbox), DI(w->user->account), DI(news->since));
+	while (db_next(&q)) {
+		struct slice name = db_octets(&q, 0);
+		if (w->octets + name.n > A_PACKET_OCTETS || w->answer.n_metadata == A_PACKET ||
+		    (e && e->n_entries == 4 * LIMIT_METADATA_ENTRIES)) {
+			send_packet(w);
+			e = NULL;
+		}
+		if (!e && !(e = new_entries(w, news->mailbox)))
+			return false;
+		char *z = arena_z(&w->arena, name);
+		if (!z)
+			return false;
+		e->entries[e->n_entries++] = z;
+		w->octets += name.n + 16;
+		last = MAX(last, (uint64_t)db_int(&q, 1));
+	}
+	sessions_told_metadata(w->user, news->at, last);
+	return true;
+}
+
+static void add_all(struct watched *w, const struct watch_news *news, size_t n, bool names)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (w->answer.n_mailboxes == A_PACKET) {
-			ipc_answer_part(w->turn, &w->answer, NULL);
-			next_packet(w);
-		}
-		if (!may_read(w, ids[i]) || !add(w, ids[i]))
-			names = true;
+		bool there = !news[i].mailbox || may_read(w, news[i].mailbox);
+		if (there && !news[i].metadata)
+			there = add_status(w, news[i].mailbox);
+		else if (there)
+			there = add_metadata(w, &news[i]);
+		names |= !there;
 	}
 	w->answer.names = names;
 }
@@ -87,22 +160,22 @@ void ask_watched(struct ipc_turn *t)
 	if (!user)
 		return;
 	struct watched *w = arena_new(&t->arena, struct watched);
-	int64_t *ids = arena_array(&t->arena, user->n_watches + 1, sizeof *ids);
-	if (!w || !ids) {
+	struct watch_news *news = arena_array(&t->arena, user->n_watches + 1, sizeof *news);
+	if (!w || !news) {
 		refuse(t, LATER);
 		return;
 	}
-	*w = (struct watched){.turn = t, .account = user->account};
+	*w = (struct watched){.turn = t, .user = user};
 	arena_init(&w->arena, (size_t)4 << 20);
 	next_packet(w);
 	bool names;
-	size_t n = sessions_watched(user, ids, &names);
+	size_t n = sessions_watched(user, news, &names);
 	enum result done = LATER;
 	{
 		READER r = reader_begin(store_of(t));
 		w->db = r.db;
 		if (r.db) {
-			add_all(w, ids, n, names);
+			add_all(w, news, n, names);
 			done = db_result(r.db);
 		}
 	}
@@ -110,7 +183,7 @@ void ask_watched(struct ipc_turn *t)
 	if (done == OK) {
 		ipc_answer(t, &w->answer, NULL);
 	} else {
-		sessions_note_names(user->all, user->account, NULL); /* it is to ask for everything again */
+		sessions_watch_again(user);
 		refuse(t, done);
 	}
 	arena_free(&packet);

@@ -12,7 +12,8 @@
 #define BEATS 6 /* in one lease */
 
 static const char letters[NODE_WORDS] = {
-    [NODE_MAILBOX] = 'm', [NODE_END] = 'e', [NODE_QUEUED] = 'q', [NODE_RETRY] = 'r', [NODE_NAMES] = 'n'};
+    [NODE_MAILBOX] = 'm', [NODE_END] = 'e', [NODE_QUEUED] = 'q', [NODE_RETRY] = 'r', [NODE_NAMES] = 'n',
+    [NODE_METADATA] = 'a'};
 
 struct watched {
 	int64_t id, beat;
@@ -216,23 +217,28 @@ void nodes_tell_rest(struct db *db, struct buf *text)
 	buf_clear(text);
 }
 
-void nodes_tell(struct store *s, struct db *db, struct buf *text, enum node_word word, int64_t id)
+void nodes_tell(
+    struct store *s, struct db *db, struct buf *text, enum node_word word, int64_t id, int64_t account)
 {
 	if (text->n + 48 > DB_TOLD)
 		nodes_tell_rest(db, text);
 	if (!text->n)
 		buf_printf(text, "%lld", (long long)s->node);
 	buf_printf(text, " %c%lld", letters[word], (long long)id);
+	if (account)
+		buf_printf(text, ".%lld", (long long)account);
 }
 
 /* ---- hearing ---- */
 
-static void act(struct store *s, char letter, int64_t id)
+static void act(struct store *s, char letter, int64_t id, int64_t account)
 {
 	if (letter == letters[NODE_MAILBOX])
 		sessions_note_mailbox(s->sessions, id, NULL);
 	else if (letter == letters[NODE_NAMES])
-		sessions_note_names(s->sessions, id, NULL);
+		sessions_note_names(s->sessions, id);
+	else if (letter == letters[NODE_METADATA])
+		sessions_note_metadata(s->sessions, id, account, NULL);
 	else if (letter == letters[NODE_END])
 		sessions_end_account(s->sessions, id);
 	if (letter == letters[NODE_RETRY])
@@ -241,7 +247,7 @@ static void act(struct store *s, char letter, int64_t id)
 		queue_refresh(s, id);
 }
 
-/* "NODE WORD WORD...", each word a letter and a number. */
+/* "NODE WORD WORD...", each word a letter and a number, or two with a point between. */
 static void take(struct store *s, struct slice text)
 {
 	uint64_t n;
@@ -249,9 +255,12 @@ static void take(struct store *s, struct slice text)
 	if (num_u64(from, INT64_MAX, &n) != OK || (int64_t)n == s->node)
 		return;
 	while (text.n) {
-		struct slice word = slice_split(&text, ' ');
+		struct slice account = slice_split(&text, ' '), word = slice_split(&account, '.');
+		uint64_t of = 0;
+		if (account.n && num_u64(account, INT64_MAX, &of) != OK)
+			continue;
 		if (word.n && num_u64(slice_sub(word, 1, word.n), INT64_MAX, &n) == OK)
-			act(s, word.p[0], (int64_t)n);
+			act(s, word.p[0], (int64_t)n, (int64_t)of);
 	}
 }
 

@@ -22,7 +22,7 @@ struct nodes;
 
 #define NODE_LEASE_MS 30000
 
-enum node_word { NODE_MAILBOX, NODE_END, NODE_QUEUED, NODE_RETRY, NODE_NAMES, NODE_WORDS };
+enum node_word { NODE_MAILBOX, NODE_END, NODE_QUEUED, NODE_RETRY, NODE_NAMES, NODE_METADATA, NODE_WORDS };
 
 /* Reads the number, or makes it; 0 where the database is not shared. */
 NODISCARD enum result nodes_number(struct store *s, int64_t *out);
@@ -34,8 +34,12 @@ void nodes_free(struct nodes *n);
 /* The keeper's, every second: beats, and watches the others. */
 void nodes_tick(struct nodes *n);
 
-/* Adds a word to what the writer tells with a commit; sends what is full. In the transaction. */
-void nodes_tell(struct store *s, struct db *db, struct buf *text, enum node_word word, int64_t id);
+/*
+ * Adds a word to what the writer tells with a commit; sends what is full. In the transaction. `account` 0: not said, as
+ * with every word but NODE_METADATA.
+ */
+void nodes_tell(
+    struct store *s, struct db *db, struct buf *text, enum node_word word, int64_t id, int64_t account);
 void nodes_tell_rest(struct db *db, struct buf *text);
 
 #endif

@@ -7,14 +7,17 @@
 
 struct watch {
 	struct login *session;
-	int64_t mailbox;
+	int64_t mailbox; /* 0: the server's annotations */
+	bool metadata;   /* its annotations, else its messages */
 	bool changed;
-	struct watch *next;
+	uint64_t since; /* annotations that were told */
+	struct watch *next, **at;
 };
 
 struct sessions {
 	pthread_mutex_t lock;
 	uint64_t count;
+	bool tick_due, names_due; /* names_due: what anybody may see has changed */
 	struct login *accounts[BUCKETS], *mailboxes[BUCKETS];
 	struct watch *watches[WATCH_BUCKETS];
 };
@@ -82,10 +85,10 @@ static void leave_account(struct login *s)
 static void leave_watches(struct login *s)
 {
 	for (size_t i = 0; i < s->n_watches; i++) {
-		struct watch **at = &s->all->watches[watch_bucket(s->watches[i].mailbox)];
-		while (*at != &s->watches[i])
-			at = &(*at)->next;
-		*at = s->watches[i].next;
+		struct watch *w = &s->watches[i];
+		*w->at = w->next;
+		if (w->next)
+			w->next->at = w->at;
 	}
 	free(s->watches);
 	s->watches = NULL;
@@ -141,9 +144,34 @@ enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd
 	return OK;
 }
 
+/* With the lock. */
+static void note_watch(struct login *s)
+{
+	if (!s->watch_noted)
+		s->watch_noted = ipc_note(s->conn, NOTE_WATCH);
+}
+
+static void note_changed(struct watch *w)
+{
+	w->changed = true;
+	note_watch(w->session);
+}
+
+static struct watch *find_watch(const struct login *s, int64_t mailbox, bool metadata)
+{
+	struct watch *w = s->n_watches ? s->all->watches[watch_bucket(mailbox)] : NULL;
+	while (w && !(w->session == s && w->mailbox == mailbox && w->metadata == metadata))
+		w = w->next;
+	return w;
+}
+
 void sessions_select(struct login *s, int64_t mailbox, int64_t owner, bool examined)
 {
 	pthread_mutex_lock(&s->all->lock);
+	/* What happened since the session looked last was noted as that of the selected mailbox. */
+	struct watch *left = s->selected ? find_watch(s, s->selected, false) : NULL;
+	if (left && s->selected != mailbox)
+		note_changed(left);
 	leave_mailbox(s);
 	s->noted = false;
 	s->examined = examined;
@@ -163,33 +191,62 @@ void sessions_rearm(struct login *s)
 	pthread_mutex_unlock(&s->all->lock);
 }
 
-void sessions_watch(struct login *s, const uint64_t *mailboxes, size_t n, bool names)
+static void add_watch(struct login *s, uint64_t mailbox, bool metadata)
 {
-	struct watch *v = n ? calloc(n, sizeof *v) : NULL;
-	if (n && !v)
+	struct watch **at = &s->all->watches[watch_bucket((int64_t)mailbox)];
+	struct watch *w = &s->watches[s->n_watches++];
+	*w = (struct watch){
+	    .session = s, .mailbox = (int64_t)mailbox, .metadata = metadata, .next = *at, .at = at};
+	if (*at)
+		(*at)->at = &w->next;
+	*at = w;
+}
+
+void sessions_watch(struct login *s, const Sekisho__WatchAsk *ask)
+{
+	struct watch *v = calloc(ask->n_mailboxes + ask->n_metadata + 1, sizeof *v);
+	if (!v)
 		abort();
 	pthread_mutex_lock(&s->all->lock);
 	leave_watches(s);
 	s->watches = v;
-	s->n_watches = n;
-	s->watches_names = names;
+	s->watches_names = ask->names;
+	s->watches_others = ask->names && ask->others;
 	s->names_changed = s->watch_noted = false;
-	for (size_t i = 0; i < n; i++) {
-		struct watch **at = &s->all->watches[watch_bucket((int64_t)mailboxes[i])];
-		v[i] = (struct watch){.session = s, .mailbox = (int64_t)mailboxes[i], .next = *at};
-		*at = &v[i];
-	}
+	for (size_t i = 0; i < ask->n_mailboxes; i++)
+		add_watch(s, ask->mailboxes[i], false);
+	for (size_t i = 0; i < ask->n_metadata; i++)
+		add_watch(s, ask->metadata[i], true);
+	if (ask->server)
+		add_watch(s, 0, true);
 	pthread_mutex_unlock(&s->all->lock);
 }
 
-size_t sessions_watched(struct login *s, int64_t *mailboxes, bool *names_out)
+void sessions_told_metadata(struct login *s, size_t at, uint64_t modseq)
+{
+	pthread_mutex_lock(&s->all->lock);
+	s->watches[at].since = MAX(s->watches[at].since, modseq);
+	pthread_mutex_unlock(&s->all->lock);
+}
+
+void sessions_set_metadata(struct login *s, int64_t mailbox, uint64_t modseq)
+{
+	pthread_mutex_lock(&s->all->lock);
+	struct watch *w = find_watch(s, mailbox, true);
+	if (w && !w->changed)
+		w->since = MAX(w->since, modseq);
+	pthread_mutex_unlock(&s->all->lock);
+}
+
+size_t sessions_watched(struct login *s, struct watch_news *out, bool *names_out)
 {
 	size_t n = 0;
 	pthread_mutex_lock(&s->all->lock);
 	for (size_t i = 0; i < s->n_watches; i++) {
-		if (s->watches[i].changed)
-			mailboxes[n++] = s->watches[i].mailbox;
-		s->watches[i].changed = false;
+		struct watch *w = &s->watches[i];
+		if (w->changed)
+			out[n++] = (struct watch_news){w->mailbox, w->metadata, w->since, i};
+		w->changed = false;
 	}
 	*names_out = s->names_changed;
 	s->names_changed = s->watch_noted = false;
@@ -198,10 +255,19 @@ size_t sessions_watched(struct login *s, int64_t *mailboxes, bool *names_out)
 }
 
 /* With the lock. */
-static void note_watch(struct login *s)
+static void watch_again(struct login *s)
 {
-	if (!s->watch_noted)
-		s->watch_noted = ipc_note(s->conn, NOTE_WATCH);
+	for (size_t i = 0; i < s->n_watches; i++)
+		s->watches[i].changed = true;
+	s->names_changed = s->watches_names;
+	note_watch(s);
+}
+
+void sessions_watch_again(struct login *s)
+{
+	pthread_mutex_lock(&s->all->lock);
+	watch_again(s);
+	pthread_mutex_unlock(&s->all->lock);
 }
 
 static void note_names(struct login *s)
@@ -209,16 +275,45 @@ static void note_names(struct login *s)
 	if (!s->watches_names)
 		return;
 	s->names_changed = true;
+	s->all->tick_due = true;
+	if (s->watch_noted || s->names_told >= LIMIT_NAMES_TOLD)
+		return;
+	s->names_told += MAX(s->n_watches, (size_t)100);
 	note_watch(s);
 }
 
-void sessions_note_names(struct sessions *all, int64_t account, const struct login *by)
+void sessions_note_names(struct sessions *all, int64_t account)
 {
 	pthread_mutex_lock(&all->lock);
-	for (size_t i = account ? bucket(account) : 0; i < BUCKETS; i = account ? BUCKETS : i + 1)
-		for (struct login *s = all->accounts[i]; s; s = s->next_account)
-			if ((!account || s->account == account) && s != by)
-				note_names(s);
+	all->names_due |= !account;
+	all->tick_due |= !account;
+	for (struct login *s = account ? all->accounts[bucket(account)] : NULL; s; s = s->next_account)
+		if (s->account == account)
+			note_names(s);
+	pthread_mutex_unlock(&all->lock);
+}
+
+void sessions_tick(struct sessions *all)
+{
+	pthread_mutex_lock(&all->lock);
+	for (size_t i = all->tick_due ? 0 : BUCKETS; i < BUCKETS; i++)
+		for (struct login *s = all->accounts[i]; s; s = s->next_account) {
+			s->names_told = 0;
+			s->names_changed |= all->names_due && s->watches_others;
+			if (s->names_changed)
+				note_watch(s);
+		}
+	all->tick_due = all->names_due = false;
+	pthread_mutex_unlock(&all->lock);
+}
+
+void sessions_note_metadata(struct sessions *all, int64_t mailbox, int64_t account, const struct login *by)
+{
+	pthread_mutex_lock(&all->lock);
+	for (struct watch *w = all->watches[watch_bucket(mailbox)]; w; w = w->next)
+		if (w->mailbox == mailbox && w->metadata && w->session != by &&
+		    (!account || w->session->account == account))
+			note_changed(w);
 	pthread_mutex_unlock(&all->lock);
 }
 
@@ -231,10 +326,9 @@ void sessions_note_mailbox(struct sessions *all, int64_t mailbox, const struct l
 			s->noted = ipc_note(s->conn, NOTE_MAILBOX);
 	for (struct watch *w = all->watches[watch_bucket(mailbox)]; w; w = w->next)
 		/* What is selected is told of as such. */
-		if (w->mailbox == mailbox && w->session != by && w->session->selected != mailbox) {
-			w->changed = true;
-			note_watch(w->session);
-		}
+		if (w->mailbox == mailbox && !w->metadata && w->session != by &&
+		    w->session->selected != mailbox)
+			note_changed(w);
 	pthread_mutex_unlock(&all->lock);
 }
 
@@ -245,8 +339,11 @@ void sessions_note_all(struct sessions *all)
 		for (struct login *s = all->mailboxes[i]; s; s = s->next_mailbox)
 			if (!s->noted && s->peer == PEER_IMAP)
 				s->noted = ipc_note(s->conn, NOTE_MAILBOX);
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct login *s = all->accounts[i]; s; s = s->next_account)
+			if (s->watches_names)
+				watch_again(s);
 	pthread_mutex_unlock(&all->lock);
-	sessions_note_names(all, 0, NULL);
 }
 
 void sessions_end_account(struct sessions *all, int64_t account)

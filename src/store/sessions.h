@@ -34,8 +34,10 @@ struct login {
 	/* What it watches, beside the selected mailbox. All under the lock. */
 	struct watch *watches;
 	size_t n_watches;
-	bool watches_names, names_changed;
-	bool watch_noted; /* a NOTE_WATCH is out and STORE_WATCHED was not asked since */
+	bool watches_names, watches_others; /* as in WatchAsk */
+	bool names_changed;
+	bool watch_noted;     /* a NOTE_WATCH is out and STORE_WATCHED was not asked since */
+	size_t names_told;    /* mailboxes to be listed since the last tick, because names changed */
 
 	struct login *next_account, *next_mailbox;
 };
@@ -52,14 +54,33 @@ void sessions_select(struct login *s, int64_t mailbox, int64_t owner, bool exami
 /* Changes that are committed from now on are noted again. */
 void sessions_rearm(struct login *s);
 /*
- * What the session watches from now on, in place of what it did: mailboxes, and the names, subscriptions and rights that its
- * account sees. A change of a mailbox costs nothing to those who do not watch it.
+ * What the session watches from now on, in place of what it did. A change of a mailbox costs nothing to those who do not
+ * watch it.
  */
-void sessions_watch(struct login *s, const uint64_t *mailboxes, size_t n, bool names);
+void sessions_watch(struct login *s, const Sekisho__WatchAsk *ask);
+/* Annotations up to this modseq are no news. `at`: place among what it watches. */
+void sessions_told_metadata(struct login *s, size_t at, uint64_t modseq);
+/* The same of what the session set itself, unless others did something too. */
+void sessions_set_metadata(struct login *s, int64_t mailbox, uint64_t modseq);
 /* What of it changed since this was called last, at most s->n_watches; *names_out: names did. Changes are noted again. */
-size_t sessions_watched(struct login *s, int64_t *mailboxes, bool *names_out);
-/* Names, subscriptions or rights that an account sees have changed; 0: that anybody may see. */
-void sessions_note_names(struct sessions *all, int64_t account, const struct login *by);
+struct watch_news {
+	int64_t mailbox;
+	bool metadata; /* annotations: those after `since`; else messages */
+	uint64_t since;
+	size_t at;
+};
+size_t sessions_watched(struct login *s, struct watch_news *out, bool *names_out);
+/* It could not be told: everything is news again. */
+void sessions_watch_again(struct login *s);
+/*
+ * Names, subscriptions or rights that an account sees have changed. 0: that anybody may see; its watchers hear of it at the
+ * next tick. So does a session that has been told of LIMIT_NAMES_TOLD since the last: a listing costs more than a change.
+ */
+void sessions_note_names(struct sessions *all, int64_t account);
+/* Every second. */
+void sessions_tick(struct sessions *all);
+/* Annotations of a mailbox (0: the server) changed; those of one account are told to its sessions only. */
+void sessions_note_metadata(struct sessions *all, int64_t mailbox, int64_t account, const struct login *by);
 /* To those who have it selected or watch it. */
 void sessions_note_mailbox(struct sessions *all, int64_t mailbox, const struct login *by);
 /* The same for whatever is selected: nobody knows what has changed. */

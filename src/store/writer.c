@@ -1,3 +1,4 @@
+#include "store/access.h"
 #include "store/cards.h"
 #include "store/inside.h"
 #include <pthread.h>
@@ -12,7 +13,7 @@ static const char *const sequence_names[SEQUENCES] = {
 
 struct touched {
 	enum node_word word;
-	int64_t id;
+	int64_t id, account; /* account: NODE_METADATA */
 	const struct login *by;
 	bool durable;
 };
@@ -98,10 +99,16 @@ static void forget(struct writer *w)
 	w->era++;
 }
 
-static void touch(struct writer *w, enum node_word word, int64_t id, const struct login *by)
+static bool is_same(const struct touched *a, const struct touched *b)
+{
+	return a->word == b->word && a->id == b->id && a->account == b->account;
+}
+
+static void touch(struct writer *w, struct touched t)
 {
 	const struct touched *last = w->n_touched ? &w->touched[w->n_touched - 1] : NULL;
-	if (last && last->word == word && last->id == id && last->by == by && last->durable == w->durable)
+	t.durable = w->durable;
+	if (last && is_same(last, &t) && last->by == t.by && last->durable == t.durable)
 		return;
 	if (w->n_touched == w->cap_touched) {
 		w->cap_touched = w->cap_touched ? w->cap_touched * 2 : 64;
@@ -109,23 +116,43 @@ static void touch(struct writer *w, enum node_word word, int64_t id, const struc
 		if (!w->touched)
 			abort();
 	}
-	w->touched[w->n_touched++] = (struct touched){word, id, by, w->durable};
+	w->touched[w->n_touched++] = t;
 }
 
 void writer_touch(struct writer *w, int64_t mailbox, const struct login *by)
 {
-	touch(w, NODE_MAILBOX, mailbox, by);
+	touch(w, (struct touched){.word = NODE_MAILBOX, .id = mailbox, .by = by});
 }
 
+void writer_metadata(struct writer *w, int64_t mailbox, int64_t account, const struct login *by)
+{
+	touch(w, (struct touched){.word = NODE_METADATA, .id = mailbox, .account = account, .by = by});
+}
+
+/* The owner, and whom the account's mailboxes are shared with: persons one by one, or everybody. */
 void writer_names(struct writer *w, int64_t account)
 {
-	bool shown = DB_NUMBER(w->db, 0, ACL_ANY_OF, DI(account)) != 0;
-	touch(w, NODE_NAMES, shown ? 0 : account, NULL);
+	int64_t persons[16];
+	size_t n = 0;
+	bool everybody = false;
+	{
+		DB_ROWS q = DB_QUERY(w->db, ACL_PERSONS, DI(account), DI(COUNT(persons) + 1));
+		while (!everybody && db_next(&q)) {
+			everybody = n == COUNT(persons) || db_int(&q, 0) != WHO_ACCOUNT;
+			if (!everybody)
+				persons[n++] = db_int(&q, 1);
+		}
+	}
+	writer_tell(w, NODE_NAMES, account);
+	for (size_t i = 0; i < n && !everybody; i++)
+		writer_tell(w, NODE_NAMES, persons[i]);
+	if (everybody)
+		writer_tell(w, NODE_NAMES, 0);
 }
 
 void writer_tell(struct writer *w, enum node_word word, int64_t id)
 {
-	touch(w, word, id, NULL);
+	touch(w, (struct touched){.word = word, .id = id});
 }
 
 /* Each mailbox once is enough, and nobody minds twice: those of neighbouring jobs are mostly the same. */
@@ -134,10 +161,11 @@ static void tell_nodes(struct writer *w)
 	BUF_LOCAL(text, DB_TOLD);
 	if (!db_is_shared(w->db))
 		return;
-	for (size_t i = 0; i < w->n_touched; i++)
-		if (!i || w->touched[i].word != w->touched[i - 1].word ||
-		    w->touched[i].id != w->touched[i - 1].id)
-			nodes_tell(w->store, w->db, &text, w->touched[i].word, w->touched[i].id);
+	for (size_t i = 0; i < w->n_touched; i++) {
+		const struct touched *t = &w->touched[i];
+		if (!i || !is_same(t, t - 1))
+			nodes_tell(w->store, w->db, &text, t->word, t->id, t->account);
+	}
 	nodes_tell_rest(w->db, &text);
 }
 
@@ -296,10 +324,14 @@ static void send_notes(struct writer *w, bool durable)
 {
 	for (size_t i = 0; i < w->n_touched; i++) {
 		const struct touched *t = &w->touched[i];
-		if (t->durable == durable && t->word == NODE_MAILBOX)
+		if (t->durable != durable)
+			continue;
+		if (t->word == NODE_MAILBOX)
 			sessions_note_mailbox(w->store->sessions, t->id, t->by);
-		else if (t->durable == durable && t->word == NODE_NAMES)
-			sessions_note_names(w->store->sessions, t->id, t->by);
+		else if (t->word == NODE_NAMES)
+			sessions_note_names(w->store->sessions, t->id);
+		else if (t->word == NODE_METADATA)
+			sessions_note_metadata(w->store->sessions, t->id, t->account, t->by);
 	}
 }
 

@@ -71,7 +71,12 @@ void writer_touch(struct writer *w, int64_t mailbox, const struct login *by);
  * committed.
  */
 void writer_names(struct writer *w, int64_t account);
-/* Other nodes hear of it once the job is committed (nodes.h); of mailboxes and names they hear by the two above. */
+/*
+ * Annotations of this mailbox (0: of the server) have changed: what all see, or (account not 0) what one account sees. Its
+ * sessions but for `by` get a note.
+ */
+void writer_metadata(struct writer *w, int64_t mailbox, int64_t account, const struct login *by);
+/* Other nodes hear of it once the job is committed (nodes.h); of these they hear by the three above. */
 void writer_tell(struct writer *w, enum node_word word, int64_t id);
 
 #endif
