@@ -142,6 +142,7 @@ void kit_changed(struct mailboxes *m, const struct kit_box *b, const struct kit_
 	for (struct kit_session *s = m->sessions; s; s = s->next)
 		if (s->box == b && s != by)
 			kit_note(s);
+	kit_watch_changed(m, b, by);
 }
 
 /* ---- acts of another session ---- */
@@ -158,13 +159,27 @@ static void act(struct mailboxes *m, struct kit_session *me, char *verb)
 		ipc_note(me->conn, NOTE_END);
 	else if (slice_eq(word, SLICE("down")))
 		ipc_conn_end(me->conn);
-	if (!b)
+	else if (!b && slice_eq(word, SLICE("create")))
+		kit_box_add(m, arena_z(&a, name), "");
+	if (!b) {
+		kit_watch_names(m);
 		return;
+	}
 	struct kit_message *x = num_u32(number, UINT32_MAX, &uid) == OK ? kit_message_find(b, uid) : NULL;
 	if (slice_eq(word, SLICE("append"))) {
 		kit_box_store(m, b, SLICE("Subject: new\r\n\r\nnew\r\n"), 1000);
 	} else if (slice_eq(word, SLICE("delete"))) {
 		kit_box_remove(m, b);
+		kit_watch_names(m);
+		return;
+	} else if (slice_eq(word, SLICE("rename"))) {
+		free(b->name);
+		b->name = strndup(number.p, number.n);
+		kit_boxes_sort(m);
+		kit_watch_names(m);
+		return;
+	} else if (slice_eq(word, SLICE("annotate"))) {
+		kit_watch_annotated(m, b, number);
 		return;
 	} else if (x && slice_eq(word, SLICE("expunge"))) {
 		kit_message_expunge(b, (size_t)(x - b->messages));
@@ -209,6 +224,7 @@ static void session_ended(void *data)
 			break;
 		}
 	kit_unstage(s);
+	kit_watch_end(s);
 	free(s);
 	pthread_mutex_unlock(&m->lock);
 }

@@ -58,7 +58,7 @@ static bool is_subscribed(const struct mailboxes *m, const char *name)
 	return false;
 }
 
-static Sekisho__Mailbox *mailbox_of(struct mailboxes *m, struct arena *a, const struct kit_box *b)
+Sekisho__Mailbox *kit_mailbox_of(struct mailboxes *m, struct arena *a, const struct kit_box *b)
 {
 	Sekisho__Mailbox *x = arena_new(a, Sekisho__Mailbox);
 	sekisho__mailbox__init(x);
@@ -72,7 +72,7 @@ static Sekisho__Mailbox *mailbox_of(struct mailboxes *m, struct arena *a, const 
 	return x;
 }
 
-static Sekisho__MailboxStatus *status_of(struct arena *a, const struct kit_box *b)
+Sekisho__MailboxStatus *kit_status_of(struct arena *a, const struct kit_box *b)
 {
 	Sekisho__MailboxStatus *s = arena_new(a, Sekisho__MailboxStatus);
 	sekisho__mailbox_status__init(s);
@@ -104,8 +104,8 @@ static void on_mailboxes(struct ipc_turn *t)
 	answer.n_mailboxes = m->boxes_n;
 	answer.n_status = ask->with_status ? m->boxes_n : 0;
 	for (size_t i = 0; i < m->boxes_n; i++) {
-		answer.mailboxes[i] = mailbox_of(m, &t->arena, m->boxes[i]);
-		answer.status[i] = status_of(&t->arena, m->boxes[i]);
+		answer.mailboxes[i] = kit_mailbox_of(m, &t->arena, m->boxes[i]);
+		answer.status[i] = kit_status_of(&t->arena, m->boxes[i]);
 	}
 	for (size_t i = 0; i < m->subscribed_n; i++)
 		if (!kit_box_find(m, m->subscribed[i]))
@@ -124,8 +124,8 @@ static void on_status(struct ipc_turn *t)
 		kit_act(m, session_of(t), ask->name);
 	const struct kit_box *b = kit_box_find(m, ask->name);
 	if (b) {
-		answer.mailbox = mailbox_of(m, &t->arena, b);
-		answer.status = status_of(&t->arena, b);
+		answer.mailbox = kit_mailbox_of(m, &t->arena, b);
+		answer.status = kit_status_of(&t->arena, b);
 	}
 	kit_leave(m);
 	if (b)
@@ -149,6 +149,7 @@ static void on_create(struct ipc_turn *t)
 		b->noselect = false;
 	else if (r == OK)
 		kit_box_add(m, ask->name, ask->special_use);
+	kit_watch_names(m);
 	kit_leave(m);
 	if (r == OK)
 		ipc_answer(t, NULL, NULL);
@@ -179,6 +180,7 @@ static void on_delete(struct ipc_turn *t)
 		if (parent)
 			kit_box_add(m, ask->name, "")->noselect = true;
 	}
+	kit_watch_names(m);
 	kit_leave(m);
 	if (r == OK)
 		ipc_answer(t, NULL, NULL);
@@ -197,6 +199,7 @@ static void on_rename(struct ipc_turn *t)
 		b->name = strdup(ask->to);
 		kit_boxes_sort(m);
 	}
+	kit_watch_names(m);
 	kit_leave(m);
 	if (r == OK)
 		ipc_answer(t, NULL, NULL);
@@ -212,6 +215,7 @@ static void on_subscribe(struct ipc_turn *t)
 		m->subscribed = kit_grow(m->subscribed, m->subscribed_n + 1, sizeof *m->subscribed);
 		m->subscribed[m->subscribed_n++] = strdup(ask->name);
 	}
+	kit_watch_names(m);
 	kit_leave(m);
 	ipc_answer(t, NULL, NULL);
 }
@@ -225,6 +229,7 @@ static void on_unsubscribe(struct ipc_turn *t)
 			free(m->subscribed[i]);
 			m->subscribed[i--] = m->subscribed[--m->subscribed_n];
 		}
+	kit_watch_names(m);
 	kit_leave(m);
 	ipc_answer(t, NULL, NULL);
 }
@@ -251,8 +256,8 @@ static void on_select(struct ipc_turn *t)
 	s->noted = s->box_gone = false;
 	if (s->box) {
 		struct runs_out uids = {.a = &t->arena};
-		answer.mailbox = mailbox_of(m, &t->arena, b);
-		answer.status = status_of(&t->arena, b);
+		answer.mailbox = kit_mailbox_of(m, &t->arena, b);
+		answer.status = kit_status_of(&t->arena, b);
 		answer.keywords = names_of(&t->arena, b);
 		answer.n_keywords = b->keywords_n;
 		answer.recent_from = take_recent(s);
@@ -640,4 +645,5 @@ void kit_handlers(ipc_handler **table)
 	table[ASK_STORE_EXPUNGE] = on_expunge;
 	table[ASK_STORE_COPY] = on_copy;
 	kit_append_handlers(table);
+	kit_watch_handlers(table);
 }
