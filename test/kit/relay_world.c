@@ -279,7 +279,8 @@ static void *accept_all(void *arg)
 	}
 }
 
-static int listen_on(unsigned host)
+/* -1: somebody has this port on that host. */
+static int take_port(unsigned host)
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET,
 	    .sin_port = htons(port),
@@ -287,17 +288,43 @@ static int listen_on(unsigned host)
 	socklen_t n = sizeof sa;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
-	assert_int_equal(listen(fd, 100), 0);
+	if (bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0) {
+		close(fd);
+		return -1;
+	}
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &n), 0);
 	port = ntohs(sa.sin_port);
 	return fd;
+}
+
+static bool take_hosts(struct world *w)
+{
+	unsigned host = 1;
+	port = 0;
+	while (host < HOSTS && (w->hosts[host].listener = take_port(host)) >= 0)
+		host++;
+	if (host == HOSTS)
+		return true;
+	while (--host)
+		close(w->hosts[host].listener);
+	return false;
+}
+
+/* One port on all hosts, taken at once: other tests' connections from 127.0.0.1 have ports too. */
+static void take_world(struct world *w)
+{
+	unsigned tries = 0;
+	while (!take_hosts(w))
+		assert_true(++tries < 100);
+	w->settings.port = w->settings.port ? w->settings.port : port;
 }
 
 void world_host(struct world *w, unsigned host, ...)
 {
 	struct play *p = &w->hosts[host];
 	va_list ap;
+	if (!port)
+		take_world(w);
 	va_start(ap, host);
 	for (const char *s; (s = va_arg(ap, const char *)) && p->n < SCRIPTS;)
 		p->scripts[p->n++] = s;
@@ -305,9 +332,7 @@ void world_host(struct world *w, unsigned host, ...)
 	if (p->world)
 		return;
 	p->world = w;
-	p->listener = listen_on(host);
-	if (!w->settings.port)
-		w->settings.port = port;
+	assert_int_equal(listen(p->listener, 100), 0);
 	pthread_t t;
 	assert_int_equal(pthread_create(&t, NULL, accept_all, p), 0);
 	pthread_detach(t);
@@ -422,9 +447,8 @@ void world_start(struct world *w)
 void world_end(struct world *w)
 {
 	assert_true(relay_stop(w->relay, 10000));
-	for (size_t i = 0; i < HOSTS; i++)
-		if (w->hosts[i].world)
-			shutdown(w->hosts[i].listener, SHUT_RDWR), close(w->hosts[i].listener);
+	for (size_t i = 1; i < HOSTS && port; i++)
+		shutdown(w->hosts[i].listener, SHUT_RDWR), close(w->hosts[i].listener);
 	nanosleep(&(struct timespec){.tv_nsec = 20000000},
 	    NULL); /* scripts that see the end of their connections */
 	if (w->fault[0] && !w->careless)
