@@ -173,7 +173,8 @@ enum status_item {
 };
 static_assert(
     IMAP_STATUS_MESSAGES == 1u << ITEM_MESSAGES && IMAP_STATUS_UIDNEXT == 1u << ITEM_UIDNEXT, "bits");
-static_assert(IMAP_STATUS_MODSEQ == 1u << ITEM_HIGHESTMODSEQ && IMAP_STATUS_UNSEEN == 1u << ITEM_UNSEEN, "bits");
+static_assert(
+    IMAP_STATUS_MODSEQ == 1u << ITEM_HIGHESTMODSEQ && IMAP_STATUS_UNSEEN == 1u << ITEM_UNSEEN, "bits");
 static_assert(IMAP_STATUS_UIDVALIDITY == 1u << ITEM_UIDVALIDITY, "bits");
 static const char *const item_names[] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED",
     "SIZE", "HIGHESTMODSEQ", "APPENDLIMIT", "MAILBOXID", "DELETED-STORAGE"};

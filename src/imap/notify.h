@@ -89,7 +89,6 @@ unsigned imap_notify_events(const struct imap_notify *n, const Sekisho__Mailbox 
 NODISCARD enum result imap_notify_names(struct imap *s, const struct imap_names *names,
     const struct imap_watched_list *old, const struct imap_watched_list *new);
 /* A name as LIST shows it; `old` NULL: it was called so before. */
-void imap_notify_put_name(
-    struct imap *s, const struct imap_names *names, struct slice name, const char *old);
+void imap_notify_put_name(struct imap *s, const struct imap_names *names, struct slice name, const char *old);
 
 #endif

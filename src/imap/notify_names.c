@@ -53,8 +53,8 @@ static void add_parent(
 		add(s, list, m.name, NULL);
 }
 
-static void add_one(struct imap *s, const struct imap_names *names, struct affected_list *list,
-    const struct imap_watched *w)
+static void add_one(
+    struct imap *s, const struct imap_names *names, struct affected_list *list, const struct imap_watched *w)
 {
 	if (!(w->events & (w->id ? IMAP_EVENT_NAME : IMAP_EVENT_SUBSCRIPTION)))
 		return;
@@ -64,8 +64,8 @@ static void add_one(struct imap *s, const struct imap_names *names, struct affec
 }
 
 /* Both are of one mailbox. */
-static void add_both(
-    struct imap *s, struct affected_list *list, const struct imap_watched *old, const struct imap_watched *new)
+static void add_both(struct imap *s, struct affected_list *list, const struct imap_watched *old,
+    const struct imap_watched *new)
 {
 	const unsigned about_access = IMAP_EVENT_NAME | IMAP_EVENTS_OF_MESSAGES | IMAP_EVENT_METADATA;
 	bool name = strcmp(old->name, new->name) != 0 && (new->events &IMAP_EVENT_NAME);
@@ -79,9 +79,7 @@ static void collect(struct imap *s, const struct imap_names *names, const struct
     const struct imap_watched_list *new, struct affected_list *list)
 {
 	for (size_t i = 0, k = 0; i < old->n || k < new->n;) {
-		int order = i == old->n   ? 1
-			    : k == new->n ? -1
-					  : imap_watched_order(&old->v[i], &new->v[k]);
+		int order = i == old->n ? 1 : k == new->n ? -1 : imap_watched_order(&old->v[i], &new->v[k]);
 		if (order < 0)
 			add_one(s, names, list, &old->v[i]);
 		else if (order > 0)
@@ -98,7 +96,7 @@ static bool went_along(const struct affected_list *list, const struct affected *
 {
 	struct slice new = a->name, old = a->old ? slice_str(a->old) : slice_of("", 0);
 	size_t n = 0; /* of the last level, with its '/' */
-	while (n < new.n && n < old.n && new.p[new.n - n - 1] == old.p[old.n - n - 1])
+	while (n < new.n && n < old.n &&new.p[new.n - n - 1] == old.p[old.n - n - 1])
 		if (new.p[new.n - ++n] == '/')
 			break;
 	if (!n || new.p[new.n - n] != '/')
@@ -109,8 +107,7 @@ static bool went_along(const struct affected_list *list, const struct affected *
 	return above && above->old && slice_eq(slice_str(above->old), was);
 }
 
-void imap_notify_put_name(
-    struct imap *s, const struct imap_names *names, struct slice name, const char *old)
+void imap_notify_put_name(struct imap *s, const struct imap_names *names, struct slice name, const char *old)
 {
 	struct stream *out = s->base.stream;
 	const struct imap_name *e = imap_names_find(names, name);
@@ -128,8 +125,7 @@ void imap_notify_put_name(
 enum result imap_notify_names(struct imap *s, const struct imap_names *names,
     const struct imap_watched_list *old, const struct imap_watched_list *new)
 {
-	struct affected_list list = {
-	    .v = arena_array(&s->arena, 2 * (old->n + new->n) + 1, sizeof *list.v)};
+	struct affected_list list = {.v = arena_array(&s->arena, 2 * (old->n + new->n) + 1, sizeof *list.v)};
 	if (!list.v)
 		return FULL;
 	collect(s, names, old, new, &list);

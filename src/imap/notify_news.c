@@ -128,8 +128,7 @@ static bool are_watched(const struct imap_watched_list *known, const struct imap
 	for (size_t i = 0; i < all->n; i++) {
 		while (k < known->n && known->v[k].id < all->v[i].id)
 			k++;
-		unsigned has =
-		    k < known->n && known->v[k].id == all->v[i].id ? watch_of(&known->v[k]) : 0;
+		unsigned has = k < known->n && known->v[k].id == all->v[i].id ? watch_of(&known->v[k]) : 0;
 		if (watch_of(&all->v[i]) & ~has)
 			return false;
 	}
@@ -227,7 +226,8 @@ static void tell_status(struct imap *s, const struct imap_watched *old, const st
 /* Mail that came with, or before, the mailbox or the right to read it. */
 static void tell_first_status(struct imap *s, const struct imap_watched *new)
 {
-	tell_status(s, &(struct imap_watched){.uidnext = 1, .modseq = new->modseq, .unseen = new->unseen}, new);
+	tell_status(
+	    s, &(struct imap_watched){.uidnext = 1, .modseq = new->modseq, .unseen = new->unseen}, new);
 }
 
 static void tell_difference(

@@ -1,4 +1,5 @@
 #include "store/keeper.h"
+#include "store/expunged.h"
 #include "store/filter.h"
 #include "store/inside.h"
 #include "store/judge.h"
@@ -15,6 +16,7 @@
 #define INDEX_ROWS 64 /* in one job of the writer */
 #define INDEX_JOBS 20 /* in one tick */
 #define FORGET_ROWS 200
+#define FORGET_JOBS 10 /* in one tick */
 
 /*
  * The log is moved by the keeper's own connection while the writer goes on. It starts over only when all of it was
@@ -31,6 +33,8 @@ struct keeper {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool ending, move_log;
+	bool expunged_due; /* with `expunged` the thread's */
+	struct expunged_work expunged;
 	_Atomic bool moved;
 	uint64_t asked_at,
 	    finished_at; /* the writer's: sizes of the log at the last ask and the last finish */
@@ -73,12 +77,15 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 	index_traces(s);
 	quota_wake_owed(s);
 	sessions_tick(s->sessions);
+	for (unsigned i = 0; i < FORGET_JOBS && k->expunged_due; i++)
+		k->expunged_due = expunged_forget_some(s, &k->expunged, FORGET_ROWS);
 	if (now - *tidied > TIDY_EVERY_MS) {
 		*tidied = now;
 		blob_tidy(s);
 	}
 	if (now - *forgot > FORGET_EVERY_MS) {
 		*forgot = now;
+		k->expunged_due = true;
 		while (trace_forget_some(s, FORGET_ROWS) || filter_forget_some(s, FORGET_ROWS))
 			;
 		judge_forget(s);

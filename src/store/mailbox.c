@@ -96,17 +96,6 @@ void box_vanish(struct db *db, struct box *b, const struct entry *entries, size_
 	box_advance(db, b);
 }
 
-void expunged_since(struct db *db, int64_t mailbox, uint64_t since, struct runs *out)
-{
-	DB_ROWS q = DB_QUERY(db, EXPUNGED_SINCE, DI(mailbox), DI(since));
-	RUNS_LOCAL(all);
-	while (db_next(&q))
-		runs_put(&all, (struct run){(uint32_t)db_int(&q, 0), (uint32_t)db_int(&q, 1)});
-	runs_normalise(&all);
-	for (size_t i = 0; i < all.n; i++)
-		runs_add_run(out, all.v[i]);
-}
-
 void entry_read(const struct db_rows *rows, struct entry *e)
 {
 	*e = (struct entry){

@@ -48,8 +48,6 @@ void box_count(struct box *b, const struct entry *e, int by);
  */
 void box_vanish(struct db *db, struct box *b, const struct entry *entries, size_t n, uint64_t modseq,
     bool unref, struct runs *vanished);
-/* What was expunged after a modification sequence, as the log of it has it. */
-void expunged_since(struct db *db, int64_t mailbox, uint64_t since, struct runs *out);
 /* From a row whose first columns are uid, flags, keywords, modseq, email, thread, blob, internal_ms, saved_ms, size. */
 void entry_read(const struct db_rows *rows, struct entry *e);
 

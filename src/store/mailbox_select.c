@@ -1,4 +1,5 @@
 /* STORE_SELECT, STORE_UNSELECT, STORE_SYNC. */
+#include "store/expunged.h"
 #include "store/handlers.h"
 #include "store/mailbox_list.h"
 #include "store/uid_cache.h"
@@ -227,7 +228,7 @@ static void read_vanished(
 {
 	RUNS_LOCAL(all);
 	RUNS_LOCAL(known);
-	expunged_since(db, mailbox, ask->since, &all);
+	expunged_since(db, mailbox, ask->since, ask->known_uidnext, &all);
 	if (ask->known_uidnext > 1)
 		runs_put(&known, (struct run){1, ask->known_uidnext - 1});
 	if (!only->n) {

@@ -2,7 +2,7 @@
 #include "store/handlers.h"
 #include "store/mailbox_list.h"
 
-#define A_PACKET 500 /* mailboxes, without names */
+#define A_PACKET 500          /* mailboxes, without names */
 #define A_PACKET_OCTETS 60000 /* of entries */
 
 /* What was annotated up to now is no news. */
@@ -120,7 +120,8 @@ static bool add_metadata(struct watched *w, const struct watch_news *news)
 {
 	uint64_t last = news->since;
 	Sekisho__ChangedEntries *e = NULL;
-	DB_ROWS q = DB_QUERY(w->db, METADATA_CHANGED, DI(news->mailbox), DI(w->user->account), DI(news->since));
+	DB_ROWS q =
+	    DB_QUERY(w->db, METADATA_CHANGED, DI(news->mailbox), DI(w->user->account), DI(news->since));
 	while (db_next(&q)) {
 		struct slice name = db_octets(&q, 0);
 		if (w->octets + name.n > A_PACKET_OCTETS || w->answer.n_metadata == A_PACKET ||

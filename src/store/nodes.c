@@ -11,8 +11,11 @@
 #define MOST 64 /* nodes that are watched */
 #define BEATS 6 /* in one lease */
 
-static const char letters[NODE_WORDS] = {
-    [NODE_MAILBOX] = 'm', [NODE_END] = 'e', [NODE_QUEUED] = 'q', [NODE_RETRY] = 'r', [NODE_NAMES] = 'n',
+static const char letters[NODE_WORDS] = {[NODE_MAILBOX] = 'm',
+    [NODE_END] = 'e',
+    [NODE_QUEUED] = 'q',
+    [NODE_RETRY] = 'r',
+    [NODE_NAMES] = 'n',
     [NODE_METADATA] = 'a'};
 
 struct watched {

@@ -36,8 +36,8 @@ struct login {
 	size_t n_watches;
 	bool watches_names, watches_others; /* as in WatchAsk */
 	bool names_changed;
-	bool watch_noted;     /* a NOTE_WATCH is out and STORE_WATCHED was not asked since */
-	size_t names_told;    /* mailboxes to be listed since the last tick, because names changed */
+	bool watch_noted;  /* a NOTE_WATCH is out and STORE_WATCHED was not asked since */
+	size_t names_told; /* mailboxes to be listed since the last tick, because names changed */
 
 	struct login *next_account, *next_mailbox;
 };

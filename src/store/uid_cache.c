@@ -1,3 +1,4 @@
+#include "store/expunged.h"
 #include "store/uid_cache.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -95,11 +96,11 @@ static void add_from(struct db *db, int64_t mailbox, uint32_t from, struct runs 
 		runs_add(out, (uint32_t)db_int(&q, 0));
 }
 
-static void take_vanished(struct db *db, int64_t mailbox, uint64_t since, struct runs *runs)
+static void take_vanished(struct db *db, const struct box *b, uint64_t since, struct runs *runs)
 {
 	RUNS_LOCAL(gone);
 	RUNS_LOCAL(left);
-	expunged_since(db, mailbox, since, &gone);
+	expunged_since(db, b->id, since, b->uidnext, &gone);
 	if (!gone.n)
 		return;
 	runs_minus(runs, &gone, &left);
@@ -124,7 +125,7 @@ void uid_cache_get(struct uid_cache *c, struct db *db, const struct box *b, stru
 		return;
 	add_from(db, b->id, uidnext, out);
 	if (modseq)
-		take_vanished(db, b->id, modseq, out);
+		take_vanished(db, b, modseq, out);
 	if (db_result(db) == OK)
 		keep(c, b, out);
 }

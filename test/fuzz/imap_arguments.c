@@ -68,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	    .tag = SLICE("a"),
 	    .verb = &any};
 	s.base.stream = stream_memory(slice_of("", 0), &out);
-	struct imap_args p = {.c = cursor_of(slice_of(data + 1, n - 1)), .arena = &s.arena, .utf8 = data[0] & 0x80};
+	struct imap_args p = {
+	    .c = cursor_of(slice_of(data + 1, n - 1)), .arena = &s.arena, .utf8 = data[0] & 0x80};
 	if (verbs[which].run == imap_notify)
 		notify(&p);
 	result_ignore(verbs[which].run(&s, &p));

@@ -4,7 +4,8 @@
  *
  * "user" with the password "pencil" may log in. STATUS of a mailbox named "!verb args" is another session's act, which
  * lets a conversation say when it happens: "!append INBOX", "!flag INBOX 2 4" (UID, system flags), "!keyword INBOX 2 $x",
- * "!expunge INBOX 2", "!delete NAME", "!create NAME", "!rename NAME NEW", "!annotate NAME /shared/comment", "!end" (NOTE_END), "!down" (the channel breaks); it answers "no such mailbox".
+ * "!expunge INBOX 2", "!delete NAME", "!create NAME", "!rename NAME NEW", "!annotate NAME /shared/comment", "!end"
+ * (NOTE_END), "!down" (the channel breaks); it answers "no such mailbox".
  */
 #ifndef KIT_MAILBOXES_H
 #define KIT_MAILBOXES_H

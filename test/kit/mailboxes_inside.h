@@ -79,14 +79,14 @@ struct mailboxes *kit_enter(struct ipc_turn *t);
 void kit_leave(struct mailboxes *m);
 void kit_unstage(struct kit_session *s);
 void kit_append_handlers(ipc_handler **table); /* mailboxes_append.c */
-void kit_watch_handlers(ipc_handler **table); /* mailboxes_watch.c */
+void kit_watch_handlers(ipc_handler **table);  /* mailboxes_watch.c */
 void kit_watch_changed(struct mailboxes *m, const struct kit_box *b, const struct kit_session *by);
 void kit_watch_names(struct mailboxes *m);
 void kit_watch_annotated(struct mailboxes *m, const struct kit_box *b, struct slice entry);
 void kit_watch_end(struct kit_session *s);
 Sekisho__Mailbox *kit_mailbox_of(struct mailboxes *m, struct arena *a, const struct kit_box *b);
 Sekisho__MailboxStatus *kit_status_of(struct arena *a, const struct kit_box *b);
-void kit_on_cards(struct ipc_turn *t);         /* mailboxes_cards.c */
+void kit_on_cards(struct ipc_turn *t); /* mailboxes_cards.c */
 void kit_handlers(ipc_handler **table);
 void kit_scripts_reset(struct mailboxes *m);
 void kit_script_handlers(ipc_handler **table);

@@ -63,13 +63,16 @@ static void what_is_wrong_is_refused(void **state)
 	BUF_LOCAL(many, 1 << 16);
 	for (int i = 0; i < LIMIT_FILTER_NAMES + 1; i++)
 		buf_printf(&many, "%sx%d", i ? " " : "", i);
-	HAS(imap_person_say(again, "a NOTIFY SET (MAILBOXES (%s) (MessageNew MessageExpunge))", buf_z(&many)), "a BAD");
+	HAS(imap_person_say(again, "a NOTIFY SET (MAILBOXES (%s) (MessageNew MessageExpunge))", buf_z(&many)),
+	    "a BAD");
 	HAS(imap_person_say(again, "a ESEARCH IN (MAILBOXES (%s)) ALL", buf_z(&many)), "a BAD");
 	buf_clear(&many);
 	for (int i = 0; i < LIMIT_NOTIFY_GROUPS + 1; i++)
 		buf_puts(&many, " (PERSONAL NONE)");
 	HAS(imap_person_say(again, "a NOTIFY SET%s", buf_z(&many)), "a BAD");
-	HAS(imap_person_say(again, "a NOTIFY SET (SELECTED (MessageNew MessageExpunge ServerMetadataChange))"), "a BAD");
+	HAS(imap_person_say(
+		again, "a NOTIFY SET (SELECTED (MessageNew MessageExpunge ServerMetadataChange))"),
+	    "a BAD");
 	HAS(imap_person_say(again, "a NOTIFY SET (PERSONAL (AnnotationChange))"),
 	    "a NO [BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange"
 	    " MailboxMetadataChange ServerMetadataChange)]");
@@ -204,7 +207,8 @@ static void groups_add_up(void **state)
 	HAS(told, "* STATUS Work (MESSAGES ");
 	HAS(told, "\\Subscribed) \"/\" Work\r\n");
 	/* NONE ends it for what it means. */
-	HAS(imap_person_say(again, "d NOTIFY SET (MAILBOXES Work NONE) (PERSONAL (MessageNew MessageExpunge))"),
+	HAS(imap_person_say(
+		again, "d NOTIFY SET (MAILBOXES Work NONE) (PERSONAL (MessageNew MessageExpunge))"),
 	    "d OK");
 	HAS(imap_person_say(alice, "e APPEND Work {6+}\r\nA: b\r\n"), "e OK");
 	HAS(imap_person_say(alice, "e APPEND INBOX {6+}\r\nA: b\r\n"), "e OK");
@@ -266,7 +270,8 @@ static void mail_in_a_new_mailbox_is_told(void **state)
 static void what_came_before_leaving_is_told_after(void **state)
 {
 	HAS(imap_person_say(again, "a SELECT Work"), "a OK");
-	HAS(imap_person_say(again, "b NOTIFY SET (MAILBOXES Work (MessageNew MessageExpunge FlagChange))"), "b OK");
+	HAS(imap_person_say(again, "b NOTIFY SET (MAILBOXES Work (MessageNew MessageExpunge FlagChange))"),
+	    "b OK");
 	HAS(imap_person_say(alice, "c APPEND Work {6+}\r\nA: b\r\n"), "c OK");
 	HAS(imap_person_say(again, "d NOOP"), " EXISTS\r\n");
 	HAS_NOT(imap_person_say(again, "e UNSELECT"), "* STATUS"); /* it has seen all of it */
@@ -279,8 +284,10 @@ static void what_came_before_leaving_is_told_after(void **state)
 
 static void annotations_are_told_by_name(void **state)
 {
-	HAS(imap_person_say(again, "a NOTIFY SET (PERSONAL (MailboxMetadataChange ServerMetadataChange))"), "a OK");
-	HAS(imap_person_say(alice, "b SETMETADATA Work (/shared/comment \"one\" /private/color \"crimson\")"), "b OK");
+	HAS(imap_person_say(again, "a NOTIFY SET (PERSONAL (MailboxMetadataChange ServerMetadataChange))"),
+	    "a OK");
+	HAS(imap_person_say(alice, "b SETMETADATA Work (/shared/comment \"one\" /private/color \"crimson\")"),
+	    "b OK");
 	const char *told = imap_person_say(again, "c NOOP");
 	HAS(told, "* METADATA Work ");
 	HAS(told, "/shared/comment");
@@ -288,13 +295,16 @@ static void annotations_are_told_by_name(void **state)
 	HAS_NOT(told, "crimson");
 	assert_string_equal(imap_person_say(again, "c NOOP"), "c OK Done\r\n");
 	HAS(imap_person_say(alice, "d SETMETADATA Work (/private/color NIL)"), "d OK");
-	assert_string_equal(imap_person_say(again, "e NOOP"), "* METADATA Work /private/color\r\ne OK Done\r\n");
-	HAS(imap_person_say(again, "f GETMETADATA (DEPTH infinity) Work (/private /shared)"), "(/shared/comment \"one\")");
+	assert_string_equal(
+	    imap_person_say(again, "e NOOP"), "* METADATA Work /private/color\r\ne OK Done\r\n");
+	HAS(imap_person_say(again, "f GETMETADATA (DEPTH infinity) Work (/private /shared)"),
+	    "(/shared/comment \"one\")");
 	/* What was not there is no change; nor is what this session does itself. */
 	HAS(imap_person_say(alice, "g SETMETADATA Work (/private/color NIL)"), "g OK");
 	HAS(imap_person_say(again, "h SETMETADATA Work (/private/own \"x\")"), "h OK");
 	HAS(imap_person_say(alice, "i SETMETADATA \"\" (/private/comment \"mine\")"), "i OK");
-	assert_string_equal(imap_person_say(again, "j NOOP"), "* METADATA \"\" /private/comment\r\nj OK Done\r\n");
+	assert_string_equal(
+	    imap_person_say(again, "j NOOP"), "* METADATA \"\" /private/comment\r\nj OK Done\r\n");
 	/* While it is selected too. */
 	HAS(imap_person_say(again, "k SELECT Work"), "k OK");
 	HAS(imap_person_say(alice, "l SETMETADATA Work (/shared/comment NIL)"), "l OK");
@@ -302,15 +312,19 @@ static void annotations_are_told_by_name(void **state)
 	HAS(imap_person_say(again, "m UNSELECT"), "m OK");
 	/* What one sets for himself is his. */
 	HAS(imap_person_say(alice, "n SETACL Work bob@here.example lrs"), "n OK");
-	HAS(imap_person_say(bob, "o NOTIFY SET (SUBTREE \"Other Users\" (MailboxMetadataChange ServerMetadataChange))"),
+	HAS(imap_person_say(
+		bob, "o NOTIFY SET (SUBTREE \"Other Users\" (MailboxMetadataChange ServerMetadataChange))"),
 	    "o OK");
 	HAS(imap_person_say(alice, "p SETMETADATA Work (/private/color \"blue\")"), "p OK");
 	HAS(imap_person_say(alice, "p SETMETADATA \"\" (/private/comment NIL)"), "p OK");
 	assert_string_equal(imap_person_say(bob, "q NOOP"), "q OK Done\r\n");
-	HAS(imap_person_say(bob, "r SETMETADATA \"Other Users/alice@here.example/Work\" (/private/color \"x\")"), "r OK");
+	HAS(imap_person_say(
+		bob, "r SETMETADATA \"Other Users/alice@here.example/Work\" (/private/color \"x\")"),
+	    "r OK");
 	HAS_NOT(imap_person_say(again, "s NOTIFY NONE"), "* METADATA Work /private/color /private/color");
 	HAS(imap_person_say(alice, "t SETMETADATA Work (/shared/comment \"three\")"), "t OK");
-	HAS(imap_person_say(bob, "u NOOP"), "* METADATA \"Other Users/alice@here.example/Work\" /shared/comment\r\n");
+	HAS(imap_person_say(bob, "u NOOP"),
+	    "* METADATA \"Other Users/alice@here.example/Work\" /shared/comment\r\n");
 	HAS(imap_person_say(alice, "v DELETEACL Work bob@here.example"), "v OK");
 	HAS(imap_person_say(bob, "w NOTIFY NONE"), "w OK");
 }
@@ -340,8 +354,9 @@ static void other_extensions_shape_it(void **state)
 	HAS(imap_person_say(alice, "a CREATE W&APY-rk"), "a OK");
 	HAS(imap_person_say(third, "a ENABLE QRESYNC UTF8=ACCEPT UIDONLY"), "ENABLED");
 	HAS(imap_person_say(third, "b SELECT Work"), "b OK");
-	HAS(imap_person_say(third, "c NOTIFY SET STATUS (SELECTED (MessageNew (UID FLAGS) MessageExpunge FlagChange))"
-				   " (PERSONAL (MessageNew MessageExpunge FlagChange MailboxName))"),
+	HAS(imap_person_say(third,
+		"c NOTIFY SET STATUS (SELECTED (MessageNew (UID FLAGS) MessageExpunge FlagChange))"
+		" (PERSONAL (MessageNew MessageExpunge FlagChange MailboxName))"),
 	    "* STATUS \"W\xc3\xb6rk\" (MESSAGES 0 UIDNEXT 1 UIDVALIDITY ");
 	HAS(imap_person_say(alice, "d APPEND W&APY-rk {6+}\r\nA: b\r\n"), "d OK");
 	HAS(imap_person_hear(third), "HIGHESTMODSEQ ");
@@ -398,7 +413,8 @@ static enum result apply_making(struct job *j, struct db *db)
 
 static void make(int64_t account, int from, int to)
 {
-	struct making m = {.job = {.store = kit.store, .apply = apply_making}, .account = account, .from = from, .to = to};
+	struct making m = {
+	    .job = {.store = kit.store, .apply = apply_making}, .account = account, .from = from, .to = to};
 	assert_int_equal(writer_wait(kit.store->writer, &m.job), OK);
 }
 
@@ -408,7 +424,8 @@ static void too_many_mailboxes_are_refused(void **state)
 	struct imap_person *p = imap_person_new(carol, "carol@here.example");
 	struct imap_person *other = imap_person_new(carol, "carol@here.example");
 	make(carol, 0, 4900);
-	HAS(imap_person_say(p, "a NOTIFY SET (PERSONAL (MessageNew MessageExpunge MailboxMetadataChange))"), "a OK");
+	HAS(imap_person_say(p, "a NOTIFY SET (PERSONAL (MessageNew MessageExpunge MailboxMetadataChange))"),
+	    "a OK");
 	make(carol, 4900, 5100);
 	/* It was too much only later: an untagged OK, and nothing is told any more. */
 	const char *told = imap_person_hear(p);
@@ -418,7 +435,8 @@ static void too_many_mailboxes_are_refused(void **state)
 	/* A refusal leaves what was in force, and loses nothing of it. */
 	HAS(imap_person_say(p, "d NOTIFY SET (MAILBOXES Many1 (MessageNew MessageExpunge))"), "d OK");
 	HAS(imap_person_say(other, "e APPEND Many1 {6+}\r\nA: b\r\n"), "e OK");
-	told = imap_person_say(p, "f NOTIFY SET (PERSONAL (MessageNew MessageExpunge MailboxMetadataChange))");
+	told =
+	    imap_person_say(p, "f NOTIFY SET (PERSONAL (MessageNew MessageExpunge MailboxMetadataChange))");
 	HAS(told, "* STATUS Many1 (MESSAGES 2 UIDNEXT 3)");
 	HAS(told, "f NO [NOTIFICATIONOVERFLOW]");
 	HAS(imap_person_say(other, "g APPEND Many1 {6+}\r\nA: b\r\n"), "g OK");
@@ -434,11 +452,12 @@ static void a_storm_of_rights_is_damped(void **state)
 	HAS(imap_person_say(bob, "a NOTIFY SET (SUBTREE \"Other Users\" (MailboxName))"), "a OK");
 	int64_t start = clock_mono_ms();
 	for (int i = 0; i < 1000; i++) {
-		HAS(imap_person_say(alice, "b SETACL Work bob@here.example %s", i % 2 ? "\"\"" : "lr"), "b OK");
+		HAS(imap_person_say(alice, "b SETACL Work bob@here.example %s", i % 2 ? "\"\"" : "lr"),
+		    "b OK");
 		told += strstr(imap_person_say(bob, "c NOOP"), "* LIST") != NULL;
 	}
 	int64_t took = clock_mono_ms() - start;
-	assert_in_range(told, 1, (took / 1000 + 2) * (LIMIT_NAMES_TOLD / 100));
+	assert_in_range(told, 1, (took / 1000 + 2) * (LIMIT_NAMES_TOLD / 100 + 1));
 	HAS(imap_person_say(alice, "d SETACL Work bob@here.example lr"), "d OK");
 	const char *last = imap_person_say(bob, "e NOOP");
 	if (!strstr(last, "Work"))
