@@ -119,8 +119,7 @@ enum result imap_expunge(struct imap *s, struct imap_args *p)
 		return imap_no(s, NULL, "Opened to read only");
 	if (s->uid && !uids.n)
 		return imap_ok(s, "No messages");
-	if (s->uid)
-		imap_box_limit(s, &uids);
+	/* No limit: RFC 9738's is of messages with \Deleted, and a client repeats what was cut until nothing is. */
 	Sekisho__ExpungeAsk ask = SEKISHO__EXPUNGE_ASK__INIT;
 	Sekisho__ExpungeAnswer *answer = NULL;
 	ask.all = !s->uid;
@@ -145,7 +144,7 @@ enum result imap_expunge(struct imap *s, struct imap_args *p)
 	imap_sync_vanished(s, &gone);
 	imap_sync_own(s->box, highest, s->store.notes & NOTE_MAILBOX);
 	/* RFC 7162 3.2.7: what a QRESYNC client keeps as its new starting point. */
-	if (gone.n && (s->enabled & IMAP_QRESYNC) && !s->limited_from && !(s->store.notes & NOTE_MAILBOX))
+	if (gone.n && (s->enabled & IMAP_QRESYNC) && !(s->store.notes & NOTE_MAILBOX))
 		return imap_ok_code(s,
 		    arena_printf(&s->arena, "HIGHESTMODSEQ %llu", (unsigned long long)s->box->modseq),
 		    "Expunged");
