@@ -210,19 +210,12 @@ static const char *append_uid(struct imap_append *a, const Sekisho__AppendAnswer
 	    arena, "APPENDUID %u %u:%u", answer->uidvalidity, answer->uid - a->staged, answer->uid);
 }
 
-/* Without room for it the client is shown its own message, which harms nobody. */
-static void put_here(struct imap *s, uint32_t first, uint32_t last)
-{
-	if (!imap_runs_add(&s->put, &s->arena, first, last))
-		s->put = (struct runs){0};
-}
-
 static enum result appended(struct imap_append *a, const Sekisho__AppendAnswer *answer)
 {
 	struct imap *s = a->s;
 	if (s->box && s->box->uidvalidity == answer->uidvalidity) {
 		s->store.notes |= NOTE_MAILBOX; /* into the selected mailbox: tell it at once */
-		put_here(s, answer->uid - a->staged, answer->uid);
+		imap_box_put(s, answer->uid - a->staged, answer->uid);
 	}
 	return imap_ok_code(s, append_uid(a, answer), "Stored");
 }
@@ -238,7 +231,7 @@ static enum result replaced(struct imap_append *a, const Sekisho__AppendAnswer *
 	struct runs gone = {0};
 	bool here = box->uidvalidity == answer->uidvalidity;
 	if (here)
-		put_here(s, answer->uid, answer->uid);
+		imap_box_put(s, answer->uid, answer->uid);
 	stream_put(s->base.stream, SLICE("* OK ["));
 	stream_puts(s->base.stream, append_uid(a, answer));
 	stream_put(s->base.stream, SLICE("] The new message is there\r\n"));

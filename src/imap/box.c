@@ -27,6 +27,13 @@ void imap_box_free(struct imap *s)
 	s->box = NULL;
 }
 
+/* Without room for it the client is shown its own message, which harms nobody. */
+void imap_box_put(struct imap *s, uint32_t first, uint32_t last)
+{
+	if (!imap_runs_add(&s->put, &s->arena, first, last))
+		s->put = (struct runs){0};
+}
+
 /* ---- sets ---- */
 
 Sekisho__Run **imap_runs_pack(struct arena *a, const struct runs *r)

@@ -34,6 +34,24 @@ static enum result ask_copy(
 	return r;
 }
 
+#define WINDOW 4000u /* messages of a MOVE that go together: others get their turn before the next */
+
+/* RFC 6851 3.3: a MOVE may be done in part, each message wholly. What was done is in *done, whatever the result. */
+static enum result ask_move(struct imap *s, const struct runs *uids, struct slice to, struct copied *done)
+{
+	struct uidmap_walk walk = imap_uidmap_walk(&s->box->map, uids);
+	for (;;) {
+		struct runs some;
+		if (!imap_uidmap_next(&walk, WINDOW, &s->arena, &some))
+			return FULL;
+		if (!some.n)
+			return OK;
+		enum result r = ask_copy(s, &some, to, true, done);
+		if (r != OK)
+			return r;
+	}
+}
+
 static void put_copyuid(struct imap *s, const struct copied *done)
 {
 	stream_put(s->base.stream, SLICE("COPYUID "));
@@ -45,19 +63,19 @@ static void put_copyuid(struct imap *s, const struct copied *done)
 }
 
 /* RFC 6851 4.3: COPYUID comes untagged, before the messages go. */
-static enum result moved(struct imap *s, const struct copied *done)
+static bool tell_moved(struct imap *s, const struct copied *done)
 {
-	stream_put(s->base.stream, SLICE("* OK ["));
-	put_copyuid(s, done);
-	stream_put(s->base.stream, SLICE("] Moved\r\n"));
 	struct runs gone = {0};
 	for (size_t i = 0; i < done->from.n; i++)
 		if (!imap_runs_add(&gone, &s->arena, done->from.v[i].first, done->from.v[i].last))
-			return imap_no(s, "LIMIT", "Too much");
+			return false;
+	stream_put(s->base.stream, SLICE("* OK ["));
+	put_copyuid(s, done);
+	stream_put(s->base.stream, SLICE("] Moved\r\n"));
 	imap_runs_tidy(&gone);
 	imap_sync_vanished(s, &gone);
 	imap_sync_own(s->box, done->highest, s->store.notes & NOTE_MAILBOX);
-	return imap_ok(s, "Done");
+	return true;
 }
 
 static enum result copy_or_move(struct imap *s, struct imap_args *p, bool move)
@@ -77,17 +95,20 @@ static enum result copy_or_move(struct imap *s, struct imap_args *p, bool move)
 		return imap_no(s, arena_printf(&s->arena, "MESSAGELIMIT %u", s->service->message_limit),
 		    "Too many messages for one command");
 	struct copied done = {0};
-	enum result r = ask_copy(s, &uids, to, move, &done);
-	if (r != OK)
-		return imap_refused(s, r, &s->store, "TRYCREATE");
-	if (!done.from.n)
+	enum result r = move ? ask_move(s, &uids, to, &done) : ask_copy(s, &uids, to, false, &done);
+	if (!done.from.n && r == OK)
 		return imap_ok(s, "No messages");
 	if (done.uidvalidity == s->box->uidvalidity) {
 		s->store.notes |= NOTE_MAILBOX; /* into the selected mailbox itself: tell it at once */
-		s->put = done.to;
+		for (size_t i = 0; i < done.to.n; i++)
+			imap_box_put(s, done.to.v[i].first, done.to.v[i].last);
 	}
+	if (move && done.from.n && !tell_moved(s, &done))
+		return imap_no(s, "LIMIT", "Too much");
+	if (r != OK)
+		return imap_refused(s, r, &s->store, "TRYCREATE");
 	if (move)
-		return moved(s, &done);
+		return imap_ok(s, "Done");
 	r = imap_sync(s);
 	if (r != OK)
 		return r;

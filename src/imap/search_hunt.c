@@ -108,7 +108,7 @@ static enum result message_fd(struct imap *s, const struct imap_row *row, bool b
 		ask.uid = row->row->uid;
 		ask.offset = at;
 		ask.length = 98304;
-		r = ipc_call(&s->store, ASK_STORE_BODY, &ask, NULL, &piece, &answer, NULL);
+		r = imap_ask_into(s, ASK_STORE_BODY, &ask, &piece, &answer, NULL);
 		if (r == OK && !answer->data.len)
 			r = GONE;
 		if (r == OK)
@@ -155,6 +155,8 @@ static enum result look_inside(struct imap *s, struct arena *a, const struct ima
 		return OK;
 	FD_LOCAL fd = -1;
 	enum result r = message_fd(s, row, needs_body(h->q), &fd);
+	if (r == GONE && s->store.fd >= 0)
+		return OK; /* it went meanwhile */
 	if (r == OK)
 		r = ask_scan(s, a, h, fd, found);
 	if (r != OK)

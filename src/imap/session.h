@@ -125,6 +125,8 @@ void imap_enter(struct imap *s, struct ipc *channel, const char *user); /* logge
 
 /* box.c */
 void imap_box_free(struct imap *s);
+/* The command in hand put these UIDs into the selected mailbox. */
+void imap_box_put(struct imap *s, uint32_t first, uint32_t last);
 /* Takes over a list of keyword names, and tells the client when it grew, or at any rate. */
 void imap_box_keywords(struct imap *s, char *const *names, size_t n, bool tell);
 /* "* 7 FETCH (", or what UIDONLY has instead. */

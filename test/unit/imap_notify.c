@@ -369,6 +369,10 @@ static void other_extensions_shape_it(void **state)
 	told = imap_person_say(third, "f APPEND Work {6+}\r\nA: b\r\n");
 	HAS(told, " EXISTS\r\n");
 	HAS_NOT(told, "UIDFETCH");
+	told = imap_person_say(third, "f1 UID COPY 1:* Work");
+	HAS(told, " EXISTS\r\n");
+	HAS_NOT(told, "UIDFETCH");
+	HAS(told, "[COPYUID ");
 	HAS(imap_person_say(alice, "g SELECT Work"), "g OK");
 	HAS(imap_person_say(alice, "h STORE * +FLAGS (\\Deleted)"), "h OK");
 	told = imap_person_hear(third);

@@ -1,4 +1,4 @@
-/* QRESYNC (RFC 7162) against a store that forgets what it expunged long ago. */
+/* What changed in a mailbox at once or long ago: QRESYNC (RFC 7162) with a log that forgets, MOVE of very many. */
 #include "kit/imap_store.h"
 #include "store/expunged.h"
 #include "store/inside.h"
@@ -167,12 +167,45 @@ static void what_was_forgotten_is_forgotten_again(void **state)
 	assert_false(expunged_forget_some(kit.store, &none, 1000));
 }
 
+/* So many that they go in several parts; what a later part cannot do is told, and what was done too. */
+static void a_move_goes_as_far_as_it_can(void **state)
+{
+	unsigned have = 1;
+	HAS(imap_person_say(alice, "a CREATE From"), "a OK");
+	HAS(imap_person_say(alice, "a CREATE To"), "a OK");
+	HAS(imap_person_say(alice, "a APPEND From {6+}\r\nA: b\r\n"), "a OK");
+	HAS(imap_person_say(alice, "b SELECT From"), "b OK");
+	for (; have < 8192; have *= 2)
+		HAS(imap_person_say(alice, "c COPY 1:* From"), "c OK");
+	HAS(imap_person_say(alice, "d NOOP"), "d OK");
+	/* The other mailbox has no place for one more keyword; those of the second part have one. */
+	HAS(imap_person_say(idle, "e APPEND To {6+}\r\nA: b\r\n"), "e OK");
+	HAS(imap_person_say(idle, "e SELECT To"), "e OK");
+	BUF_LOCAL(words, 4096);
+	for (int i = 0; i < LIMIT_KEYWORDS; i++)
+		buf_printf(&words, "%sk%d", i ? " " : "", i);
+	HAS(imap_person_say(idle, "f STORE 1 +FLAGS.SILENT (%s)", buf_z(&words)), "f OK");
+	HAS(imap_person_say(alice, "g UID STORE 8192 +FLAGS.SILENT (other)"), "g OK");
+	const char *said = imap_person_say(alice, "h UID MOVE 1:* To");
+	HAS(said, " 1:8000 2:8001] Moved\r\n");
+	HAS(said, "* VANISHED 1:8000\r\n");
+	HAS(said, "h NO [LIMIT]");
+	HAS(imap_person_say(alice, "i STATUS To (MESSAGES)"), "MESSAGES 8001");
+	HAS(imap_person_say(alice, "j UID SEARCH RETURN (COUNT MIN) ALL"), "MIN 8001 COUNT 192");
+	HAS(imap_person_say(alice, "k UID STORE 8192 -FLAGS.SILENT (other)"), "k OK");
+	said = imap_person_say(alice, "l UID MOVE 1:* To");
+	HAS(said, " 8001:8192 8002:8193] Moved\r\n");
+	HAS(said, "l OK");
+	HAS(imap_person_say(alice, "m STATUS From (MESSAGES)"), "MESSAGES 0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(older_clients_are_told_of_all_that_is_missing),
 	    cmocka_unit_test(a_session_that_slept_is_told_too),
 	    cmocka_unit_test(what_was_forgotten_is_forgotten_again),
+	    cmocka_unit_test(a_move_goes_as_far_as_it_can),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
