@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	    .state = IMAP_AUTH,
 	    .tag = SLICE("a"),
 	    .verb = &any};
-	s.base.stream = stream_memory(slice_of("", 0), &out);
+	s.base.stream = stream_memory(slice_of("", 0), 0, &out);
 	struct imap_args p = {
 	    .c = cursor_of(slice_of(data + 1, n - 1)), .arena = &s.arena, .utf8 = data[0] & 0x80};
 	if (verbs[which].run == imap_notify)
