@@ -33,11 +33,11 @@ struct envelope {
 	struct slice envid;
 	uint32_t ret, strip;
 	bool smtputf8;
-	bool authored;                 /* an account of ours sent it, or it was made here */
-	bool require_tls;              /* REQUIRETLS */
-	bool answered;                 /* somebody waits who can be told that nobody wants it */
+	bool authored;                  /* an account of ours sent it, or it was made here */
+	bool require_tls;               /* REQUIRETLS */
+	bool answered;                  /* somebody waits who can be told that nobody wants it */
 	const struct judgement *judged; /* what is thought of its sender; NULL: it is one of ours */
-	const Sekisho__Client *client; /* NULL: made here */
+	const Sekisho__Client *client;  /* NULL: made here */
 };
 
 /* A message that is kept: [0] is the one that came, others are what filters made of it. */
