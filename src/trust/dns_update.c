@@ -1,5 +1,6 @@
 #include "trust/dns_update.h"
 #include "ipc/dns_rdata.h"
+#include "trust/name.h"
 #include <openssl/rand.h>
 #include <stdlib.h>
 
@@ -161,7 +162,7 @@ static bool take_name(struct cursor *c, const char *want, struct arena *a)
 	const char *name = dns_name_read(&c->rest, a);
 	if (!name)
 		cursor_fail(c);
-	return name && slice_ieq(slice_str(name), slice_str(want));
+	return name && slice_ieq(slice_str(name), trust_name_bare(slice_str(want)));
 }
 
 struct signature {

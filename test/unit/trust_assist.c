@@ -402,6 +402,33 @@ static void updates_believe_signed_answers_only(void **state)
 	}
 }
 
+/* What Knot 3.2 said to an update, signed with the key of the e2e test. */
+static void answers_of_a_real_server_are_read(void **state)
+{
+	static const char hex[] = "1234a8020001000000000001047a6f6e65076578616d706c650000060001046f7572730000"
+				  "fa00ff00000000003d0b686d61"
+				  "632d7368613235360000006b029e49012c002065e5e20d54eef01e8487df71f7c4b9c8176b"
+				  "2efa4c8c51ad68b4e9d4f984ab"
+				  "85123400000000";
+	static const char *const names[] = {"ours.", "ours", "OURS"};
+	BUF_LOCAL(answer, 1000);
+	assert_int_equal(hex_decode(slice_str(hex), &answer), OK);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		ARENA_LOCAL(a, 1 << 20);
+		struct dns_update_answer out;
+		struct slice mac = SLICE("0123456789abcdef0123456789abcdef");
+		assert_int_equal(
+		    trust_dns_update_read(buf_slice(&answer), 0x1234, names[i], mac, &a, &out), OK);
+		assert_int_equal(out.rcode, 2);
+		assert_int_equal(out.mac.n, 32);
+		assert_int_equal(out.signed_s, 0x6b029e49);
+		assert_int_equal(
+		    trust_dns_update_read(buf_slice(&answer), 0x1235, names[i], mac, &a, &out), BAD);
+		assert_int_equal(
+		    trust_dns_update_read(buf_slice(&answer), 0x1234, "theirs.", mac, &a, &out), BAD);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,6 +441,7 @@ int main(void)
 	    cmocka_unit_test(dead_resolver_is_given_up),
 	    cmocka_unit_test(sts_id_follows_the_policy),
 	    cmocka_unit_test(updates_believe_signed_answers_only),
+	    cmocka_unit_test(answers_of_a_real_server_are_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
