@@ -1,5 +1,6 @@
 /* DKIM keys, the DMARC policy, the logo. */
 #include "assist_inner.h"
+#include "trust/name.h"
 #include "trust/tags.h"
 #include <openssl/evp.h>
 #include <openssl/x509.h>
@@ -113,7 +114,8 @@ static struct slice report_domain(struct slice uris)
 		return SLICE_NONE;
 	first = slice_split(&first, '!');
 	ptrdiff_t at = slice_rfind(first, '@');
-	return at < 0 ? SLICE_NONE : slice_sub(first, (size_t)at + 1, first.n);
+	struct slice domain = slice_sub(first, (size_t)(at + 1), first.n);
+	return at >= 0 && trust_name_ok(domain) ? domain : SLICE_NONE;
 }
 
 /* Reports to another domain are sent only with its consent: RFC 7489 7.1. */
@@ -127,7 +129,7 @@ static void check_consent(struct assist *a, Sekisho__AssistRecord *r, struct sli
 	const char *name =
 	    arena_printf(a->arena, "%s._report._dmarc." SLICE_FMT, a->self->domain, SLICE_ARG(domain));
 	if (assist_ask(a, name, DNS_TXT, &answer) && !assist_texts(a, &answer, "v=DMARC1", &texts))
-		ASSIST_SAY(a, DMARC_RUA_ELSEWHERE, r, .name = name, .seen = arena_z(a->arena, domain));
+		ASSIST_SAY(a, DMARC_RUA_ELSEWHERE, r, .name = name, .seen = assist_safe(a, domain));
 }
 
 static void check_details(struct assist *a, Sekisho__AssistRecord *r, const struct tags *t, enum policy p)
@@ -135,7 +137,7 @@ static void check_details(struct assist *a, Sekisho__AssistRecord *r, const stru
 	struct slice sub = tags_value(t, "sp"), rua = tags_value(t, "rua"), pct = tags_value(t, "pct");
 	uint32_t part = 100;
 	if (sub.n && policy_read(sub) < p)
-		ASSIST_SAY(a, DMARC_SUB_WEAKER, r, .name = r->name, .seen = arena_z(a->arena, sub));
+		ASSIST_SAY(a, DMARC_SUB_WEAKER, r, .name = r->name, .seen = assist_safe(a, sub));
 	if (pct.n && num_u32(pct, 100, &part) == OK && part < 100)
 		ASSIST_SAY(a, DMARC_PART, r, .name = r->name, .n = part);
 	if (report_domain(rua).n)
@@ -149,8 +151,8 @@ static void check_policy(struct assist *a, Sekisho__AssistRecord *r, struct slic
 	struct tags t;
 	enum policy p = tags_parse(text, &t) == OK ? policy_read(tags_value(&t, "p")) : POLICY_BAD;
 	if (p == POLICY_BAD) {
-		ASSIST_SAY(a, DMARC_BAD, r, .name = r->name,
-		    .seen = r->n_seen ? r->seen[0] : arena_z(a->arena, text));
+		ASSIST_SAY(
+		    a, DMARC_BAD, r, .name = r->name, .seen = r->n_seen ? r->seen[0] : assist_safe(a, text));
 		return;
 	}
 	a->dmarc_enforced = p >= POLICY_QUARANTINE;
@@ -162,7 +164,7 @@ static void check_policy(struct assist *a, Sekisho__AssistRecord *r, struct slic
 		ASSIST_SAY(a, DMARC_QUARANTINE, r, .name = a->self->domain);
 	check_details(a, r, &t, p);
 	if (r->state <= SEKISHO__ASSIST_STATE__HINT)
-		r->value = arena_z(a->arena, text); /* theirs is as good as ours */
+		r->value = assist_safe(a, text); /* theirs is as good as ours */
 }
 
 void assist_dmarc(struct assist *a)
@@ -194,7 +196,7 @@ void assist_bimi(struct assist *a)
 	dns_ask(&a->dns.dns, slice_str(name), DNS_TXT, a->arena, &answer);
 	if (answer.status != DNS_FOUND || !assist_texts(a, &answer, "v=BIMI1", &texts))
 		return;
-	Sekisho__AssistRecord *r = assist_want(a, "bimi", name, DNS_TXT, arena_z(a->arena, texts[0]));
+	Sekisho__AssistRecord *r = assist_want(a, "bimi", name, DNS_TXT, assist_safe(a, texts[0]));
 	r->optional = true;
 	if (!assist_look(a, r, &answer))
 		return;

@@ -59,6 +59,8 @@ size_t assist_texts(struct assist *a, const struct dns_answer *answer, const cha
 bool assist_is_ours(const struct assist *a, const struct dns_ip *ip);
 /* Does the name lead to the server: is it our host, or has only addresses of ours? *seen_out says where it leads. */
 bool assist_leads_here(struct assist *a, const char *name, const char **seen_out);
+/* What somebody else has published, as text that may be shown: octets that are not printable ASCII as \DDD. */
+char *assist_safe(struct assist *a, struct slice s);
 bool assist_same_name(struct slice x, struct slice y); /* case and final dot aside */
 const char *assist_dotted(struct assist *a, const char *name);
 const char *assist_below(struct assist *a, const char *label); /* label.domain */

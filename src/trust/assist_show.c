@@ -10,6 +10,13 @@ static void put_safe(struct slice s, struct buf *b)
 			buf_printf(b, "\\%03u", (unsigned)(unsigned char)s.p[i]);
 }
 
+char *assist_safe(struct assist *a, struct slice s)
+{
+	BUF_LOCAL(b, 4 * s.n + 1);
+	put_safe(s, &b);
+	return arena_z(a->arena, buf_slice(&b));
+}
+
 static void put_texts(struct slice rdata, struct buf *b)
 {
 	while (rdata.n) {

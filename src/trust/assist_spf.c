@@ -67,7 +67,7 @@ static const char *merged(struct assist *a, const struct slice *texts, size_t n,
 		buf_putc(&b, ' ');
 		buf_put(&b, weak || !all.n ? SLICE("-all") : all);
 	}
-	return arena_z(a->arena, buf_slice(&b));
+	return assist_safe(a, buf_slice(&b));
 }
 
 /* ---- what is there ---- */
@@ -101,7 +101,7 @@ static bool check_cost(struct assist *a, Sekisho__AssistRecord *r)
 	else if (cost.voids > VOIDS_MOST)
 		ASSIST_SAY(a, SPF_VOID, r, .name = r->name, .n = cost.voids);
 	else if (cost.result == SPF_PERMERROR)
-		ASSIST_SAY(a, SPF_BAD, r, .name = r->name, .seen = cost.why);
+		ASSIST_SAY(a, SPF_BAD, r, .name = r->name, .seen = assist_safe(a, slice_str(cost.why)));
 	else if (cost.lookups >= LOOKUPS_NEAR)
 		ASSIST_SAY(a, SPF_LOOKUPS_NEAR, r, .name = r->name, .n = cost.lookups);
 	else if (cost.voids)
@@ -138,7 +138,7 @@ static void check_record(struct assist *a, Sekisho__AssistRecord *r, const struc
 {
 	struct spf_record parsed;
 	if (spf_record_parse(*text, a->arena, &parsed) != OK) {
-		ASSIST_SAY(a, SPF_BAD, r, .name = r->name, .seen = arena_z(a->arena, parsed.wrong));
+		ASSIST_SAY(a, SPF_BAD, r, .name = r->name, .seen = assist_safe(a, parsed.wrong));
 		return;
 	}
 	if (a->self->silent) {
@@ -149,7 +149,7 @@ static void check_record(struct assist *a, Sekisho__AssistRecord *r, const struc
 	bool counts = check_cost(a, r);
 	bool may = !counts || check_us(a, r);
 	if (r->state <= SEKISHO__ASSIST_STATE__HINT)
-		r->value = arena_z(a->arena, *text); /* theirs is as good as ours */
+		r->value = assist_safe(a, *text); /* theirs is as good as ours */
 	else
 		r->value = (char *)(uintptr_t)merged(a, text, 1, !may);
 }

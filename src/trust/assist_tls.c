@@ -44,7 +44,7 @@ void assist_sts(struct assist *a)
 	    arena_printf(a->arena, "v=STSv1; id=%s", a->self->sts_id));
 	bool published = only_one(a, r, "v=STSv1", codes, &t);
 	if (published && !slice_eq(tags_value(&t, "id"), slice_str(a->self->sts_id)))
-		ASSIST_SAY(a, STS_ID, r, .name = r->name, .seen = arena_z(a->arena, tags_value(&t, "id")));
+		ASSIST_SAY(a, STS_ID, r, .name = r->name, .seen = assist_safe(a, tags_value(&t, "id")));
 	else if (published && a->self->sts_testing)
 		ASSIST_SAY(a, STS_TESTING, r, .name = r->name);
 	check_policy_host(a, published);
