@@ -233,7 +233,7 @@ static json_t *as_json(const struct demo *d)
 	return json_pack("{s:i,s:s,s:s,s:s,s:o,s:o,s:{s:s,s:O?}}", "pid", (int)d->pid, "data", d->data,
 	    "domain", d->domain, "ca", arena_printf(&d->c->arena, "%s/ca.pem", d->data), "ports", ports,
 	    "users", users, "api", "url",
-	    arena_printf(&d->c->arena, "https://127.0.0.1:%u/api/v1", port_of(d, "https")), "token",
+	    arena_printf(&d->c->arena, "https://127.0.0.1:%u", port_of(d, "https")), "token",
 	    json_object_get(d->about, "token"));
 }
 
