@@ -250,6 +250,7 @@ queue_run_in_order = false
 begin acl
 acl_rcpt:
   accept hosts = 127.0.0.1
+         control = dkim_disable_verify
   deny
 acl_data:
   accept
