@@ -148,7 +148,7 @@ enum result dns_ip_read(struct slice text, struct dns_ip *out)
 {
 	char z[DNS_IP_TEXT] = "";
 	*out = (struct dns_ip){0};
-	if (text.n >= sizeof z || slice_find(text, '\0') >= 0)
+	if (!text.n || text.n >= sizeof z || slice_find(text, '\0') >= 0)
 		return BAD;
 	memcpy(z, text.p, text.n);
 	out->family = slice_find(text, ':') >= 0 ? AF_INET6 : AF_INET;
