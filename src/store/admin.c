@@ -151,7 +151,7 @@ static json_t *state_of(const struct admin *a, struct db *db, const struct verb 
 	noun = slice_split(&noun, '.');
 	const struct verb *show = find_verb(arena_printf(a->arena, SLICE_FMT ".show", SLICE_ARG(noun)));
 	struct admin look = {.store = a->store, .arena = a->arena, .args = a->args};
-	if (!show || show->run(&look, db) != OK) {
+	if (!show || (show->kind & SLOW) || show->run(&look, db) != OK) {
 		json_decref(look.answer);
 		return NULL;
 	}
@@ -168,7 +168,7 @@ struct act {
 static void record(const struct act *act, struct db *db, const json_t *before, enum result r)
 {
 	const struct admin *a = act->admin;
-	bool write = act->verb->kind == WRITE;
+	bool write = act->verb->kind & ADMIN_WRITE;
 	audit_put(a->store, db,
 	    &(struct audit_act){.actor = a->actor,
 		.act = act->verb->name,

@@ -3,7 +3,9 @@
 #include "store/audit.h"
 
 #define LIST 100
-#define LIST_MOST 10000
+#define LIST_MOST 1000
+#define LIST_OCTETS                                                                                          \
+	((size_t)8 << 20) /* of all texts of one list; what is older is asked for with before_number */
 #define PAGE 500
 #define TEXT_MOST ((size_t)2 << 20)
 
@@ -30,13 +32,16 @@ enum result admin_audit_list(struct admin *a, struct db *db)
 	struct slice who = admin_text(a, "who"), object = admin_text(a, "object");
 	const struct seal *seal = a->store->seal;
 	int64_t limit = admin_number(a, "limit", LIST);
+	size_t octets = 0;
 	a->answer = json_array();
 	DB_ROWS q = DB_QUERY(db, AUDIT_FIND, DI(admin_number(a, "before_number", INT64_MAX)),
 	    DI(admin_number(a, "since_ms", 0)), DI(who.n ? seal_token(seal, "audit who", who) : 0),
 	    DI(object.n ? seal_token(seal, "audit object", object) : 0), DT(admin_text(a, "act")),
 	    DI(MAX(1, MIN(limit, LIST_MOST))));
-	while (db_next(&q))
+	while (octets < LIST_OCTETS && db_next(&q)) {
 		json_array_append_new(a->answer, row_json(a, &q, &text));
+		octets += text.n;
+	}
 	return OK;
 }
 
@@ -45,16 +50,19 @@ enum result admin_audit_export(struct admin *a, struct db *db)
 {
 	BUF_LOCAL(text, TEXT_MOST);
 	json_t *rows = json_array();
+	size_t octets = 0;
 	DB_ROWS q = DB_QUERY(db, AUDIT_ROWS, DI(admin_number(a, "after_number", 0)), DI(PAGE));
 	a->answer = json_pack("{s:o}", "rows", rows);
-	while (db_next(&q)) {
+	while (octets < LIST_OCTETS && db_next(&q)) {
 		struct audit_row row;
 		if (audit_read(a->store, &q, &text, &row) != OK)
 			return admin_refuse(a, BAD, "row %lld cannot be read", (long long)row.number);
 		json_array_append_new(rows, json_pack("{s:I,s:o,s:o}", "number", (json_int_t)row.number,
 						"text", admin_string(row.text), "link", hex_json(row.link)));
+		octets += row.text.n;
 	}
-	json_object_set_new(a->answer, "more", json_boolean(json_array_size(rows) == PAGE));
+	json_object_set_new(
+	    a->answer, "more", json_boolean(json_array_size(rows) == PAGE || octets >= LIST_OCTETS));
 	return OK;
 }
 

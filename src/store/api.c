@@ -27,7 +27,9 @@ static void run(struct ipc_turn *t, const struct token *token, const json_t *arg
 {
 	const Sekisho__ApiAsk *ask = t->ask;
 	struct audit_actor actor = {
-	    .who = arena_printf(&t->arena, "token " SLICE_FMT, SLICE_ARG(token->name)),
+	    /* Names may be the same; numbers are not. */
+	    .who = arena_printf(
+		&t->arena, "token %lld " SLICE_FMT, (long long)token->id, SLICE_ARG(token->name)),
 	    .role = arena_z(&t->arena, token->role),
 	    .from = ask->client ? ask->client->ip : "",
 	};
