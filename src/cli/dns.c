@@ -20,9 +20,10 @@ static bool read_file(const char *path, struct buf *out)
 	return true;
 }
 
+/* The file as somewhere to ask; it lives until the command ends. */
 static int from_file(struct cli *c, const char *path, struct dns **out)
 {
-	struct fixture *fixture;
+	static struct fixture *fixture;
 	BUF_LOCAL(text, FILE_MOST);
 	BUF_LOCAL(why, 1000);
 	if (!read_file(path, &text))
