@@ -269,6 +269,15 @@ static void tell_commands(const struct demo *d)
 	    d->data, address, port_of(d, "imaps"));
 	cli_say(c, "  curl http://127.0.0.1:%u/healthz\n", port_of(d, "http"));
 	cli_say(c, "  build/sekisho --data %s status\n  build/sekisho --data %s trace\n", d->data, d->data);
+	cli_say(c,
+	    CLI_TEXT(c,
+		"Mail in the name of %s that comes to port %u without a login goes to Junk; to trust "
+		"programs here:\n"
+		"  build/sekisho --data %s dmarc override add 127.0.0.1\n",
+		"ログインせずに %s を名乗って %u "
+		"番ポートに来るメールは「迷惑メール」に入ります。このマシンのプログラムを信頼するには:\n"
+		"  build/sekisho --data %s dmarc override add 127.0.0.1\n"),
+	    d->domain, port_of(d, "smtp"), d->data);
 }
 
 static void tell(const struct demo *d)

@@ -3,7 +3,7 @@
  * so is the body of every request that is signed; what the authority answers is read here, where nothing can be stolen.
  *
  *   acme.c        asks for a task, does it, reports        acme_order.c  an order from its beginning to its certificate
- *   acme_served.c names of mail domains that lead here
+ *   acme_served.c names of mail domains that lead here  acme_record.c dns-01's records by dynamic update
  *   acme_post.c   requests, nonces, problems               acme_read.h   the authority's answers
  */
 #ifndef RELAY_ACME_H
@@ -11,19 +11,16 @@
 
 #include "https/https.h"
 
-/* Who publishes the TXT records of dns-01. set: OK once they are told to the zone's server. */
-struct acme_records {
-	NODISCARD enum result (*set)(struct acme_records *r, const char *name, const char *value);
-	void (*remove)(struct acme_records *r, const char *name, const char *value);
-};
-
 struct acme_settings {
 	struct ipc_trunk *keys, *store;
 	const char *hostname;
 	bool domains; /* also certificates for the names that are served in mail domains */
 	struct dns *dns;
 	struct https *https;
-	struct acme_records *records; /* NULL: the administrator does it by hand */
+	struct ipc_trunk *resolver;
+	const char *
+	    update_key; /* name of the TSIG key for the records of dns-01; NULL: the administrator publishes them */
+	int64_t update_wait_ms; /* until all servers of the zone have them */
 };
 
 /* Starts the one thread that does all of it. The settings must stay. */

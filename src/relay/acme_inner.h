@@ -51,6 +51,9 @@ NODISCARD enum result relay_acme_account(struct acme_run *r);
 NODISCARD enum result relay_acme_served(
     const struct acme_settings *s, struct arena *a, Sekisho__AcmeNextAsk *out);
 
+/* acme_record.c: adds or removes one TXT record. */
+NODISCARD enum result relay_acme_record(struct acme_run *r, const char *name, const char *value, bool remove);
+
 /* acme_order.c */
 NODISCARD enum result relay_acme_issue(struct acme_run *r);
 

@@ -14,7 +14,7 @@ struct question {
 	const char *authorization; /* its address */
 	struct acme_authorization told;
 	const char *record_name, *record_value;
-	bool set; /* the record, by settings->records */
+	bool set; /* the record, by dynamic update */
 };
 
 struct order {
@@ -138,26 +138,33 @@ static enum result wait_for_records(struct order *o)
 static enum result publish(struct order *o)
 {
 	struct acme_run *r = o->r;
-	struct acme_records *records = r->settings->records;
+	enum result done = OK;
 	if (r->task->challenge != SEKISHO__ACME_CHALLENGE__DNS_01 || o->n == 0)
 		return OK;
-	if (!records)
+	if (!r->settings->update_key)
 		return wait_for_records(o);
-	for (size_t i = 0; i < o->n; i++) {
+	for (size_t i = 0; i < o->n && done == OK; i++) {
 		struct question *q = &o->questions[i];
-		if (records->set(records, q->record_name, q->record_value) != OK)
-			return relay_acme_fail(r, LATER, "the record %s cannot be written", q->record_name);
-		q->set = true;
+		q->set = true; /* also where the answer is lost: it is taken back */
+		done = relay_acme_record(r, q->record_name, q->record_value, false);
 	}
+	if (done != OK)
+		return done;
+	relay_acme_waiting(r, "the records are published, and all name servers of the zone are waited for");
+	poll(NULL, 0, (int)r->settings->update_wait_ms);
 	return OK;
 }
 
+/* One that stays because of a failure harms nobody: its value is never asked for again. */
 static void withdraw(struct order *o)
 {
-	struct acme_records *records = o->r->settings->records;
+	char why[ACME_WHY];
+	memcpy(why, o->r->why, sizeof why);
 	for (size_t i = 0; i < o->n; i++)
 		if (o->questions[i].set)
-			records->remove(records, o->questions[i].record_name, o->questions[i].record_value);
+			result_ignore(relay_acme_record(
+			    o->r, o->questions[i].record_name, o->questions[i].record_value, true));
+	memcpy(o->r->why, why, sizeof why);
 }
 
 /* ---- answering ---- */

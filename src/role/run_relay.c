@@ -118,6 +118,9 @@ void run_relay(struct run *r)
 	acme.store = r->trunks[ROLE_STORE];
 	acme.hostname = c->hostname;
 	acme.domains = *c->acme_directory && c->acme_domains;
+	acme.resolver = r->trunks[ROLE_RESOLVER];
+	acme.update_key = c->acme_dns_update && *c->dns_update_key ? c->dns_update_key : NULL;
+	acme.update_wait_ms = c->acme_dns_wait;
 	if (https.trust)
 		relay_acme_start(&acme);
 	r->stop_context = relay_start(&s);

@@ -263,7 +263,10 @@ static void done_refused(struct job *j, enum result r)
 	ipc_refuse(t, DENY, "%s", d->why);
 }
 
-/* What is thought of the sender goes into the trace and the counts. DENY: refused, and the job is to say so. */
+/*
+ * What is thought of the sender goes into the trace and the counts. DENY: refused, and the job is to say so. BAD: nothing
+ * that scan has sealed about this message came with it.
+ */
 static enum result judge_sender(struct ipc_turn *t, struct deliver *d, const struct envelope *e,
     struct db *db, const struct message *m, struct trace *trace, struct judgement *j)
 {
@@ -336,7 +339,7 @@ static enum result prepare(
 	if (how != SENDING_OWN || from_others(t, user, m, reader.db))
 		trace_sent_by(&trace, user, ask);
 	struct judgement judgement;
-	if (!user && m->facts && ask->trust.len) {
+	if (!user && m->facts) {
 		r = judge_sender(t, d, &e, reader.db, m, &trace, &judgement);
 		e.judged = &judgement;
 		if (r != OK)

@@ -1,5 +1,5 @@
 /*
- * s3: the few requests to an S3-compatible object store that bodies need (libcurl; AWS Signature Version 4, path-style
+ * s3: the few requests to an S3-compatible object store that bodies need (over src/https; AWS Signature Version 4, path-style
  * addresses, signed payloads: the server refuses what was changed on its way).
  *
  * Any thread may ask; connections are kept and reused. Each request is tried again with growing pauses while the server is

@@ -1,4 +1,5 @@
 #include "assist_inner.h"
+#include "trust/dns_update.h"
 
 #define TTL 3600
 #define TTL_MOST 86400 /* above it a mistake hurts for more than a day */
@@ -206,21 +207,13 @@ bool assist_leads_here(struct assist *a, const char *name, const char **seen_out
 	return list.n && a->n_ip;
 }
 
-/* The zone that the domain is in: the first name upwards that has an SOA of its own. */
 static void find_zone(struct assist *a)
 {
-	struct slice at = a->domain;
-	while (slice_find(at, '.') >= 0) {
-		struct dns_answer answer;
-		dns_ask(&a->dns.dns, at, DNS_SOA, a->arena, &answer);
-		if (answer.status == DNS_FOUND && answer.canonical &&
-		    assist_same_name(slice_str(answer.canonical), at)) {
-			a->out->zone = arena_z(a->arena, at);
-			a->out->dnssec = answer.secure;
-			return;
-		}
-		slice_split(&at, '.');
-	}
+	bool secure = false;
+	const char *zone = trust_dns_zone(&a->dns.dns, a->domain, a->arena, &secure);
+	if (zone)
+		a->out->zone = (char *)(uintptr_t)zone;
+	a->out->dnssec = secure;
 }
 
 /* ---- for people ---- */

@@ -291,6 +291,21 @@ enum result trust_dns_update(const struct dns_update_door *door, const char *zon
 	return believe(door, &answer, a, why_out);
 }
 
+const char *trust_dns_zone(struct dns *dns, struct slice name, struct arena *a, bool *secure_out)
+{
+	struct dns_answer answer;
+	for (struct slice at = name; slice_find(at, '.') >= 0; slice_split(&at, '.')) {
+		dns_ask(dns, at, DNS_SOA, a, &answer);
+		if (answer.status != DNS_FOUND || !answer.canonical ||
+		    !slice_ieq(trust_name_bare(slice_str(answer.canonical)), trust_name_bare(at)))
+			continue;
+		if (secure_out)
+			*secure_out = answer.secure;
+		return arena_z(a, at);
+	}
+	return NULL;
+}
+
 /* ---- changes ---- */
 
 static void put_text(struct buf *b, struct slice text)

@@ -60,6 +60,12 @@ NODISCARD enum result trust_dns_change(
 NODISCARD enum result trust_dns_update_read(struct slice answer, uint16_t id, const char *key,
     struct slice mac, struct arena *a, struct dns_update_answer *out);
 
+/*
+ * The zone that a name is in: the first name from it upwards that has an SOA of its own; NULL: none is seen. *secure_out
+ * (may be NULL): DNSSEC proves it.
+ */
+const char *trust_dns_zone(struct dns *dns, struct slice name, struct arena *a, bool *secure_out);
+
 const char *trust_dns_rcode(unsigned rcode); /* "REFUSED" */
 
 #endif

@@ -9,11 +9,12 @@ from lib import *
 class Authority:
     """pebble with a certificate of its own for 127.0.0.1; what it validates is asked of one instance's ports."""
 
-    def __init__(self, name, nonce_reject=5, binding=False):
+    def __init__(self, name, nonce_reject=5, binding=False, nameserver=None):
         need("pebble", "pebble-challtestsrv", "openssl")
         self.name = name
         self.nonce_reject = nonce_reject
         self.binding = binding
+        self.nameserver = nameserver  # the port of one that has the names; None: its own, which is told records
         self.dir = work() / f"ca-{name}"
         self.dir.mkdir()
         self.base = free_ports(6)
@@ -39,13 +40,14 @@ class Authority:
             "ocspResponderURL": "", "externalAccountBindingRequired": self.binding,
             "externalAccountMACKeys": dict([self.eab])}}
         (self.dir / "config.json").write_text(json.dumps(config))
-        if not self.names:
+        if not self.names and not self.nameserver:
             self.names = self.spawn(["pebble-challtestsrv", "-dns01", f"127.0.0.1:{self.base + 2}", "-http01", "", "-https01",
                                      "", "-tlsalpn01", "", "-management", f"127.0.0.1:{self.base + 3}", "-defaultIPv6", ""], "names")
         env = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": str(self.nonce_reject), "PEBBLE_AUTHZREUSE": "0"}
         self.process = self.spawn(["pebble", "-strict", "-config", self.dir / "config.json", "-dnsserver",
-                                   f"127.0.0.1:{self.base + 2}"], "pebble", env)
-        wait_for(lambda: listens(self.base) and listens(self.base + 1) and listens(self.base + 3), 20, "the authority answers")
+                                   f"127.0.0.1:{self.nameserver or self.base + 2}"], "pebble", env)
+        wait_for(lambda: listens(self.base) and listens(self.base + 1) and (not self.names or listens(self.base + 3)), 20,
+                 "the authority answers")
         return self
 
     def spawn(self, argv, log, env=None):

@@ -334,6 +334,7 @@ struct kit_mail kit_mail_make(struct store_kit *k, struct slice message)
 	put_facts(message, &packed);
 	struct kit_mail m = {.fd = sealed_file(message), .facts_fd = -1, .n = packed.n};
 	seal_hmac(k->settings.scan_seal, buf_slice(&packed), m.seal);
+	SHA256((const unsigned char *)message.p, message.n, m.digest);
 	if (packed.n > 65536) {
 		m.facts_fd = sealed_file(buf_slice(&packed));
 		return m;
@@ -386,14 +387,14 @@ static void split_address(const char *text, Sekisho__Addr *a)
 static void put_trust(
     const struct kit_mail *m, Sekisho__Trust *trust, struct arena *a, Sekisho__DeliverAsk *ask)
 {
-	uint8_t digest[32], *seal = arena_alloc(a, 32);
-	struct slice message;
+	Sekisho__Trust nothing = SEKISHO__TRUST__INIT;
+	uint8_t *seal = arena_alloc(a, 32);
 	BUF_LOCAL(packed, 65536);
-	if (!seal || fd_map_sealed(m->fd, UINT32_MAX, &message) != OK)
+	if (!seal)
 		abort();
-	SHA256((const unsigned char *)message.p, message.n, digest);
-	fd_unmap(&message);
-	trust->digest = (ProtobufCBinaryData){sizeof digest, digest};
+	if (!trust)
+		trust = &nothing;
+	trust->digest = (ProtobufCBinaryData){sizeof m->digest, (uint8_t *)(uintptr_t)m->digest};
 	buf_puts(&packed, "trust");
 	ipc_pack(trust, &packed);
 	store_kit_seal(buf_slice(&packed), seal);
@@ -441,7 +442,7 @@ enum result kit_deliver(struct store_kit *k, struct ipc *c, const struct kit_env
 	kit_mail_ref(m, &ref, &fds);
 	if (!e->scan_failed)
 		ask.facts = &ref;
-	if (e->trust)
+	if (!e->scan_failed && !e->unsealed)
 		put_trust(m, e->trust, &a, &ask);
 	enum result r = ipc_call(c, ASK_STORE_DELIVER, &ask, &fds, &a, NULL, NULL);
 	snprintf(why, sizeof why, "%s", c->why);

@@ -54,7 +54,7 @@ struct kit_mail {
 	int facts_fd; /* -1: the facts are inline */
 	char *packed;
 	size_t n;
-	uint8_t seal[32];
+	uint8_t seal[32], digest[32];
 };
 struct kit_mail kit_mail_make(struct store_kit *k, struct slice message);
 void kit_mail_free(struct kit_mail *m);
@@ -68,7 +68,9 @@ struct kit_envelope {
 	uint32_t notify, ret, strip;
 	const char *envid, *orcpt;
 	bool scan_failed;
-	Sekisho__Trust *trust; /* what scan found about the sender; its digest is set here. NULL: nothing */
+	Sekisho__Trust
+	    *trust;    /* what scan found about the sender; its digest is set here. NULL: an empty finding */
+	bool unsealed; /* nothing about the sender comes with it */
 };
 /* Delivers; *why_out (may be NULL) is copied into a static buffer. */
 enum result kit_deliver(struct store_kit *k, struct ipc *c, const struct kit_envelope *e,

@@ -197,10 +197,16 @@ static void forged_findings_are_refused(void **state)
 	struct kit_mail m = kit_mail_make(&kit, slice_str(one)), other = kit_mail_make(&kit, slice_str(two));
 	int fd = m.fd;
 	assert_int_equal(kit_deliver(&kit, &mx, &e, &m, NULL), OK);
-	/* sealed for another message: the descriptor that the digest is taken of is not the one of the facts */
-	m.fd = other.fd;
+	m.fd = other.fd; /* facts and findings of another message */
 	assert_int_equal(kit_deliver(&kit, &mx, &e, &m, NULL), BAD);
 	m.fd = fd;
+	m.digest[0] ^= 1; /* findings of another message */
+	assert_int_equal(kit_deliver(&kit, &mx, &e, &m, NULL), BAD);
+	m.digest[0] ^= 1;
+	e.unsealed = true;
+	assert_int_equal(kit_deliver(&kit, &mx, &e, &m, NULL), BAD);
+	e.unsealed = false;
+	assert_int_equal(kit_deliver(&kit, &mx, &e, &m, NULL), OK);
 	kit_mail_free(&m);
 	kit_mail_free(&other);
 	free(one);

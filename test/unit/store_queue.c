@@ -544,13 +544,13 @@ static void traces_are_found(void **state)
 	store_kit_must(&kit, "queue.retry", "{}");
 	a = claim(&relay, 1, 1);
 	report(&relay, a->jobs[0], SEKISHO__ATTEMPT__OUTCOME__SENT, 250, "2.0.0", "taken", false);
-	const char *const steps[] = {"received", "delivered", "queued", "deferred", "sent"};
+	const char *const steps[] = {"received", "checked", "delivered", "queued", "deferred", "sent"};
 	for (int round = 0; round < 2; round++) {
-		find_trace("{\"mail\":\"trace00000000001\"}", steps, 5);
-		find_trace("{\"from\":\"Unique@there.example\"}", steps, 5);
-		find_trace("{\"to\":\"traced@there.example\"}", steps, 5);
-		find_trace("{\"message_id\":\"<traced@there.example>\"}", steps, 5);
-		find_trace("{\"subject\":\"Gem\"}", steps, 5);
+		find_trace("{\"mail\":\"trace00000000001\"}", steps, COUNT(steps));
+		find_trace("{\"from\":\"Unique@there.example\"}", steps, COUNT(steps));
+		find_trace("{\"to\":\"traced@there.example\"}", steps, COUNT(steps));
+		find_trace("{\"message_id\":\"<traced@there.example>\"}", steps, COUNT(steps));
+		find_trace("{\"subject\":\"Gem\"}", steps, COUNT(steps));
 		while (trace_index_some(kit.store, 10))
 			;
 	}
