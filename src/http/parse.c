@@ -124,17 +124,23 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* The octet that %XX at s.p[i] stands for; negative when it is not in hex. */
+static int escaped(struct slice s, size_t i)
+{
+	int high = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1;
+	int low = high >= 0 ? hex_digit(s.p[i + 2]) : -1;
+	return low >= 0 ? high * 16 + low : -1;
+}
+
 /* Every % begins an octet in hex, and none of these is a control: nothing behind us could be misled by it. */
 static bool escapes_are_clean(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] != '%')
 			continue;
-		int high = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1;
-		int low = high >= 0 ? hex_digit(s.p[i + 2]) : -1;
-		if (low < 0)
+		int octet = escaped(s, i);
+		if (octet < 0)
 			return false;
-		unsigned octet = (unsigned)high * 16 + (unsigned)low;
 		if (octet < 0x20 ? octet != '\t' && octet != '\r' && octet != '\n' : octet == 0x7f)
 			return false;
 		i += 2;
@@ -152,8 +158,9 @@ struct slice http_decode(struct slice s, bool plus, struct arena *a)
 		return SLICE_NONE;
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
-		if (c == '%') {
-			c = (char)(hex_digit(s.p[i + 1]) * 16 + hex_digit(s.p[i + 2]));
+		int octet = c == '%' ? escaped(s, i) : -1;
+		if (octet >= 0) {
+			c = (char)octet;
 			i += 2;
 		} else if (c == '+' && plus) {
 			c = ' ';

@@ -36,8 +36,8 @@ enum http_status http_head_parse(
 bool http_is_token(struct slice s);       /* RFC 9110 5.6.2; not empty */
 bool http_is_field_value(struct slice s); /* RFC 9110 5.5 */
 /*
- * Decodes %XX, and "+" as a space if `plus`. An empty slice when the arena is full; s was checked by the parser. Without
- * anything to decode it is s itself.
+ * Decodes %XX, and "+" as a space if `plus`. A % without two hex digits stays as it is (the
+ * parser lets none through). An empty slice when the arena is full. Without anything to decode it is s itself.
  */
 struct slice http_decode(struct slice s, bool plus, struct arena *a);
 
