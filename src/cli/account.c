@@ -107,6 +107,15 @@ int cli_add_account(struct cli *c, const char *address, const char *name, struct
 	return code;
 }
 
+int cli_give_role(struct cli *c, const char *address, const char *role)
+{
+	json_t *args = json_pack("{s:s,s:s}", "address", address, "role", role), *answer = NULL;
+	int code = cli_admin(c, "role.give", args, &answer);
+	json_decref(args);
+	json_decref(answer);
+	return code;
+}
+
 static int print_account(struct cli *c, const char *address, struct slice password, bool made)
 {
 	json_t *out = json_pack("{s:s}", "address", address);

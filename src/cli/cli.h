@@ -151,6 +151,8 @@ void cli_make_password(struct buf *b);
 /* By --password-stdin, a prompt, or made; *made_out tells. */
 int cli_new_password(struct cli *c, struct buf *password, bool *made_out);
 /* An account in the running server, with its password. name may be NULL. */
+/* Gives an account a role for the whole organisation. */
+int cli_give_role(struct cli *c, const char *address, const char *role);
 int cli_add_account(struct cli *c, const char *address, const char *name, struct slice password);
 
 #endif

@@ -102,15 +102,15 @@ static json_t *new_account(const char *local, const char *domain, const char *na
 	buf_printf(&address, "%s@%s", local, domain);
 	__attribute__((cleanup(buf_free_secret))) struct buf password = {.max = LIMIT_PASSWORD};
 	cli_make_password(&password);
-	return json_pack("{s:s,s:s,s:s,s:[s]}", "address", buf_z(&address), "name", name, "password",
+	return json_pack("{s:s,s:s,s:s,s:[s*]}", "address", buf_z(&address), "name", name, "password",
 	    buf_z(&password), "roles", role);
 }
 
 static json_t *new_about(const char *domain)
 {
 	return json_pack("{s:s,s:[o,o,o]}", "domain", domain, "users",
-	    new_account("admin", domain, "管理者", "admin"), new_account("hana", domain, "山田 花子", "user"),
-	    new_account("taro", domain, "佐藤 太郎", "user"));
+	    new_account("admin", domain, "管理者", "system"), new_account("hana", domain, "山田 花子", NULL),
+	    new_account("taro", domain, "佐藤 太郎", NULL));
 }
 
 /* Demos on other ports have other domains, so that two of them can write to each other. */
@@ -165,6 +165,22 @@ static int make_token(struct demo *d)
 	return code;
 }
 
+static int add_user(struct demo *d, const json_t *user)
+{
+	const char *address = json_string_value(json_object_get(user, "address"));
+	const char *password = json_string_value(json_object_get(user, "password"));
+	int code = cli_add_account(
+	    d->c, address, json_string_value(json_object_get(user, "name")), slice_str(password));
+	size_t i;
+	json_t *role;
+	json_array_foreach(json_object_get(user, "roles"), i, role)
+	{
+		if (code == EX_OK)
+			code = cli_give_role(d->c, address, json_string_value(role));
+	}
+	return code;
+}
+
 static int populate(struct demo *d)
 {
 	const struct slice names[] = {slice_str(d->c->config->hostname), slice_str(d->domain),
@@ -179,10 +195,8 @@ static int populate(struct demo *d)
 	json_t *user;
 	json_array_foreach(json_object_get(d->about, "users"), i, user)
 	{
-		const char *password = json_string_value(json_object_get(user, "password"));
 		if (code == EX_OK)
-			code = cli_add_account(d->c, json_string_value(json_object_get(user, "address")),
-			    json_string_value(json_object_get(user, "name")), slice_str(password));
+			code = add_user(d, user);
 	}
 	if (code == EX_OK)
 		code = make_token(d);

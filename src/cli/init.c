@@ -114,7 +114,7 @@ static int populate(struct cli *c, const char *data, struct slice password)
 	json_decref(answer);
 	if (code == EX_OK)
 		code = cli_add_account(c, cli_arg(c, "administrator"), cli_arg(c, "name"), password);
-	return code;
+	return code == EX_OK ? cli_give_role(c, cli_arg(c, "administrator"), "system") : code;
 }
 
 /* A server without ports, for as long as it takes. */

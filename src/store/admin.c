@@ -9,29 +9,27 @@
 
 #define PIECE 100000 /* octets of JSON in one packet */
 
-/*
- * LOOK: a reading that tells nothing of anybody, and leaves no record. WAIT and ACT: a reading and a change that wait for
- * others, on a thread that may; their db is NULL.
- */
-#define SLOW 8
-enum kind {
-	LOOK = ADMIN_LOOK,
-	READ = ADMIN_READ,
-	WRITE = ADMIN_WRITE,
-	WAIT = ADMIN_READ | SLOW,
-	ACT = ADMIN_WRITE | SLOW
-};
-
-static const struct verb {
-	const char *name;
-	admin_verb *run;
-	enum kind kind;
-	const char *args, *en, *ja;
-} verbs[] = {
-#define X(verb, function, kind, args, en, ja) {verb, function, kind, args, en, ja},
+static const struct admin_verb_row verbs[] = {
+#define X(verb, function, kind, args, en, ja) {verb, function, ADMIN_##kind, args, en, ja},
 #include "store/admin.def"
 #undef X
 };
+
+const struct admin_verb_row *admin_verb_rows(size_t *n_out)
+{
+	*n_out = COUNT(verbs);
+	return verbs;
+}
+
+static bool is_slow(const struct admin_verb_row *verb)
+{
+	return verb->kind == ADMIN_WAIT || verb->kind == ADMIN_ACT;
+}
+
+static bool is_change(const struct admin_verb_row *verb)
+{
+	return verb->kind == ADMIN_WRITE || verb->kind == ADMIN_ACT;
+}
 
 enum result admin_refuse(struct admin *a, enum result r, const char *fmt, ...)
 {
@@ -124,7 +122,7 @@ enum result admin_help(struct admin *a, struct db *db)
 
 /* ---- running ---- */
 
-static const struct verb *find_verb(const char *name)
+static const struct admin_verb_row *find_verb(const char *name)
 {
 	for (size_t i = 0; i < COUNT(verbs); i++)
 		if (strcmp(verbs[i].name, name) == 0)
@@ -133,7 +131,7 @@ static const struct verb *find_verb(const char *name)
 }
 
 /* What a verb acts on: its first argument. */
-static struct slice object_of(const struct admin *a, const struct verb *verb)
+static struct slice object_of(const struct admin *a, const struct admin_verb_row *verb)
 {
 	struct slice rest = slice_str(verb->args);
 	struct slice name = slice_split(&rest, ' ');
@@ -145,13 +143,14 @@ static struct slice object_of(const struct admin *a, const struct verb *verb)
 }
 
 /* "quota.set" -> what "quota.show" says before it; NULL when nothing shows that kind of thing. */
-static json_t *state_of(const struct admin *a, struct db *db, const struct verb *verb)
+static json_t *state_of(const struct admin *a, struct db *db, const struct admin_verb_row *verb)
 {
 	struct slice noun = slice_str(verb->name);
 	noun = slice_split(&noun, '.');
-	const struct verb *show = find_verb(arena_printf(a->arena, SLICE_FMT ".show", SLICE_ARG(noun)));
+	const struct admin_verb_row *show =
+	    find_verb(arena_printf(a->arena, SLICE_FMT ".show", SLICE_ARG(noun)));
 	struct admin look = {.store = a->store, .arena = a->arena, .args = a->args};
-	if (!show || (show->kind & SLOW) || show->run(&look, db) != OK) {
+	if (!show || is_slow(show) || show->run(&look, db) != OK) {
 		json_decref(look.answer);
 		return NULL;
 	}
@@ -161,16 +160,18 @@ static json_t *state_of(const struct admin *a, struct db *db, const struct verb 
 struct act {
 	struct job job;
 	struct admin *admin;
-	const struct verb *verb;
+	const struct admin_verb_row *verb;
 	enum result result; /* of an act that is only to be recorded */
 };
 
 static void record(const struct act *act, struct db *db, const json_t *before, enum result r)
 {
 	const struct admin *a = act->admin;
-	bool write = act->verb->kind & ADMIN_WRITE;
+	bool write = is_change(act->verb);
+	struct audit_actor actor = *a->actor;
+	actor.role = a->role ? a->role : actor.role;
 	audit_put(a->store, db,
-	    &(struct audit_act){.actor = a->actor,
+	    &(struct audit_act){.actor = &actor,
 		.act = act->verb->name,
 		.object = object_of(a, act->verb),
 		.args = a->args,
@@ -183,8 +184,11 @@ static void record(const struct act *act, struct db *db, const json_t *before, e
 static enum result apply(struct job *j, struct db *db)
 {
 	const struct act *act = (const struct act *)j;
+	enum result r = powers_admit(act->admin, db, act->verb->name);
+	if (r != OK)
+		return r;
 	json_t *before = state_of(act->admin, db, act->verb);
-	enum result r = act->verb->run(act->admin, db);
+	r = act->verb->run(act->admin, db);
 	if (r == OK)
 		record(act, db, before, r);
 	json_decref(before);
@@ -199,7 +203,7 @@ static enum result apply_record(struct job *j, struct db *db)
 }
 
 /* What was refused or only read is recorded on its own. Nothing is told whose telling could not be recorded. */
-static enum result record_alone(struct admin *a, const struct verb *verb, enum result result)
+static enum result record_alone(struct admin *a, const struct admin_verb_row *verb, enum result result)
 {
 	struct act act = {.job = {.store = a->store, .apply = apply_record, .durable = true},
 	    .admin = a,
@@ -209,7 +213,7 @@ static enum result record_alone(struct admin *a, const struct verb *verb, enum r
 	return result == OK ? r : result;
 }
 
-static enum result run_write(struct admin *a, const struct verb *verb)
+static enum result run_write(struct admin *a, const struct admin_verb_row *verb)
 {
 	struct act act = {
 	    .job = {.store = a->store, .apply = apply, .durable = true}, .admin = a, .verb = verb};
@@ -221,33 +225,48 @@ static enum result run_write(struct admin *a, const struct verb *verb)
 	return OK;
 }
 
-static enum result read_now(struct admin *a, const struct verb *verb)
+static enum result read_now(struct admin *a, const struct admin_verb_row *verb)
 {
 	READER r = reader_begin(a->store);
 	if (!r.db)
 		return LATER;
-	enum result done = verb->run(a, r.db);
+	enum result done = powers_admit(a, r.db, verb->name);
+	if (done == OK)
+		done = verb->run(a, r.db);
+	if (done == OK)
+		powers_filter(a, r.db, verb->name);
 	return done == OK ? db_result(r.db) : done;
+}
+
+static enum result run_slowly(struct admin *a, const struct admin_verb_row *verb)
+{
+	{
+		READER r = reader_begin(a->store);
+		enum result may = r.db ? powers_admit(a, r.db, verb->name) : LATER;
+		if (may != OK)
+			return may;
+	}
+	return verb->run(a, NULL);
 }
 
 enum result admin_run(struct admin *a, const char *name)
 {
-	const struct verb *verb = find_verb(name);
+	const struct admin_verb_row *verb = find_verb(name);
 	if (!verb)
 		return admin_refuse(a, BAD, "no such verb");
 	enum result r = OK;
-	if (!(a->powers & verb->kind)) {
+	if (!powers_may(a->powers, verb->name)) {
 		a->forbidden = true;
 		r = record_alone(
 		    a, verb, admin_refuse(a, DENY, "the role %s may not do this", a->actor->role));
-	} else if (verb->kind == WRITE) {
+	} else if (verb->kind == ADMIN_WRITE) {
 		r = run_write(a, verb);
 	} else {
-		r = verb->kind & SLOW ? verb->run(a, NULL) : read_now(a, verb);
-		if (verb->kind != LOOK)
+		r = is_slow(verb) ? run_slowly(a, verb) : read_now(a, verb);
+		if (verb->kind != ADMIN_LOOK)
 			r = record_alone(a, verb, r);
 	}
-	if (verb->kind & ADMIN_WRITE)
+	if (is_change(verb))
 		EVENT(ADMIN, KZ("verb", verb->name), KZ("who", a->actor->who), KZ("result", result_name(r)));
 	return r;
 }
@@ -305,8 +324,8 @@ static void run_slow(void *arg)
 
 void admin_serve(struct ipc_turn *t, const char *name, void (*serve)(struct ipc_turn *t))
 {
-	const struct verb *verb = find_verb(name);
-	struct slow *slow = verb && verb->kind & SLOW ? arena_new(&t->arena, struct slow) : NULL;
+	const struct admin_verb_row *verb = find_verb(name);
+	struct slow *slow = verb && is_slow(verb) ? arena_new(&t->arena, struct slow) : NULL;
 	if (!slow) {
 		serve(t);
 		return;
@@ -324,8 +343,9 @@ static void serve_admin(struct ipc_turn *t)
 		return;
 	}
 	struct audit_actor actor = audit_actor_of(t);
+	struct powers powers = powers_root();
 	struct admin a = {
-	    .store = store_of(t), .arena = &t->arena, .args = args, .actor = &actor, .powers = ADMIN_ALL};
+	    .store = store_of(t), .arena = &t->arena, .args = args, .actor = &actor, .powers = &powers};
 	enum result r = admin_run(&a, ask->verb);
 	if (r == OK)
 		admin_cut(t, a.answer, send_piece);

@@ -10,13 +10,15 @@
 
 #include "store/handlers.h"
 #include "store/resolve.h"
+#include "store/roles.h"
 #include <jansson.h>
 
 struct admin {
 	struct store *store;
 	struct arena *arena;
 	const struct audit_actor *actor;
-	unsigned powers; /* bits of enum admin_power: what the actor may */
+	const struct powers *powers; /* what the actor may */
+	const char *role;            /* in which he acts; NULL: as the actor says */
 	const json_t *args;
 	json_t *answer; /* NULL: null */
 	const char *why;
@@ -32,7 +34,19 @@ typedef enum result admin_verb(struct admin *a, struct db *db);
 #include "store/admin.def"
 #undef X
 
-enum admin_power { ADMIN_LOOK = 1, ADMIN_READ = 2, ADMIN_WRITE = 4, ADMIN_ALL = 7 };
+/*
+ * LOOK: a reading that tells nothing of anybody, and leaves no record. WAIT and ACT: a reading and a change that wait for
+ * others, on a thread that may; their db is NULL.
+ */
+enum admin_kind { ADMIN_LOOK, ADMIN_READ, ADMIN_WRITE, ADMIN_WAIT, ADMIN_ACT };
+struct admin_verb_row {
+	const char *name;
+	admin_verb *run;
+	enum admin_kind kind;
+	const char *args, *en, *ja;
+};
+const struct admin_verb_row *admin_verb_rows(size_t *n_out);
+
 /* Runs a verb as the actor with his powers, and records it. a->answer is the caller's to free whatever comes out. */
 NODISCARD enum result admin_run(struct admin *a, const char *verb);
 /* Calls serve, which runs that verb and answers: at once, or on a thread that may wait when the verb has to. */
@@ -58,6 +72,9 @@ struct admin_address {
 };
 /* Refuses what is not an address. */
 NODISCARD enum result admin_address(struct admin *a, struct slice text, struct admin_address *out);
+/* "active", "suspended" or "left", of the column accounts.suspended. */
+enum account_state { ACCOUNT_ACTIVE, ACCOUNT_SUSPENDED, ACCOUNT_LEFT };
+const char *account_state_name(int64_t state);
 /* To whom an account was handed over, and when. */
 json_t *admin_handovers(struct admin *a, struct db *db, int64_t account);
 /* The account whose primary address (or alias leading to it alone) this is. */

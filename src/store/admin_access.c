@@ -81,6 +81,10 @@ static enum result change(struct admin *a, struct db *db, enum access_change how
 		return r;
 	if (w.kind == WHO_ACCOUNT && w.account == account)
 		return admin_refuse(a, DENY, "its owner has every right");
+	if (how == ACCESS_REPLACE && !negative && rights)
+		r = powers_not_himself(a, db, &w);
+	if (r != OK)
+		return r;
 	if (how == ACCESS_TAKE) { /* both what is granted and what is denied */
 		result_ignore(access_change(db, mailbox, &w, true, ACCESS_REPLACE, 0));
 		rights = RIGHTS_ALL;

@@ -114,11 +114,17 @@ enum result admin_account_add(struct admin *a, struct db *db)
 	return OK;
 }
 
+const char *account_state_name(int64_t state)
+{
+	static const char *const names[] = {"active", "suspended", "left"};
+	return state >= 0 && state < (int64_t)COUNT(names) ? names[state] : "suspended";
+}
+
 static json_t *account_json(struct admin *a, const struct db_rows *q)
 {
 	return json_pack("{s:I,s:o,s:o,s:s,s:I,s:I,s:I}", "id", (json_int_t)db_int(q, 0), "address",
 	    admin_address_string(a, db_octets(q, 1), db_octets(q, 2)), "name", admin_string(db_octets(q, 3)),
-	    "state", db_int(q, 4) ? "suspended" : "active", "messages", (json_int_t)db_int(q, 5), "octets",
+	    "state", account_state_name(db_int(q, 4)), "messages", (json_int_t)db_int(q, 5), "octets",
 	    (json_int_t)db_int(q, 6), "created_at_ms", (json_int_t)db_int(q, 7));
 }
 
@@ -161,6 +167,7 @@ enum result admin_account_show(struct admin *a, struct db *db)
 			json_array_append_new(protocols, json_string(names[i]));
 	json_object_set_new(a->answer, "protocols", protocols);
 	json_object_set_new(a->answer, "handed_to", admin_handovers(a, db, id));
+	json_object_set_new(a->answer, "roles", roles_json(db, id));
 	return OK;
 }
 
@@ -180,6 +187,8 @@ static void forget_delegates(struct db *db, int64_t account)
 enum result admin_account_remove(struct admin *a, struct db *db)
 {
 	enum result r = admin_find_account(a, db, &a->account);
+	if (r == OK && !a->powers->root)
+		r = roles_keep_one(a, db, a->account);
 	if (r != OK)
 		return r;
 	for (;;) {
@@ -200,6 +209,10 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	DB_RUN(db, IMPORTED_REMOVE, DI(a->account));
 	DB_RUN(db, ACCOUNT_REMOVE_ADDRESSES, DI(a->account));
 	filter_remove_account(db, a->account);
+	roles_forget(db, a->account);
+	DB_RUN(db, PERSON_FORGET, DI(a->account));
+	DB_RUN(db, PERSON_ORPHANS, DI(a->account));
+	DB_RUN(db, TOKENS_FORGET_MAKER, DI(a->account));
 	DB_RUN(db, ACCOUNT_REMOVE, DI(a->account));
 	writer_tell(a->store->writer, NODE_END, a->account);
 	a->after = end_sessions;
@@ -209,6 +222,8 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 static enum result set_suspended(struct admin *a, struct db *db, bool suspended)
 {
 	enum result r = admin_find_account(a, db, &a->account);
+	if (r == OK && suspended)
+		r = roles_keep_one(a, db, a->account);
 	if (r != OK)
 		return r;
 	DB_RUN(db, ACCOUNT_SET_SUSPENDED, DI(a->account), DI(suspended));

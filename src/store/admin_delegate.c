@@ -107,6 +107,9 @@ enum result admin_account_handover(struct admin *a, struct db *db)
 		return admin_refuse(a, GONE, "no such account: " SLICE_FMT, SLICE_ARG(to));
 	if (receiver.account == a->account)
 		return admin_refuse(a, DENY, "an account is not handed to itself");
+	r = powers_not_himself(a, db, &receiver);
+	if (r != OK)
+		return r;
 	r = grant_all(db, a->account, &receiver, &mailboxes);
 	if (r != OK)
 		return admin_refuse(a, r, "too many people and groups in a mailbox's list");

@@ -33,8 +33,11 @@ static void run(struct ipc_turn *t, const struct token *token, const json_t *arg
 	    .role = arena_z(&t->arena, token->role),
 	    .from = ask->client ? ask->client->ip : "",
 	};
-	struct admin a = {
-	    .store = store_of(t), .arena = &t->arena, .args = args, .actor = &actor, .powers = token->powers};
+	struct admin a = {.store = store_of(t),
+	    .arena = &t->arena,
+	    .args = args,
+	    .actor = &actor,
+	    .powers = &token->powers};
 	enum result r = admin_run(&a, ask->verb);
 	if (r == OK)
 		admin_cut(t, a.answer, send_piece);

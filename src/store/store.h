@@ -23,6 +23,7 @@
  *     signing*.c           DKIM signatures and ARC seals on what leaves, and the life of their keys
  *     trace.c              what happened to a message, step by step
  *     admin*.c             the administrator's verbs
+ *     roles*.c             who may do what, and for whom
  *     nodes.c              several servers on one database
  *     domains*.c dns_*.c   what our domains publish in the DNS: checks, warnings, publishing
  *     keeper.c             checkpoints, reclaiming space, forgetting old traces

@@ -1,26 +1,9 @@
 #include "store/tokens.h"
-#include "store/admin.h"
 #include <stdlib.h>
 
 #define SECRET 32
 #define TEXT_MOST 100   /* octets; what is longer is none of ours */
 #define USED_MS HOUR_MS /* the time of the last use is kept no finer */
-
-static const struct {
-	const char *name;
-	unsigned powers;
-} roles[] = {
-    {"system", ADMIN_ALL},
-    {"auditor", ADMIN_LOOK | ADMIN_READ},
-};
-
-unsigned token_powers(struct slice role)
-{
-	for (size_t i = 0; i < COUNT(roles); i++)
-		if (slice_eq(role, slice_str(roles[i].name)))
-			return roles[i].powers;
-	return 0;
-}
 
 static void mac_of(const struct store *s, struct slice text, uint8_t mac[SEAL_MAC])
 {
@@ -69,6 +52,23 @@ static void note_use(struct store *s, int64_t id, int64_t now)
 	writer_put(s->writer, &u->job);
 }
 
+/* A token is worth no more than its maker: he must still be there, and may still give what it has. */
+static enum result maker_stands(struct db *db, struct arena *a, const struct powers *p)
+{
+	struct powers maker;
+	if (!p->account || !p->n)
+		return OK;
+	{
+		DB_ROWS q = DB_QUERY(db, ACCOUNT_LOGIN, DI(p->account));
+		if (!db_next(&q) || db_int(&q, 3))
+			return db_result(db) == OK ? DENY : LATER;
+	}
+	enum result r = powers_of_account(db, p->account, a, &maker);
+	if (r != OK)
+		return r;
+	return powers_may_give(db, &maker, p->grants[0].role, &p->grants[0].scope) ? OK : DENY;
+}
+
 enum result token_find(struct store *s, struct slice text, struct arena *a, struct token *out)
 {
 	uint8_t mac[SEAL_MAC];
@@ -88,8 +88,15 @@ enum result token_find(struct store *s, struct slice text, struct arena *a, stru
 		out->name = arena_dup(a, db_octets(&q, 1));
 		out->role = arena_dup(a, db_octets(&q, 2));
 		used = db_int(&q, 3);
+		int64_t maker = db_int(&q, 4);
+		struct slice scope = arena_dup(a, db_octets(&q, 5));
+		db_end(&q);
+		enum result stands = powers_of_role(r.db, maker, out->role, scope, a, &out->powers);
+		if (stands == OK)
+			stands = maker_stands(r.db, a, &out->powers);
+		if (stands != OK)
+			return stands;
 	}
-	out->powers = token_powers(out->role);
 	if (now - used >= USED_MS)
 		note_use(s, out->id, now);
 	return OK;

@@ -5,7 +5,7 @@
 #ifndef STORE_TOKENS_H
 #define STORE_TOKENS_H
 
-#include "store/inside.h"
+#include "store/roles.h"
 
 #define TOKEN_BEGIN "skt_" /* so that people and scanners of secrets know one when they see it */
 #define TOKEN_NAME 100     /* octets */
@@ -13,13 +13,11 @@
 struct token {
 	int64_t id;
 	struct slice name, role; /* in the arena */
-	unsigned powers;         /* bits of enum admin_power */
+	struct powers powers;
 };
 
 /* A new one's text, and what is kept of it. */
 void token_make(const struct store *s, struct buf *text, uint8_t mac[SEAL_MAC]);
-/* What a role may; 0: there is no such role. */
-unsigned token_powers(struct slice role);
 /* DENY: it opens nothing (never did, was taken back, is too old). LATER: the database failed. */
 NODISCARD enum result token_find(struct store *s, struct slice text, struct arena *a, struct token *out);
 

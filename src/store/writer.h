@@ -57,6 +57,7 @@ enum sequence {
 	SEQUENCE_TRACE,
 	SEQUENCE_SEARCH,
 	SEQUENCE_TOKEN,
+	SEQUENCE_PEOPLE,
 	SEQUENCES
 };
 struct store *writer_store(const struct writer *w);
