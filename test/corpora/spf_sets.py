@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """
-The public SPF cases against `sekisho explain spf`, and Debian's python3-spf and spfquery on each of them.
+The public SPF cases against `sekisho explain spf`.
 
 usage: spf_sets.py SEKISHO
 """
@@ -16,10 +16,13 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 CORPORA = pathlib.Path(os.environ.get("SEKISHO_CORPORA", TOP.parent / "shared/corpora"))
 
-# What we say otherwise, and why.
+# What we say otherwise, and why. The other set, which is the RFC's own, asks for the opposite in each case, and python3-spf
+# answers as we do (spf_peers.py): no answer could satisfy both.
 MISSES = {
-    "spf-mail-auth:All test:sender@test.org": "RFC 7208 4.6: an unknown mechanism anywhere is a permerror, behind all too",
-    "spf-mail-auth:Exists:sender@ip6.test.org": "RFC 7208 5.7: exists asks for A records whatever the client's address is",
+    "spf-mail-auth:All test:sender@test.org":
+        "RFC 7208 4.6: a syntax error anywhere is a permerror before anything is evaluated, behind all too (detect-errors-anywhere)",
+    "spf-mail-auth:Exists:sender@ip6.test.org":
+        "RFC 7208 5.7: exists asks for A records whatever the client's address is (exists-ip6only)",
     "spf-mail-auth:Macro expansion 2:strong-bad@email.example.com": "RFC 7208 5.7: likewise",
 }
 
@@ -192,4 +195,5 @@ def main():
     return 1 if bad else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
