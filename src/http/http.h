@@ -8,6 +8,7 @@
  *   acme.c       what a certificate authority asks of port 80
  *   api.h        /api/v1, its arguments and its OpenAPI document, of one table (api.def)
  *   setup.h      settings for mail programs, the MTA-STS policy
+ *   console.h    the pages of the browser's console
  *   monitor.c    /healthz and /metrics                                  metrics.h   the text that Prometheus reads
  *
  * A request is read without a thread waiting for it: whatever has arrived is taken in, then the session sleeps in the
@@ -100,6 +101,7 @@ struct http_response {
 	enum http_status status; /* 200 until set */
 	const char *type;        /* Content-Type; NULL: none */
 	struct buf body;
+	struct slice lasting; /* follows the body; octets that outlive the answer */
 	/* The rest is the room's. */
 	struct buf fields;
 	unsigned given; /* bits of the standard fields that the handler gave itself */
@@ -181,8 +183,9 @@ void http_monitor_end(struct http_monitor *m); /* no request may be in hand */
 
 extern const struct http_routes
     http_routes_local; /* for loopback, without TLS: /, /healthz, /metrics, setup */
-extern const struct http_routes http_routes_public; /* for everybody: /, /healthz, setup, and the API's */
-extern const struct http_routes http_routes_api;    /* /api/v1, for those who have a token */
+extern const struct http_routes
+    http_routes_public; /* for everybody: the console, /healthz, setup, and the API's */
+extern const struct http_routes http_routes_api; /* /api/v1, for those who have a token */
 extern const struct http_routes
     http_routes_acme; /* for port 80: a certificate authority's questions, else go to https */
 
@@ -197,6 +200,12 @@ struct http_setup {
 	bool (*sign)(void *context, struct slice content, struct buf *out);
 	void *sign_context;
 };
+
+/* ---- the console (console.h) ---- */
+
+struct http_console;
+/* The pages of `file`, which must outlive them. NULL: it is no such file. */
+struct http_console *http_console_read(struct slice file);
 
 /* ---- the service ---- */
 
@@ -216,11 +225,12 @@ struct http_service {
 	struct http_monitor *monitor;   /* for the routes of monitoring */
 	struct ipc_trunk *keys;         /* for a certificate authority's questions; NULL: none are answered */
 	const struct http_setup *setup; /* NULL: no settings are given out */
-	struct http_budget *budget;     /* NULL: no limit */
-	int64_t first_ms;               /* until the first octet of a new connection */
-	int64_t idle_ms;                /* between requests */
-	int64_t head_ms;                /* from a request's first octet to the end of its head */
-	int64_t body_grace_ms;          /* what a body may take beyond its size divided by the rate */
+	const struct http_console *console; /* NULL: "/" says that there is none */
+	struct http_budget *budget;         /* NULL: no limit */
+	int64_t first_ms;                   /* until the first octet of a new connection */
+	int64_t idle_ms;                    /* between requests */
+	int64_t head_ms;                    /* from a request's first octet to the end of its head */
+	int64_t body_grace_ms;              /* what a body may take beyond its size divided by the rate */
 	size_t rate;      /* octets a second that a body and the reading of an answer must reach */
 	int64_t write_ms; /* the longest pause of a client that reads an answer, or shakes hands */
 	int64_t close_ms; /* after the last answer, for the client to hang up first (RFC 9112 9.6) */

@@ -1,5 +1,6 @@
 /* The routes of monitoring. */
 #include "acme.h"
+#include "console.h"
 #include "metrics.h"
 #include "setup.h"
 #include <sys/socket.h>
@@ -142,9 +143,9 @@ static const struct http_route local[] = {
     SETUP_ROUTES,
 };
 static const struct http_route open_to_all[] = {
-    {HTTP_IS(GET), "/", get_root, 0, 0},
     {HTTP_IS(GET), "/healthz", get_health, 0, 0},
     {HTTP_IS(GET), HTTP_ACME_PATTERN, http_acme_challenge, 0, 0},
+    CONSOLE_ROUTES,
     SETUP_ROUTES,
 };
 

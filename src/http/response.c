@@ -139,6 +139,7 @@ static bool replace_flawed(struct http_response *p)
 		return false;
 	EVENT(INTERNAL, KZ("where", "http"), KZ("why", "a handler made an answer that cannot be sent"));
 	buf_clear(&p->fields);
+	p->lasting = SLICE_NONE;
 	p->flaw = false;
 	p->keep = false;
 	for (unsigned i = 0; i < COUNT(standard); i++)
@@ -170,7 +171,7 @@ static void put_head(struct http_response *p, bool parts)
 	if (parts && takes_chunks(p))
 		buf_puts(&head, "Transfer-Encoding: chunked\r\n");
 	else if (!parts && !has_no_body(p))
-		buf_printf(&head, "Content-Length: %zu\r\n", p->body.n);
+		buf_printf(&head, "Content-Length: %zu\r\n", p->body.n + p->lasting.n);
 	if (!p->keep)
 		buf_puts(&head, "Connection: close\r\n");
 	for (unsigned i = 0; i < COUNT(standard); i++)
@@ -215,6 +216,8 @@ void http_response_put(struct http_response *p)
 	}
 	replace_flawed(p);
 	put_head(p, false);
-	if (sends_body(p))
-		stream_put(p->stream, buf_slice(&p->body));
+	if (!sends_body(p))
+		return;
+	stream_put(p->stream, buf_slice(&p->body));
+	stream_put(p->stream, p->lasting);
 }

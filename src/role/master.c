@@ -6,6 +6,7 @@
 #include "role/role.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -90,6 +91,27 @@ static void send_file(struct master *m, enum role r, const char *name, const cha
 		EVENT(CONFIG_BAD, KZ("file", path), KN("line", 0), KZ("why", strerror(errno)));
 }
 
+/* The console's pages: where the configuration says, or beside the program, or where packages put such files. */
+static void send_console(struct master *m)
+{
+	char program[2048], path[4096];
+	if (*m->config->console_file) {
+		send_file(m, ROLE_WEB, "console", m->config->console_file);
+		return;
+	}
+	ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+	program[MAX(n, 0)] = 0;
+	char *folder = dirname(program);
+	static const char *const places[] = {"console.pack", "../share/sekisho/console.pack"};
+	for (size_t i = 0; i < COUNT(places); i++) {
+		snprintf(path, sizeof path, "%s/%s", folder, places[i]);
+		if (access(path, R_OK) == 0) {
+			send_file(m, ROLE_WEB, "console", path);
+			return;
+		}
+	}
+}
+
 static void equip(struct master *m, enum role r)
 {
 	tell(m, r, control_named(CONTROL_CONFIG, "config"), m->config_fd);
@@ -107,6 +129,8 @@ static void equip(struct master *m, enum role r)
 		send_file(m, r, "relay_password", m->config->relay_password_file);
 	if (r == ROLE_RELAY)
 		send_file(m, r, "acme_ca", m->config->acme_ca_file);
+	if (r == ROLE_WEB)
+		send_console(m);
 	if (r == ROLE_STORE) {
 		send_file(m, r, "database_password", m->config->database_password_file);
 		send_file(m, r, "database_ca", m->config->database_ca_file);

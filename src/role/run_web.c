@@ -3,7 +3,8 @@
 #include "role/front.h"
 #include "tls/tls.h"
 
-#define BUDGET ((uint64_t)256 << 20) /* octets of unfinished request bodies */
+#define CONSOLE_MOST ((size_t)32 << 20) /* octets of the console's pages */
+#define BUDGET ((uint64_t)256 << 20)    /* octets of unfinished request bodies */
 
 static struct session *open_http(const void *service, struct stream *s, const char *ip, unsigned port)
 {
@@ -52,6 +53,18 @@ static void fill_setup(const struct run *r, SSL_CTX *tls, struct http_setup *s)
 	};
 }
 
+/* NULL: there are no pages, or the file is no such file. */
+static const struct http_console *read_console(const struct run *r)
+{
+	static struct buf pages = {.max = CONSOLE_MOST};
+	run_file(r, "console", &pages);
+	const struct http_console *c = pages.n ? http_console_read(buf_slice(&pages)) : NULL;
+	if (pages.n && !c)
+		EVENT(
+		    CONFIG_BAD, KZ("file", "console"), KN("line", 0), KZ("why", "it is not a file of pages"));
+	return c;
+}
+
 void run_web(struct run *r)
 {
 	static struct http_setup setup;
@@ -76,6 +89,7 @@ void run_web(struct run *r)
 	acme.routes = &http_routes_acme;
 	https = http;
 	https.name = "https";
+	https.console = read_console(r);
 	https.implicit_tls = true;
 	https.tls = tls;
 	https.routes = &http_routes_public;
