@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #define BODY_MOST ((uint64_t)1 << 20)
-#define ASK_ARENA ((size_t)32 << 20)
 
 const struct api_row api_rows[] = {
 #define X(method, path, verb, args, en, ja) {HTTP_##method, path, verb, args, en, ja},
@@ -37,7 +36,7 @@ void api_refuse(struct http_response *p, enum http_status status, const char *de
 	buf_puts(&p->body, "}\n");
 }
 
-static enum http_status status_of(enum result r)
+enum http_status api_status(enum result r)
 {
 	switch (r) {
 	case OK:
@@ -59,19 +58,21 @@ static enum http_status status_of(enum result r)
 
 /* ---- who asks ---- */
 
-static struct slice bearer(const struct http_request *q)
+static bool may_change(const struct http_request *q)
 {
-	struct slice value = http_header(q, SLICE("Authorization"));
-	struct slice scheme = slice_split(&value, ' ');
-	return slice_ieq(scheme, SLICE("Bearer")) ? slice_trim_blank(value) : SLICE_NONE;
+	return q->method != HTTP_GET && q->method != HTTP_HEAD;
 }
 
-/* Before the body is read: whoever shows no token at all is not listened to. Whether it is one, the store says. */
+/* Before the body is read: whoever shows nothing is not listened to. Whether it opens anything, the store says. */
 static bool guard(struct http_request *q, struct http_response *p, unsigned needs)
 {
-	if (bearer(q).n)
+	if (api_bearer(q).n)
 		return true;
-	api_refuse(p, HTTP_STATUS_UNAUTHORIZED, "a token is needed: Authorization: Bearer TOKEN");
+	if (strcmp(api_rows[q->route - routes].verb, "session.open") == 0)
+		return api_is_ours(q, p);
+	if (api_cookie(q).n)
+		return !may_change(q) || api_is_ours(q, p);
+	api_refuse(p, HTTP_STATUS_UNAUTHORIZED, "sign in, or send a token: Authorization: Bearer TOKEN");
 	return false;
 }
 
@@ -82,12 +83,16 @@ static Sekisho__ApiAnswer *ask_store(
     const struct http_request *q, const char *verb, char *args, struct arena *a, struct buf *json)
 {
 	struct ipc *store = ipc_thread(q->service->monitor->store);
-	struct slice token = bearer(q);
+	struct slice token = api_bearer(q), cookie = token.n ? SLICE_NONE : api_cookie(q);
+	struct slice csrf = http_header(q, SLICE("X-Sekisho-CSRF"));
 	Sekisho__Client client = SEKISHO__CLIENT__INIT;
 	Sekisho__ApiAsk ask = SEKISHO__API_ASK__INIT;
 	Sekisho__ApiAnswer *answer = NULL;
 	client.ip = (char *)(uintptr_t)q->ip;
 	ask.token = (ProtobufCBinaryData){token.n, (uint8_t *)(uintptr_t)token.p};
+	ask.cookie = (ProtobufCBinaryData){cookie.n, (uint8_t *)(uintptr_t)cookie.p};
+	ask.csrf = (ProtobufCBinaryData){csrf.n, (uint8_t *)(uintptr_t)csrf.p};
+	ask.changes = may_change(q);
 	ask.verb = (char *)(uintptr_t)verb;
 	ask.args = args;
 	ask.client = &client;
@@ -99,22 +104,38 @@ static Sekisho__ApiAnswer *ask_store(
 	return r == OK ? answer : NULL;
 }
 
-static void answer_call(struct http_response *p, const Sekisho__ApiAnswer *answer)
+/* True when it was refused. */
+static bool refused(struct http_response *p, const Sekisho__ApiAnswer *answer)
 {
 	switch (answer->outcome) {
 	case SEKISHO__API_ANSWER__OUTCOME__NO_TOKEN:
 		api_refuse(p, HTTP_STATUS_UNAUTHORIZED, answer->why);
-		return;
+		return true;
 	case SEKISHO__API_ANSWER__OUTCOME__NOT_ALLOWED:
 		api_refuse(p, HTTP_STATUS_FORBIDDEN, answer->why);
-		return;
+		return true;
 	case SEKISHO__API_ANSWER__OUTCOME__REFUSED:
-		api_refuse(p, status_of((enum result)answer->result), answer->why);
-		return;
+		api_refuse(p, api_status((enum result)answer->result), answer->why);
+		return true;
 	default:
-		p->type = "application/json";
-		buf_puts(&p->body, answer->json);
+		return false;
 	}
+}
+
+const char *api_ask(struct http_request *q, struct http_response *p, const char *verb, const json_t *args,
+    struct arena *a, struct buf *json)
+{
+	char *text = json_dumps(args, JSON_COMPACT);
+	Sekisho__ApiAnswer *answer = text ? ask_store(q, verb, text, a, json) : NULL;
+	free(text);
+	if (!answer) {
+		api_refuse(p, HTTP_STATUS_UNAVAILABLE, "the store does not answer");
+		return NULL;
+	}
+	if (refused(p, answer))
+		return NULL;
+	buf_puts(json, answer->json);
+	return buf_z(json);
 }
 
 void api_call(struct http_request *q, struct http_response *p)
@@ -126,29 +147,29 @@ void api_call(struct http_request *q, struct http_response *p)
 		api_refuse(p, HTTP_STATUS_BAD_REQUEST, why);
 		return;
 	}
-	char *text = json_dumps(args, JSON_COMPACT);
+	api_special *special = api_special_of(row->verb);
+	ARENA_LOCAL(a, API_ARENA);
+	if (special)
+		special(q, p, row, args);
+	else if (api_ask(q, p, row->verb, args, &a, &p->body))
+		p->type = "application/json";
 	json_decref(args);
-	ARENA_LOCAL(a, ASK_ARENA);
-	Sekisho__ApiAnswer *answer = text ? ask_store(q, row->verb, text, &a, &p->body) : NULL;
+}
+
+void api_put(struct http_response *p, json_t *v)
+{
+	char *text = json_dumps(v, JSON_INDENT(1) | JSON_ENCODE_ANY);
+	json_decref(v);
+	if (!text)
+		abort();
+	p->type = "application/json";
+	buf_puts(&p->body, text);
 	free(text);
-	if (answer)
-		answer_call(p, answer);
-	else
-		api_refuse(p, HTTP_STATUS_UNAVAILABLE, "the store does not answer");
 }
 
 void api_get_document(struct http_request *q, struct http_response *p)
 {
-	json_t *document = api_document();
-	char *text = json_dumps(document, JSON_INDENT(1));
-	json_decref(document);
-	if (!text) {
-		api_refuse(p, HTTP_STATUS_INTERNAL_ERROR, "no memory");
-		return;
-	}
-	p->type = "application/json";
-	buf_puts(&p->body, text);
-	free(text);
+	api_put(p, api_document());
 }
 
 const struct http_routes http_routes_api = {routes, COUNT(routes), guard};

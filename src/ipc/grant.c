@@ -1,13 +1,15 @@
 /*
- * A sealed grant: version, account, issued_ms (both 8 octets, big-endian), length and octets of the service, 2 octets
- * of length and the octets of the login, then the HMAC of all that.
+ * A sealed grant: version, numbers (big-endian), length and octets of the service, 2 octets of length and the octets of the
+ * login, then the HMAC of all that. Warrants and receipts are made alike, and begin with other octets.
  */
 #include "ipc/grant.h"
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
 
-#define VERSION 1
+#define VERSION 2
+#define WARRANT 'W'
+#define RECEIPT 'R'
 #define MAC ((size_t)32)
 #define SERVICE_MOST 32
 /* The two roles read the same clock; it may be set back a little between the two readings. */
@@ -36,6 +38,33 @@ static uint64_t take_number(struct cursor *c, unsigned octets)
 	return v;
 }
 
+/* Adds the octets of b with their HMAC to out. */
+static enum result seal(struct slice key, struct buf *b, struct buf *out)
+{
+	char mac[MAC];
+	mac_of(key, buf_slice(b), mac);
+	buf_put(b, slice_of(mac, sizeof mac));
+	buf_put(out, buf_slice(b));
+	return buf_result(out) == OK ? buf_result(b) : FULL;
+}
+
+/* What was sealed; BAD, DENY as ipc_grant_verify. */
+static enum result unseal(struct slice key, struct slice sealed, size_t most, struct slice *text_out)
+{
+	if (sealed.n < MAC || sealed.n > most)
+		return BAD;
+	struct slice text = slice_sub(sealed, 0, sealed.n - MAC);
+	char mac[MAC];
+	mac_of(key, text, mac);
+	if (!slice_eq_secret(slice_of(mac, MAC), slice_sub(sealed, text.n, MAC)))
+		return DENY;
+	*text_out = text;
+	return OK;
+}
+
+#define PROVEN 1u
+#define CHANGE 2u
+
 enum result ipc_grant_seal(struct slice key, const struct ipc_grant *g, struct buf *out)
 {
 	if (g->service.n > SERVICE_MOST || g->login.n > LIMIT_LOGIN_NAME)
@@ -44,32 +73,37 @@ enum result ipc_grant_seal(struct slice key, const struct ipc_grant *g, struct b
 	buf_putc(&b, VERSION);
 	put_number(&b, g->account, 8);
 	put_number(&b, (uint64_t)g->issued_ms, 8);
+	put_number(&b, g->credential, 8);
+	put_number(&b, g->epoch, 8);
+	put_number(&b, g->session, 8);
+	put_number(&b, g->factors, 1);
+	put_number(&b, (g->proven ? PROVEN : 0u) | (g->change ? CHANGE : 0u), 1);
 	put_number(&b, g->service.n, 1);
 	buf_put(&b, g->service);
 	put_number(&b, g->login.n, 2);
 	buf_put(&b, g->login);
-	char mac[MAC];
-	mac_of(key, buf_slice(&b), mac);
-	buf_put(&b, slice_of(mac, sizeof mac));
-	buf_put(out, buf_slice(&b));
-	return buf_result(out) == OK ? buf_result(&b) : FULL;
+	return seal(key, &b, out);
 }
 
 enum result ipc_grant_verify(struct slice key, struct slice sealed, int64_t now_ms, struct ipc_grant *out)
 {
-	if (sealed.n < MAC || sealed.n > GRANT_MOST)
-		return BAD;
-	struct slice text = slice_sub(sealed, 0, sealed.n - MAC);
-	char mac[MAC];
-	mac_of(key, text, mac);
-	if (!slice_eq_secret(slice_of(mac, MAC), slice_sub(sealed, text.n, MAC)))
-		return DENY;
+	struct slice text;
+	enum result r = unseal(key, sealed, GRANT_MOST, &text);
+	if (r != OK)
+		return r;
 	struct cursor c = cursor_of(text);
 	struct ipc_grant g = {0};
 	if (cursor_take(&c) != VERSION)
 		return BAD;
 	g.account = take_number(&c, 8);
 	g.issued_ms = (int64_t)take_number(&c, 8);
+	g.credential = take_number(&c, 8);
+	g.epoch = take_number(&c, 8);
+	g.session = take_number(&c, 8);
+	g.factors = (unsigned)take_number(&c, 1);
+	unsigned flags = (unsigned)take_number(&c, 1);
+	g.proven = flags & PROVEN;
+	g.change = flags & CHANGE;
 	g.service = cursor_bytes(&c, (size_t)take_number(&c, 1));
 	g.login = cursor_bytes(&c, (size_t)take_number(&c, 2));
 	if (cursor_done(&c) != OK)
@@ -77,5 +111,53 @@ enum result ipc_grant_verify(struct slice key, struct slice sealed, int64_t now_
 	if (now_ms < g.issued_ms - CLOCK_SLACK_MS || now_ms > g.issued_ms + GRANT_MS)
 		return DENY;
 	*out = g;
+	return OK;
+}
+
+enum result ipc_warrant_seal(struct slice key, const struct ipc_warrant *w, bool receipt, struct buf *out)
+{
+	if (w->text.n > WARRANT_TEXT || w->login.n > LIMIT_LOGIN_NAME)
+		return FULL;
+	BUF_LOCAL(b, WARRANT_MOST);
+	buf_putc(&b, receipt ? RECEIPT : WARRANT);
+	put_number(&b, w->act, 1);
+	put_number(&b, w->account, 8);
+	put_number(&b, w->epoch, 8);
+	put_number(&b, w->session, 8);
+	put_number(&b, (uint64_t)w->until_ms, 8);
+	put_number(&b, (uint64_t)w->ends_ms, 8);
+	put_number(&b, w->bits, 4);
+	put_number(&b, w->login.n, 2);
+	buf_put(&b, w->login);
+	put_number(&b, w->text.n, 2);
+	buf_put(&b, w->text);
+	return seal(key, &b, out);
+}
+
+enum result ipc_warrant_verify(
+    struct slice key, struct slice sealed, bool receipt, int64_t now_ms, struct ipc_warrant *out)
+{
+	struct slice text;
+	enum result r = unseal(key, sealed, WARRANT_MOST, &text);
+	if (r != OK)
+		return r;
+	struct cursor c = cursor_of(text);
+	struct ipc_warrant w = {0};
+	if (cursor_take(&c) != (receipt ? RECEIPT : WARRANT))
+		return BAD;
+	w.act = (enum warrant_act)take_number(&c, 1);
+	w.account = take_number(&c, 8);
+	w.epoch = take_number(&c, 8);
+	w.session = take_number(&c, 8);
+	w.until_ms = (int64_t)take_number(&c, 8);
+	w.ends_ms = (int64_t)take_number(&c, 8);
+	w.bits = (unsigned)take_number(&c, 4);
+	w.login = cursor_bytes(&c, (size_t)take_number(&c, 2));
+	w.text = cursor_bytes(&c, (size_t)take_number(&c, 2));
+	if (cursor_done(&c) != OK)
+		return BAD;
+	if (now_ms > w.until_ms)
+		return DENY;
+	*out = w;
 	return OK;
 }

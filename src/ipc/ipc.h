@@ -31,6 +31,7 @@
 #include "ipc/resolver.pb-c.h"
 #include "ipc/scan.pb-c.h"
 #include "ipc/sieve.pb-c.h"
+#include "ipc/signin.pb-c.h"
 #include "ipc/store.pb-c.h"
 #include "ipc/trust.pb-c.h"
 

@@ -214,6 +214,9 @@ void run_store(struct run *r)
 	s.dkim_service = c->dkim_service_domain;
 	s.dkim_rotate_ms = c->dkim_rotate;
 	s.dkim_overlap_ms = c->dkim_overlap;
+	s.session_idle_ms = c->session_idle;
+	s.session_most_ms = c->session_most;
+	s.organisation = c->organisation;
 	s.delimiters = c->recipient_delimiter;
 	s.sieve_redirects = (uint32_t)c->sieve_redirects;
 	s.sieve_sends_per_hour = c->sieve_sends_per_hour;

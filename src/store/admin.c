@@ -1,6 +1,6 @@
 /* STORE_ADMIN: finds the verb, reads the arguments, sends the answer in as many packets as it needs. */
 #include "store/admin.h"
-#include "store/audit.h"
+#include "store/actor.h"
 #include "store/domains.h"
 #include "store/tasks.h"
 #include "mail/address.h"
@@ -168,7 +168,7 @@ static void record(const struct act *act, struct db *db, const json_t *before, e
 {
 	const struct admin *a = act->admin;
 	bool write = is_change(act->verb);
-	struct audit_actor actor = *a->actor;
+	struct audit_actor actor = a->actor->audit;
 	actor.role = a->role ? a->role : actor.role;
 	audit_put(a->store, db,
 	    &(struct audit_act){.actor = &actor,
@@ -249,16 +249,79 @@ static enum result run_slowly(struct admin *a, const struct admin_verb_row *verb
 	return verb->run(a, NULL);
 }
 
+/* What is open to somebody whose signing in is not finished. */
+static bool is_open(const char *verb, enum session_state state)
+{
+#define AT(state) (1u << SESSION_##state)
+	static const struct {
+		const char *verb;
+		unsigned states;
+	} open[] = {
+	    {"me.session", AT(FACTOR) | AT(ENROL) | AT(CHANGE)},
+	    {"me.signout", AT(FACTOR) | AT(ENROL) | AT(CHANGE)},
+	    {"me.factor", AT(FACTOR)},
+	    {"me.factor.mail", AT(FACTOR)},
+	    {"me.totp", AT(ENROL)},
+	    {"me.totp.confirm", AT(ENROL)},
+	    {"me.passkey", AT(ENROL)},
+	    {"me.passkey.add", AT(ENROL)},
+	    {"me.password", AT(CHANGE)},
+	};
+#undef AT
+	for (size_t i = 0; i < COUNT(open); i++)
+		if (strcmp(open[i].verb, verb) == 0)
+			return open[i].states >> state & 1;
+	return false;
+}
+
+static bool may(const struct admin *a, const struct admin_verb_row *verb)
+{
+	const struct actor *who = a->actor;
+	if (who->account && who->state != SESSION_IN)
+		return is_open(verb->name, who->state);
+	if (slice_starts(slice_str(verb->name), SLICE("me.")))
+		return who->account != 0;
+	return powers_may(a->powers, verb->name) != NULL;
+}
+
+bool admin_may(const struct admin *a, const char *name)
+{
+	const struct admin_verb_row *verb = find_verb(name);
+	return verb && may(a, verb);
+}
+
+bool admin_changes(const char *name)
+{
+	const struct admin_verb_row *verb = find_verb(name);
+	return verb && is_change(verb);
+}
+
+json_t *admin_may_list(const struct admin *a)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		if (may(a, &verbs[i]))
+			json_array_append_new(list, json_string(verbs[i].name));
+	return list;
+}
+
+static const char *refusal_of(const struct admin *a)
+{
+	const struct actor *who = a->actor;
+	if (who->account && who->state != SESSION_IN)
+		return "signing in is not finished";
+	return arena_printf(a->arena, "the role %s may not do this", who->audit.role);
+}
+
 enum result admin_run(struct admin *a, const char *name)
 {
 	const struct admin_verb_row *verb = find_verb(name);
 	if (!verb)
 		return admin_refuse(a, BAD, "no such verb");
 	enum result r = OK;
-	if (!powers_may(a->powers, verb->name)) {
+	if (!may(a, verb)) {
 		a->forbidden = true;
-		r = record_alone(
-		    a, verb, admin_refuse(a, DENY, "the role %s may not do this", a->actor->role));
+		r = record_alone(a, verb, admin_refuse(a, DENY, "%s", refusal_of(a)));
 	} else if (verb->kind == ADMIN_WRITE) {
 		r = run_write(a, verb);
 	} else {
@@ -267,7 +330,8 @@ enum result admin_run(struct admin *a, const char *name)
 			r = record_alone(a, verb, r);
 	}
 	if (is_change(verb))
-		EVENT(ADMIN, KZ("verb", verb->name), KZ("who", a->actor->who), KZ("result", result_name(r)));
+		EVENT(ADMIN, KZ("verb", verb->name), KZ("who", a->actor->audit.who),
+		    KZ("result", result_name(r)));
 	return r;
 }
 
@@ -342,7 +406,7 @@ static void serve_admin(struct ipc_turn *t)
 		ipc_refuse(t, BAD, "arguments are a JSON object");
 		return;
 	}
-	struct audit_actor actor = audit_actor_of(t);
+	struct actor actor = actor_command(t);
 	struct powers powers = powers_root();
 	struct admin a = {
 	    .store = store_of(t), .arena = &t->arena, .args = args, .actor = &actor, .powers = &powers};
@@ -355,6 +419,11 @@ static void serve_admin(struct ipc_turn *t)
 		refuse(t, r);
 	json_decref(a.answer);
 	json_decref(args);
+}
+
+struct actor actor_command(struct ipc_turn *t)
+{
+	return (struct actor){.audit = audit_actor_of(t)};
 }
 
 void ask_admin(struct ipc_turn *t)

@@ -8,6 +8,7 @@
 #ifndef STORE_ADMIN_H
 #define STORE_ADMIN_H
 
+#include "store/actor.h"
 #include "store/handlers.h"
 #include "store/resolve.h"
 #include "store/roles.h"
@@ -16,7 +17,7 @@
 struct admin {
 	struct store *store;
 	struct arena *arena;
-	const struct audit_actor *actor;
+	const struct actor *actor;
 	const struct powers *powers; /* what the actor may */
 	const char *role;            /* in which he acts; NULL: as the actor says */
 	const json_t *args;
@@ -49,6 +50,12 @@ const struct admin_verb_row *admin_verb_rows(size_t *n_out);
 
 /* Runs a verb as the actor with his powers, and records it. a->answer is the caller's to free whatever comes out. */
 NODISCARD enum result admin_run(struct admin *a, const char *verb);
+/* May it run this verb? Those that begin with me. are open to whoever has signed in, and act on his account only. */
+bool admin_may(const struct admin *a, const char *verb);
+/* Does it change something? */
+bool admin_changes(const char *verb);
+/* The names of all verbs it may run, as a list. */
+json_t *admin_may_list(const struct admin *a);
 /* Calls serve, which runs that verb and answers: at once, or on a thread that may wait when the verb has to. */
 void admin_serve(struct ipc_turn *t, const char *verb, void (*serve)(struct ipc_turn *t));
 /* Reads arguments; NULL when they are no JSON object. The caller frees them. */

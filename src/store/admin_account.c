@@ -1,5 +1,7 @@
 /* Accounts and domains. */
+#include "store/access.h"
 #include "store/admin.h"
+#include "store/epoch.h"
 #include "store/filter.h"
 #include "store/mailbox.h"
 #include "store/signing.h"
@@ -171,11 +173,6 @@ enum result admin_account_show(struct admin *a, struct db *db)
 	return OK;
 }
 
-static void end_sessions(struct admin *a)
-{
-	sessions_end_account(a->store->sessions, a->account);
-}
-
 /* Nobody sends as an address that is gone, even when it is given to somebody else later. */
 static void forget_delegates(struct db *db, int64_t account)
 {
@@ -213,9 +210,9 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	DB_RUN(db, PERSON_FORGET, DI(a->account));
 	DB_RUN(db, PERSON_ORPHANS, DI(a->account));
 	DB_RUN(db, TOKENS_FORGET_MAKER, DI(a->account));
+	epoch_end_sessions(a->store->writer, db, a->account, 0);
+	DB_RUN(db, FACTOR_RULE_DROP, DI(WHO_ACCOUNT), DI(a->account), DZ(""), DZ(""));
 	DB_RUN(db, ACCOUNT_REMOVE, DI(a->account));
-	writer_tell(a->store->writer, NODE_END, a->account);
-	a->after = end_sessions;
 	return OK;
 }
 
@@ -227,9 +224,8 @@ static enum result set_suspended(struct admin *a, struct db *db, bool suspended)
 	if (r != OK)
 		return r;
 	DB_RUN(db, ACCOUNT_SET_SUSPENDED, DI(a->account), DI(suspended));
-	a->after = suspended ? end_sessions : NULL;
 	if (suspended)
-		writer_tell(a->store->writer, NODE_END, a->account);
+		epoch_end_sessions(a->store->writer, db, a->account, 0);
 	a->answer =
 	    json_pack("{s:I,s:s}", "id", (json_int_t)a->account, "state", suspended ? "suspended" : "active");
 	return OK;
@@ -248,10 +244,8 @@ enum result admin_account_resume(struct admin *a, struct db *db)
 enum result admin_account_logout(struct admin *a, struct db *db)
 {
 	enum result r = admin_find_account(a, db, &a->account);
-	if (r == OK) {
-		a->after = end_sessions;
-		writer_tell(a->store->writer, NODE_END, a->account);
-	}
+	if (r == OK)
+		epoch_end_sessions(a->store->writer, db, a->account, 0);
 	return r;
 }
 

@@ -1,7 +1,7 @@
 /* STORE_API: a verb for whoever holds a token. What the token may do is decided here, whatever the front thinks. */
 #include "store/admin.h"
-#include "store/audit.h"
 #include "store/tokens.h"
+#include "store/websession.h"
 
 static void send_piece(struct ipc_turn *t, char *text, bool last)
 {
@@ -23,21 +23,51 @@ static void send_refusal(
 	ipc_answer(t, &answer, NULL);
 }
 
-static void run(struct ipc_turn *t, const struct token *token, const json_t *args)
+static const char *ip_of(const Sekisho__ApiAsk *ask)
+{
+	return ask->client ? ask->client->ip : "";
+}
+
+static enum result take_token(struct ipc_turn *t, struct actor *actor, struct powers *powers_out)
 {
 	const Sekisho__ApiAsk *ask = t->ask;
-	struct audit_actor actor = {
+	struct token token;
+	enum result r = token_find(store_of(t), slice_of_octets(ask->token), &t->arena, &token);
+	if (r != OK)
+		return r;
+	actor->audit = (struct audit_actor){
 	    /* Names may be the same; numbers are not. */
-	    .who = arena_printf(
-		&t->arena, "token %lld " SLICE_FMT, (long long)token->id, SLICE_ARG(token->name)),
-	    .role = arena_z(&t->arena, token->role),
-	    .from = ask->client ? ask->client->ip : "",
+	    .who =
+		arena_printf(&t->arena, "token %lld " SLICE_FMT, (long long)token.id, SLICE_ARG(token.name)),
+	    .role = arena_z(&t->arena, token.role),
+	    .from = ip_of(ask),
 	};
-	struct admin a = {.store = store_of(t),
-	    .arena = &t->arena,
-	    .args = args,
-	    .actor = &actor,
-	    .powers = &token->powers};
+	*powers_out = token.powers;
+	return OK;
+}
+
+/* A cookie comes by itself with whatever a browser is made to send; what changes something has to show more. */
+static enum result take_cookie(
+    struct ipc_turn *t, struct actor *actor, struct powers *powers_out, bool *forged_out)
+{
+	const Sekisho__ApiAsk *ask = t->ask;
+	enum result r =
+	    websession_find(store_of(t), slice_of_octets(ask->cookie), ip_of(ask), &t->arena, actor);
+	if (r == OK) {
+		READER reader = reader_begin(store_of(t));
+		r = reader.db ? powers_of_account(reader.db, actor->account, &t->arena, powers_out) : LATER;
+	}
+	*forged_out = r == OK && (ask->changes || admin_changes(ask->verb)) &&
+		      !slice_eq_secret(slice_of_octets(ask->csrf), slice_str(actor->csrf));
+	return r;
+}
+
+static void run(
+    struct ipc_turn *t, const struct actor *actor, const struct powers *powers, const json_t *args)
+{
+	const Sekisho__ApiAsk *ask = t->ask;
+	struct admin a = {
+	    .store = store_of(t), .arena = &t->arena, .args = args, .actor = actor, .powers = powers};
 	enum result r = admin_run(&a, ask->verb);
 	if (r == OK)
 		admin_cut(t, a.answer, send_piece);
@@ -52,15 +82,24 @@ static void run(struct ipc_turn *t, const struct token *token, const json_t *arg
 static void serve_api(struct ipc_turn *t)
 {
 	const Sekisho__ApiAsk *ask = t->ask;
-	struct token token;
-	enum result r = token_find(store_of(t), slice_of_octets(ask->token), &t->arena, &token);
+	struct actor actor = {0};
+	struct powers powers = {0};
+	bool forged = false;
+	enum result r =
+	    ask->token.len ? take_token(t, &actor, &powers) : take_cookie(t, &actor, &powers, &forged);
 	if (r == DENY) {
-		send_refusal(t, SEKISHO__API_ANSWER__OUTCOME__NO_TOKEN, r, "this token opens nothing");
+		send_refusal(t, SEKISHO__API_ANSWER__OUTCOME__NO_TOKEN, r,
+		    ask->token.len ? "this token opens nothing" : "the session has ended");
+		return;
+	}
+	if (forged) {
+		send_refusal(t, SEKISHO__API_ANSWER__OUTCOME__NOT_ALLOWED, DENY,
+		    "X-Sekisho-CSRF is missing or not this session's");
 		return;
 	}
 	json_t *args = r == OK ? admin_args(ask->args) : NULL;
 	if (args)
-		run(t, &token, args);
+		run(t, &actor, &powers, args);
 	else
 		send_refusal(t, SEKISHO__API_ANSWER__OUTCOME__REFUSED, r == OK ? BAD : r, NULL);
 	json_decref(args);

@@ -15,7 +15,7 @@ struct audit_actor audit_actor_of(struct ipc_turn *t)
 }
 
 /* Members of arguments that are nobody's business afterwards. */
-static const char *const secrets[] = {"password", "secret", "token", "code", "key"};
+static const char *const secrets[] = {"password", "secret", "token", "code", "key", "warrant"};
 
 static bool is_secret(const char *name)
 {

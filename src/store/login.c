@@ -28,7 +28,7 @@ static const struct service *find_service(struct slice name)
 struct account {
 	struct slice address, name;
 	bool suspended;
-	int64_t protocols;
+	int64_t protocols, epoch;
 };
 
 static enum result load_account(struct store *s, int64_t id, struct arena *a, struct account *out)
@@ -46,6 +46,7 @@ static enum result load_account(struct store *s, int64_t id, struct arena *a, st
 	    .name = slice_str(arena_z(a, db_octets(&q, 2))),
 	    .suspended = db_int(&q, 3) != 0,
 	    .protocols = db_int(&q, 4),
+	    .epoch = db_int(&q, 5),
 	};
 	return OK;
 }
@@ -62,14 +63,27 @@ static enum result open_grant(struct ipc_turn *t, struct ipc_grant *g, const str
 	return *service_out && t->fds.n == 1 ? OK : BAD;
 }
 
-/* A suspension that was committed while the session was being made did not see it. */
-static bool suspended_meanwhile(struct store *s, struct arena *a, int64_t id)
+/* What was committed while the session was being made did not see it. */
+static bool ended_meanwhile(struct store *s, struct arena *a, int64_t id, int64_t epoch)
 {
 	struct account now = {0};
-	if (load_account(s, id, a, &now) == OK && !now.suspended)
+	if (load_account(s, id, a, &now) == OK && !now.suspended && now.epoch == epoch)
 		return false;
 	sessions_end_account(s->sessions, id);
 	return true;
+}
+
+/* NULL: it may come in. */
+static const char *refusal_of(
+    const struct account *account, const struct service *service, const struct ipc_grant *g)
+{
+	if (account->suspended)
+		return "The account is suspended";
+	if (!(account->protocols & service->protocol))
+		return "The account may not use this service";
+	if ((int64_t)g->epoch != account->epoch || g->change)
+		return "The password has to be changed first";
+	return NULL;
 }
 
 void ask_login(struct ipc_turn *t)
@@ -81,9 +95,9 @@ void ask_login(struct ipc_turn *t)
 	enum result r = open_grant(t, &g, &service);
 	if (r == OK)
 		r = load_account(s, (int64_t)g.account, &t->arena, &account);
-	if (r == OK && (account.suspended || !(account.protocols & service->protocol))) {
-		ipc_refuse(t, DENY,
-		    account.suspended ? "The account is suspended" : "The account may not use this service");
+	const char *why = r == OK ? refusal_of(&account, service, &g) : NULL;
+	if (why) {
+		ipc_refuse(t, DENY, "%s", why);
 		return;
 	}
 	if (r == OK && !s->server)
@@ -91,13 +105,13 @@ void ask_login(struct ipc_turn *t)
 	if (r == OK) {
 		int fd = t->fds.fd[0];
 		t->fds.fd[0] = -1;
-		r = sessions_add(
-		    s->sessions, s->server, fd, service->peer, (int64_t)g.account, account.address);
+		r = sessions_add(s->sessions, s->server, fd, service->peer, (int64_t)g.account,
+		    account.address, g.credential);
 		if (r == FULL) {
 			ipc_refuse(t, FULL, "Too many sessions of this account");
 			return;
 		}
-		if (r == OK && suspended_meanwhile(s, &t->arena, (int64_t)g.account))
+		if (r == OK && ended_meanwhile(s, &t->arena, (int64_t)g.account, account.epoch))
 			r = DENY;
 	}
 	if (r != OK) {

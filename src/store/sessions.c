@@ -119,13 +119,14 @@ static unsigned count_account(const struct sessions *all, int64_t account)
 }
 
 enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd, enum ipc_peer peer,
-    int64_t account, struct slice address)
+    int64_t account, struct slice address, uint64_t credential)
 {
 	struct login *s = calloc(1, sizeof *s);
 	if (!s || !(s->address = strndup(address.p ? address.p : "", address.n)))
 		abort();
 	s->all = all;
 	s->account = account;
+	s->credential = credential;
 	s->peer = peer;
 	pthread_mutex_lock(&all->lock);
 	if (count_account(all, account) >= LIMIT_IMAP_SESSIONS) {

@@ -16,7 +16,8 @@ struct login {
 	struct sessions *all;
 	struct ipc_conn *conn;
 	int64_t account;
-	char *address; /* the account's primary address */
+	char *address;       /* the account's primary address */
+	uint64_t credential; /* what opened it: ipc/grant.h */
 	enum ipc_peer peer;
 	_Atomic bool over; /* its sessions were ended: nothing is answered any more */
 	bool noted;        /* a NOTE_MAILBOX is out and STORE_SYNC was not asked since */
@@ -48,7 +49,7 @@ void sessions_free(struct sessions *all);
  * Binds a descriptor (taken) to an account. FULL when the account has LIMIT_IMAP_SESSIONS of them.
  */
 NODISCARD enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd,
-    enum ipc_peer peer, int64_t account, struct slice address);
+    enum ipc_peer peer, int64_t account, struct slice address, uint64_t credential);
 /* Registers the selected mailbox (0: none) and whose it is: from now on changes are noted. */
 void sessions_select(struct login *s, int64_t mailbox, int64_t owner, bool examined);
 /* Changes that are committed from now on are noted again. */

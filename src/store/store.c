@@ -70,6 +70,8 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_ADMIN] = ask_admin,
     [ASK_STORE_API] = ask_api,
     [ASK_STORE_GAUGES] = ask_gauges,
+    [ASK_STORE_SIGNIN] = ask_signin,
+    [ASK_STORE_RECEIPT] = ask_receipt,
     [ASK_STORE_DOMAINS] = ask_domains,
     [ASK_STORE_SETUP] = ask_setup,
 };
@@ -102,6 +104,9 @@ void store_settings_default(struct store_settings *s)
 	    .dmarc_quarantine = JUDGE_JUNK,
 	    .own_unproven = JUDGE_JUNK,
 	    .arc_trusted = "",
+	    .session_idle_ms = HOUR_MS,
+	    .session_most_ms = 12 * HOUR_MS,
+	    .organisation = "",
 	};
 }
 

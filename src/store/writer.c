@@ -332,6 +332,8 @@ static void send_notes(struct writer *w, bool durable)
 			sessions_note_names(w->store->sessions, t->id);
 		else if (t->word == NODE_METADATA)
 			sessions_note_metadata(w->store->sessions, t->id, t->account, t->by);
+		else if (t->word == NODE_END)
+			sessions_end_account(w->store->sessions, t->id);
 	}
 }
 

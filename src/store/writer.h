@@ -77,7 +77,10 @@ void writer_names(struct writer *w, int64_t account);
  * sessions but for `by` get a note.
  */
 void writer_metadata(struct writer *w, int64_t mailbox, int64_t account, const struct login *by);
-/* Other nodes hear of it once the job is committed (nodes.h); of these they hear by the three above. */
+/*
+ * Other nodes hear of it once the job is committed (nodes.h); of these they hear by the three above. NODE_END ends the
+ * sessions of an account here too.
+ */
 void writer_tell(struct writer *w, enum node_word word, int64_t id);
 
 #endif

@@ -47,6 +47,8 @@ static void assert_taken(const struct api_row *row, struct slice name)
 static void the_store_knows_every_row(void **state)
 {
 	for (size_t i = 0; i < api_row_count; i++) {
+		if (strncmp(api_rows[i].verb, "session.", 8) == 0)
+			continue; /* web does these itself */
 		struct slice rest = slice_str(api_rows[i].args);
 		struct api_arg arg;
 		while (api_arg_next(&rest, &arg))

@@ -1,0 +1,187 @@
+/* Signing in and out, cookies (RFC 6265), and whose page a request comes from. */
+#include "api.h"
+
+#define COOKIE_NAME "__Host-sekisho"
+#define CLEAR COOKIE_NAME "=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"
+
+static const char *const states[] = {"in", "factor", "enrol", "change"}; /* as enum session_state */
+
+/* ---- who asks ---- */
+
+struct slice api_bearer(const struct http_request *q)
+{
+	struct slice value = http_header(q, SLICE("Authorization"));
+	struct slice scheme = slice_split(&value, ' ');
+	return slice_ieq(scheme, SLICE("Bearer")) ? slice_trim_blank(value) : SLICE_NONE;
+}
+
+/* Two of one name: somebody slipped one in, and nobody can tell which is ours. */
+struct slice api_cookie(const struct http_request *q)
+{
+	struct slice found = SLICE_NONE;
+	unsigned n = 0;
+	for (size_t i = 0; i < q->field_n; i++) {
+		struct slice rest = q->fields[i].value;
+		if (!slice_ieq(q->fields[i].name, SLICE("Cookie")))
+			continue;
+		while (rest.n) {
+			struct slice value = slice_trim_blank(slice_split(&rest, ';'));
+			if (!slice_eq(slice_split(&value, '='), SLICE(COOKIE_NAME)))
+				continue;
+			found = value;
+			n++;
+		}
+	}
+	return n == 1 ? found : SLICE_NONE;
+}
+
+static bool is_our_origin(const struct http_request *q, struct slice origin)
+{
+	BUF_LOCAL(ours, 1024);
+	buf_puts(&ours, "https://");
+	buf_put(&ours, q->host);
+	return slice_ieq(origin, buf_slice(&ours));
+}
+
+bool api_is_ours(const struct http_request *q, struct http_response *p)
+{
+	struct slice site = http_header(q, SLICE("Sec-Fetch-Site")), origin = http_header(q, SLICE("Origin"));
+	bool known = site.n || origin.n;
+	if ((!site.n || slice_eq(site, SLICE("same-origin"))) && (!origin.n || is_our_origin(q, origin)) &&
+	    (known || !api_cookie(q).n))
+		return true;
+	api_refuse(p, HTTP_STATUS_FORBIDDEN, "this comes from a page that is not of this server");
+	return false;
+}
+
+/* ---- signing in ---- */
+
+static ProtobufCBinaryData octets(struct slice s)
+{
+	return (ProtobufCBinaryData){s.n, (uint8_t *)(uintptr_t)s.p};
+}
+
+static struct slice text_of(const json_t *args, const char *key)
+{
+	const json_t *v = json_object_get(args, key);
+	return slice_of(json_string_value(v), json_string_length(v));
+}
+
+static Sekisho__Client client_of(const struct http_request *q)
+{
+	Sekisho__Client client = SEKISHO__CLIENT__INIT;
+	client.ip = (char *)(uintptr_t)q->ip;
+	client.port = q->port;
+	client.service = (char *)(uintptr_t) "web";
+	return client;
+}
+
+static void failed(
+    const struct http_request *q, struct http_response *p, struct slice who, enum result r, const char *why)
+{
+	EVENT(AUTH_FAILED, KZ("service", "web"), KZ("ip", q->ip),
+	    KV("user", slice_sub(who, 0, LIMIT_LOGIN_NAME)), KZ("mechanism", "password"), KZ("why", why));
+	if (r == LATER)
+		api_refuse(p, HTTP_STATUS_TOO_MANY_REQUESTS, why);
+	else if (r == DENY || r == BAD)
+		api_refuse(p, HTTP_STATUS_UNAUTHORIZED, "the address or the password is wrong");
+	else
+		api_refuse(p, HTTP_STATUS_UNAVAILABLE, "nobody can sign in now");
+}
+
+/* Asks over this thread's channel, once more when it proves dead. */
+static enum result ask_role(struct ipc_trunk *role, enum ipc_ask kind, const void *ask, struct arena *a,
+    void *answer_out, const char **why_out)
+{
+	enum result r = GONE;
+	*why_out = "";
+	for (int tries = 0; r == GONE && tries < 2; tries++) {
+		struct ipc *c = ipc_thread(role);
+		if (!c)
+			return GONE;
+		r = ipc_call(c, kind, ask, NULL, a, answer_out, NULL);
+		*why_out = r == OK ? "" : c->why;
+	}
+	return r;
+}
+
+static void put_cookie(struct http_response *p, struct slice cookie)
+{
+	BUF_LOCAL(b, 256);
+	buf_puts(&b, COOKIE_NAME "=");
+	buf_put(&b, cookie);
+	buf_puts(&b, "; Path=/; Secure; HttpOnly; SameSite=Strict");
+	http_put_header(p, "Set-Cookie", buf_slice(&b));
+}
+
+/* A grant at the store: the session, and its cookie. */
+static void open_session(struct http_request *q, struct http_response *p, const Sekisho__GrantAnswer *grant)
+{
+	Sekisho__Client client = client_of(q);
+	Sekisho__SigninAsk ask = SEKISHO__SIGNIN_ASK__INIT;
+	Sekisho__SigninAnswer *answer = NULL;
+	const char *why;
+	ask.grant = grant->grant;
+	ask.cookie = octets(api_cookie(q));
+	ask.client = &client;
+	ask.agent = arena_z(q->arena, slice_sub(http_header(q, SLICE("User-Agent")), 0, 400));
+	if (!slice_is_utf8(slice_str(ask.agent)))
+		ask.agent = (char *)(uintptr_t) "";
+	enum result r = ask_role(q->service->monitor->store, ASK_STORE_SIGNIN, &ask, q->arena, &answer, &why);
+	if (r != OK) {
+		failed(q, p, slice_str(grant->login), r == LATER ? GONE : r, why);
+		return;
+	}
+	put_cookie(p, slice_of(answer->cookie.data, answer->cookie.len));
+	json_t *v = json_pack("{s:s,s:I}", "state", states[answer->state % COUNT(states)], "expires_ms",
+	    (json_int_t)answer->ends_ms);
+	if (answer->enrol_by_ms)
+		json_object_set_new(v, "enrol_by_ms", json_integer(answer->enrol_by_ms));
+	api_put(p, v);
+	if (answer->state == 0)
+		EVENT(AUTH_OK, KZ("service", "web"), KZ("ip", q->ip), KZ("user", grant->login),
+		    KZ("mechanism", "password"));
+}
+
+static void session_open(
+    struct http_request *q, struct http_response *p, const struct api_row *row, const json_t *args)
+{
+	struct slice login = text_of(args, "address"), password = text_of(args, "password");
+	Sekisho__Client client = client_of(q);
+	Sekisho__PasswordAsk ask = SEKISHO__PASSWORD_ASK__INIT;
+	Sekisho__GrantAnswer *grant = NULL;
+	const char *why = "no possible login or password";
+	bool possible = login.n && login.n <= LIMIT_LOGIN_NAME && strlen(login.p) == login.n && password.n &&
+			password.n <= LIMIT_PASSWORD;
+	ask.login = (char *)(uintptr_t)login.p;
+	ask.password = octets(password);
+	ask.client = &client;
+	enum result r =
+	    possible ? ask_role(q->service->keys, ASK_KEYS_PASSWORD, &ask, q->arena, &grant, &why) : DENY;
+	if (r != OK)
+		failed(q, p, login, r, why);
+	else
+		open_session(q, p, grant);
+}
+
+static void session_close(
+    struct http_request *q, struct http_response *p, const struct api_row *row, const json_t *args)
+{
+	ARENA_LOCAL(a, API_ARENA);
+	if (!api_ask(q, p, row->verb, args, &a, &p->body))
+		return;
+	p->type = "application/json";
+	http_put_header(p, "Set-Cookie", SLICE(CLEAR));
+}
+
+api_special *api_special_of(const char *verb)
+{
+	static const struct {
+		const char *verb;
+		api_special *run;
+	} all[] = {{"session.open", session_open}, {"me.signout", session_close}};
+	for (size_t i = 0; i < COUNT(all); i++)
+		if (strcmp(all[i].verb, verb) == 0)
+			return all[i].run;
+	return NULL;
+}
