@@ -17,6 +17,7 @@ PACKAGES = {
     "postfix": "postfix",
     "exim": "exim4-daemon-light",
     "opensmtpd": "opensmtpd",
+    "transport": "postfix unbound postfix-mta-sts-resolver",
     "reference": "postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd",
 }
 
