@@ -74,15 +74,14 @@ int cli_new_password(struct cli *c, struct buf *password, bool *made_out)
 	return code;
 }
 
-/* What account.show says of an account: its number and the login as the account spells it. */
-static int find_account(struct cli *c, const char *address, uint64_t *id_out, const char **login_out)
+/* The login as the account spells it. */
+static int find_account(struct cli *c, const char *address, const char **login_out)
 {
 	json_t *args = json_pack("{s:s}", "address", address), *answer = NULL;
 	int code = cli_admin(c, "account.show", args, &answer);
 	json_decref(args);
 	if (code != EX_OK)
 		return code;
-	*id_out = (uint64_t)json_integer_value(json_object_get(answer, "id"));
 	const char *login = json_string_value(json_object_get(answer, "address"));
 	*login_out = arena_z(&c->arena, slice_str(login ? login : address));
 	json_decref(answer);
@@ -94,9 +93,7 @@ int cli_add_account(struct cli *c, const char *address, const char *name, struct
 	json_t *args = json_pack("{s:s,s:s*}", "address", address, "name", name), *answer = NULL;
 	int code = cli_admin(c, "account.add", args, &answer);
 	if (code == EX_OK) {
-		uint64_t id = (uint64_t)json_integer_value(json_object_get(answer, "id"));
-		const char *login = json_string_value(json_object_get(answer, "address"));
-		code = cli_set_password(c, id, login ? login : address, password);
+		code = cli_set_password(c, address, password);
 		json_decref(answer);
 		/* An account nobody can log in to is worse than none: the whole act failed. */
 		json_t *gone = NULL;
@@ -137,40 +134,24 @@ int verb_account_add(struct cli *c)
 	return code == EX_OK ? print_account(c, address, buf_slice(&password), made) : code;
 }
 
-/* Whoever is in with the old password leaves. */
-static int end_sessions(struct cli *c, const char *address)
-{
-	json_t *args = json_pack("{s:s}", "address", address), *answer = NULL;
-	int code = cli_admin(c, "account.logout", args, &answer);
-	json_decref(args);
-	json_decref(answer);
-	return code;
-}
-
 int verb_account_passwd(struct cli *c)
 {
 	__attribute__((cleanup(buf_free_secret))) struct buf password = {.max = LIMIT_PASSWORD};
 	bool made;
-	uint64_t id;
 	const char *login;
-	int code = find_account(c, cli_arg(c, "address"), &id, &login);
+	int code = find_account(c, cli_arg(c, "address"), &login);
 	if (code == EX_OK)
 		code = cli_new_password(c, &password, &made);
 	if (code == EX_OK)
-		code = cli_set_password(c, id, login, buf_slice(&password));
-	if (code != EX_OK)
-		return code;
-	int ended = end_sessions(c, login);
-	code = print_account(c, login, buf_slice(&password), made);
-	return ended == EX_OK ? code : ended;
+		code = cli_set_password(c, login, buf_slice(&password));
+	return code == EX_OK ? print_account(c, login, buf_slice(&password), made) : code;
 }
 
 /* The login goes first: whatever happens then, nobody enters an account that is being removed. */
 int verb_account_remove(struct cli *c)
 {
-	uint64_t id;
 	const char *login;
-	int code = find_account(c, cli_arg(c, "address"), &id, &login);
+	int code = find_account(c, cli_arg(c, "address"), &login);
 	if (code == EX_OK)
 		code = cli_remove_login(c, login);
 	return code == EX_OK ? verb_admin(c) : code;

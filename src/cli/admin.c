@@ -134,13 +134,40 @@ static ProtobufCBinaryData octets(struct slice s)
 	return (ProtobufCBinaryData){s.n, (uint8_t *)(uintptr_t)s.p};
 }
 
-int cli_set_password(struct cli *c, uint64_t account, const char *login, struct slice password)
+static int give_receipt(struct cli *c, ProtobufCBinaryData receipt)
 {
-	Sekisho__SetPasswordAsk ask = SEKISHO__SET_PASSWORD_ASK__INIT;
-	ask.account = account;
-	ask.login = (char *)(uintptr_t)login;
-	ask.password = octets(password);
-	return keys_ask(c, ASK_KEYS_SET_PASSWORD, &ask);
+	struct ipc ipc = {.fd = -1, .why = ""};
+	ARENA_LOCAL(a, LIMIT_IPC_PACKET * 2);
+	Sekisho__ReceiptAsk ask = SEKISHO__RECEIPT_ASK__INIT;
+	int code = connect_to(c, "admin.sock", &ipc);
+	if (code != EX_OK)
+		return code;
+	ask.receipt = receipt;
+	enum result r = ipc_call(&ipc, ASK_STORE_RECEIPT, &ask, NULL, &a, NULL, NULL);
+	if (r != OK)
+		code = answer_failed(c, &ipc, r);
+	ipc_close(&ipc);
+	return code;
+}
+
+int cli_set_password(struct cli *c, const char *address, struct slice password)
+{
+	ARENA_LOCAL(a, LIMIT_IPC_PACKET * 4);
+	BUF_LOCAL(warrant, 4096);
+	json_t *args = json_pack("{s:s}", "address", address), *answer = NULL;
+	int code = cli_admin(c, "account.password", args, &answer);
+	json_decref(args);
+	const char *text = json_string_value(json_object_get(answer, "warrant"));
+	if (code == EX_OK && base64_decode(slice_str(text), &warrant) != OK)
+		code = cli_fail(c, EX_PROTOCOL, "the server gave no warrant");
+	json_decref(answer);
+	Sekisho__WarrantedAsk ask = SEKISHO__WARRANTED_ASK__INIT;
+	Sekisho__WarrantedAnswer *done = NULL;
+	ask.warrant = octets(buf_slice(&warrant));
+	ask.secret = octets(password);
+	if (code == EX_OK)
+		code = cli_keys_ask(c, ASK_KEYS_WARRANTED, &ask, &a, &done);
+	return code == EX_OK ? give_receipt(c, done->receipt) : code;
 }
 
 int cli_remove_login(struct cli *c, const char *login)

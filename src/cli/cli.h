@@ -120,7 +120,8 @@ int cli_keys_ask_parts(struct cli *c, enum ipc_ask kind, const void *ask,
     void (*each)(void *arg, const void *answer), void *arg);
 /* The certificates in use; *out is a new reference to a list. */
 int cli_certificates(struct cli *c, json_t **out);
-int cli_set_password(struct cli *c, uint64_t account, const char *login, struct slice password);
+/* Store allows it, keys does it, store ends the sessions. */
+int cli_set_password(struct cli *c, const char *address, struct slice password);
 int cli_remove_login(struct cli *c, const char *login);
 int cli_install_certificate(struct cli *c, struct slice chain_pem, struct slice key_pem);
 

@@ -1,5 +1,5 @@
 /* Signing in and out, cookies (RFC 6265), and whose page a request comes from. */
-#include "api.h"
+#include "signin.h"
 
 #define COOKIE_NAME "__Host-sekisho"
 #define CLEAR COOKIE_NAME "=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"
@@ -67,7 +67,7 @@ static struct slice text_of(const json_t *args, const char *key)
 	return slice_of(json_string_value(v), json_string_length(v));
 }
 
-static Sekisho__Client client_of(const struct http_request *q)
+Sekisho__Client api_client(const struct http_request *q)
 {
 	Sekisho__Client client = SEKISHO__CLIENT__INIT;
 	client.ip = (char *)(uintptr_t)q->ip;
@@ -90,7 +90,7 @@ static void failed(
 }
 
 /* Asks over this thread's channel, once more when it proves dead. */
-static enum result ask_role(struct ipc_trunk *role, enum ipc_ask kind, const void *ask, struct arena *a,
+enum result api_ask_role(struct ipc_trunk *role, enum ipc_ask kind, const void *ask, struct arena *a,
     void *answer_out, const char **why_out)
 {
 	enum result r = GONE;
@@ -114,32 +114,49 @@ static void put_cookie(struct http_response *p, struct slice cookie)
 	http_put_header(p, "Set-Cookie", buf_slice(&b));
 }
 
-/* A grant at the store: the session, and its cookie. */
-static void open_session(struct http_request *q, struct http_response *p, const Sekisho__GrantAnswer *grant)
+static json_t *factor_names(uint32_t factors)
 {
-	Sekisho__Client client = client_of(q);
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} all[] = {{FACTOR_TOTP, "totp"}, {FACTOR_PASSKEY, "passkey"}, {FACTOR_RECOVERY, "recovery"},
+	    {FACTOR_MAIL, "mail"}, {FACTOR_SMS, "sms"}};
+	json_t *list = json_array();
+	for (size_t i = 0; i < COUNT(all); i++)
+		if (factors & all[i].bit)
+			json_array_append_new(list, json_string(all[i].name));
+	return list;
+}
+
+/* A grant at the store: the session, and its cookie. */
+void api_open_session(struct http_request *q, struct http_response *p, struct slice grant, struct slice login)
+{
+	Sekisho__Client client = api_client(q);
 	Sekisho__SigninAsk ask = SEKISHO__SIGNIN_ASK__INIT;
 	Sekisho__SigninAnswer *answer = NULL;
 	const char *why;
-	ask.grant = grant->grant;
+	ask.grant = octets(grant);
 	ask.cookie = octets(api_cookie(q));
 	ask.client = &client;
 	ask.agent = arena_z(q->arena, slice_sub(http_header(q, SLICE("User-Agent")), 0, 400));
 	if (!slice_is_utf8(slice_str(ask.agent)))
 		ask.agent = (char *)(uintptr_t) "";
-	enum result r = ask_role(q->service->monitor->store, ASK_STORE_SIGNIN, &ask, q->arena, &answer, &why);
+	enum result r =
+	    api_ask_role(q->service->monitor->store, ASK_STORE_SIGNIN, &ask, q->arena, &answer, &why);
 	if (r != OK) {
-		failed(q, p, slice_str(grant->login), r == LATER ? GONE : r, why);
+		failed(q, p, login, r == LATER ? GONE : r, why);
 		return;
 	}
 	put_cookie(p, slice_of(answer->cookie.data, answer->cookie.len));
 	json_t *v = json_pack("{s:s,s:I}", "state", states[answer->state % COUNT(states)], "expires_ms",
 	    (json_int_t)answer->ends_ms);
+	if (answer->state == 1)
+		json_object_set_new(v, "factors", factor_names(answer->factors));
 	if (answer->enrol_by_ms)
 		json_object_set_new(v, "enrol_by_ms", json_integer(answer->enrol_by_ms));
 	api_put(p, v);
 	if (answer->state == 0)
-		EVENT(AUTH_OK, KZ("service", "web"), KZ("ip", q->ip), KZ("user", grant->login),
+		EVENT(AUTH_OK, KZ("service", "web"), KZ("ip", q->ip), KV("user", login),
 		    KZ("mechanism", "password"));
 }
 
@@ -147,7 +164,7 @@ static void session_open(
     struct http_request *q, struct http_response *p, const struct api_row *row, const json_t *args)
 {
 	struct slice login = text_of(args, "address"), password = text_of(args, "password");
-	Sekisho__Client client = client_of(q);
+	Sekisho__Client client = api_client(q);
 	Sekisho__PasswordAsk ask = SEKISHO__PASSWORD_ASK__INIT;
 	Sekisho__GrantAnswer *grant = NULL;
 	const char *why = "no possible login or password";
@@ -157,11 +174,12 @@ static void session_open(
 	ask.password = octets(password);
 	ask.client = &client;
 	enum result r =
-	    possible ? ask_role(q->service->keys, ASK_KEYS_PASSWORD, &ask, q->arena, &grant, &why) : DENY;
+	    possible ? api_ask_role(q->service->keys, ASK_KEYS_PASSWORD, &ask, q->arena, &grant, &why) : DENY;
 	if (r != OK)
 		failed(q, p, login, r, why);
 	else
-		open_session(q, p, grant);
+		api_open_session(
+		    q, p, slice_of(grant->grant.data, grant->grant.len), slice_str(grant->login));
 }
 
 static void session_close(
@@ -179,7 +197,11 @@ api_special *api_special_of(const char *verb)
 	static const struct {
 		const char *verb;
 		api_special *run;
-	} all[] = {{"session.open", session_open}, {"me.signout", session_close}};
+	} all[] = {{"session.open", session_open}, {"me.signout", session_close},
+	    {"session.factor", api_factor}, {"session.password", api_own_password},
+	    {"session.others.password", api_others_password}, {"session.totp", api_totp_begin},
+	    {"session.totp.confirm", api_totp_confirm}, {"session.recovery", api_recovery},
+	    {"session.app.add", api_app_add}};
 	for (size_t i = 0; i < COUNT(all); i++)
 		if (strcmp(all[i].verb, verb) == 0)
 			return all[i].run;

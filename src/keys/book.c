@@ -10,9 +10,14 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS certificate(id TEXT PRIMARY KEY, place INTEGER NOT NULL, chain BLOB NOT NULL,"
     " sealed BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS mark(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
-    "PRAGMA user_version=1;";
+    "CREATE TABLE IF NOT EXISTS credential(account INTEGER NOT NULL, id INTEGER NOT NULL, kind INTEGER NOT "
+    "NULL,"
+    " sealed BLOB NOT NULL, PRIMARY KEY(account, id)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS number(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+    "PRAGMA user_version=2;";
 
-#define SCHEMA_VERSION 1
+/* Version 1 has the first three tables; a program of that time would not ask for the second factors that are here. */
+#define SCHEMA_VERSION 2
 
 enum query {
 	LOGIN_GET,
@@ -23,6 +28,12 @@ enum query {
 	CERTIFICATES,
 	MARK_GET,
 	MARK_PUT,
+	CREDENTIAL_ID,
+	CREDENTIAL_PUT,
+	CREDENTIAL_REMOVE,
+	CREDENTIALS_FORGET,
+	CREDENTIALS_OF,
+	CREDENTIALS_ALL,
 	BEGIN,
 	COMMIT,
 	ROLLBACK,
@@ -39,6 +50,14 @@ static const char *const texts[QUERIES] = {
     [CERTIFICATES] = "SELECT id, place, chain, sealed FROM certificate ORDER BY place, id",
     [MARK_GET] = "SELECT value FROM mark WHERE name=?1",
     [MARK_PUT] = "INSERT INTO mark(name, value) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value=?2",
+    [CREDENTIAL_ID] = "INSERT INTO number(name, value) VALUES('credential', 1)"
+		      " ON CONFLICT(name) DO UPDATE SET value=value+1 RETURNING value",
+    [CREDENTIAL_PUT] = "INSERT INTO credential(account, id, kind, sealed) VALUES(?1,?2,?3,?4)"
+		       " ON CONFLICT(account, id) DO UPDATE SET kind=?3, sealed=?4",
+    [CREDENTIAL_REMOVE] = "DELETE FROM credential WHERE account=?1 AND id=?2",
+    [CREDENTIALS_FORGET] = "DELETE FROM credential WHERE account=?1",
+    [CREDENTIALS_OF] = "SELECT account, id, kind, sealed FROM credential WHERE account=?1 ORDER BY id",
+    [CREDENTIALS_ALL] = "SELECT account, id, kind, sealed FROM credential ORDER BY account, id",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
@@ -78,7 +97,7 @@ static bool version_is_ours(struct book *b)
 	    sqlite3_step(s) == SQLITE_ROW)
 		version = sqlite3_column_int(s, 0);
 	sqlite3_finalize(s);
-	return version == 0 || version == SCHEMA_VERSION;
+	return version >= 0 && version <= SCHEMA_VERSION;
 }
 
 static enum result prepare_all(struct book *b)
@@ -330,6 +349,79 @@ enum result book_mark_put(struct book *b, struct slice name, struct slice sealed
 	bind_text(s, 1, name);
 	bind_blob(s, 2, sealed);
 	enum result r = finish(b, MARK_PUT);
+	pthread_mutex_unlock(&b->lock);
+	return r;
+}
+
+/* ---- credentials ---- */
+
+enum result book_credential_id(struct book *b, uint64_t *out)
+{
+	pthread_mutex_lock(&b->lock);
+	sqlite3_stmt *s = start(b, CREDENTIAL_ID);
+	enum result r = sqlite3_step(s) == SQLITE_ROW ? OK : failed(b, "credential");
+	if (r == OK) {
+		*out = (uint64_t)sqlite3_column_int64(s, 0);
+		r = sqlite3_step(s) == SQLITE_DONE ? OK : failed(b, "credential");
+	}
+	sqlite3_reset(s);
+	pthread_mutex_unlock(&b->lock);
+	return r;
+}
+
+enum result book_credential_put(struct book *b, const struct book_credential *c)
+{
+	pthread_mutex_lock(&b->lock);
+	sqlite3_stmt *s = start(b, CREDENTIAL_PUT);
+	bind_number(s, 1, (int64_t)c->account);
+	bind_number(s, 2, (int64_t)c->id);
+	bind_number(s, 3, c->kind);
+	bind_blob(s, 4, c->sealed);
+	enum result r = finish(b, CREDENTIAL_PUT);
+	pthread_mutex_unlock(&b->lock);
+	return r;
+}
+
+enum result book_credential_remove(struct book *b, uint64_t account, uint64_t id)
+{
+	pthread_mutex_lock(&b->lock);
+	sqlite3_stmt *s = start(b, CREDENTIAL_REMOVE);
+	bind_number(s, 1, (int64_t)account);
+	bind_number(s, 2, (int64_t)id);
+	enum result r = finish(b, CREDENTIAL_REMOVE);
+	if (r == OK && sqlite3_changes(b->db) == 0)
+		r = GONE;
+	pthread_mutex_unlock(&b->lock);
+	return r;
+}
+
+enum result book_credentials_forget(struct book *b, uint64_t account)
+{
+	pthread_mutex_lock(&b->lock);
+	bind_number(start(b, CREDENTIALS_FORGET), 1, (int64_t)account);
+	enum result r = finish(b, CREDENTIALS_FORGET);
+	pthread_mutex_unlock(&b->lock);
+	return r;
+}
+
+enum result book_credentials(struct book *b, uint64_t account,
+    enum result (*each)(void *context, const struct book_credential *c), void *context)
+{
+	pthread_mutex_lock(&b->lock);
+	sqlite3_stmt *s = start(b, account ? CREDENTIALS_OF : CREDENTIALS_ALL);
+	enum result r = OK;
+	int step = SQLITE_DONE;
+	if (account)
+		bind_number(s, 1, (int64_t)account);
+	while (r == OK && (step = sqlite3_step(s)) == SQLITE_ROW) {
+		struct book_credential c = {(uint64_t)sqlite3_column_int64(s, 0),
+		    (uint64_t)sqlite3_column_int64(s, 1), (unsigned)sqlite3_column_int64(s, 2), column(s, 3)};
+		r = each(context, &c);
+	}
+	if (r == OK && step != SQLITE_DONE)
+		r = failed(b, "credentials");
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
 	pthread_mutex_unlock(&b->lock);
 	return r;
 }

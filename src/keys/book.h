@@ -43,6 +43,22 @@ NODISCARD enum result book_certificate_put(
 NODISCARD enum result book_certificates(
     struct book *b, enum result (*each)(void *context, const struct book_certificate *c), void *context);
 
+/* What belongs to an account beside its password; `kind` is the user's, and ids are never given twice. */
+struct book_credential {
+	uint64_t account, id;
+	unsigned kind;
+	struct slice sealed;
+};
+/* The next id. */
+NODISCARD enum result book_credential_id(struct book *b, uint64_t *out);
+NODISCARD enum result book_credential_put(struct book *b, const struct book_credential *c);
+/* GONE: there is none. */
+NODISCARD enum result book_credential_remove(struct book *b, uint64_t account, uint64_t id);
+NODISCARD enum result book_credentials_forget(struct book *b, uint64_t account);
+/* Calls `each` for those of an account (0: of all) in order; stops at the first result that is not OK. */
+NODISCARD enum result book_credentials(struct book *b, uint64_t account,
+    enum result (*each)(void *context, const struct book_credential *c), void *context);
+
 /* A sealed text by its name; GONE: none yet. */
 NODISCARD enum result book_mark_get(struct book *b, struct slice name, struct buf *out);
 NODISCARD enum result book_mark_put(struct book *b, struct slice name, struct slice sealed);

@@ -63,16 +63,24 @@ static void renew(struct keys *k, struct check *c)
 	struct login_secret *s = &c->login.secret;
 	if (!password_hash_is_old(s->hash) && s->scram.iterations == SCRAM_ITERATIONS)
 		return;
-	login_secret_make(c->password, s);
+	login_secret_make(c->password, s, s);
 	result_ignore(login_store(k, &c->login));
+}
+
+/* With a second factor the password alone is for the web, where that is asked for. */
+static bool is_enough(const char *service, unsigned factors)
+{
+	return !(factors & FACTORS_PROVING) || !app_service(slice_str(service));
 }
 
 static void check_end(struct keys *k, struct check *c, enum verdict verdict)
 {
 	struct ipc_turn *t = c->turn;
-	if (verdict == VERDICT_RIGHT) {
+	if (verdict == VERDICT_RIGHT && (c->app || is_enough(c->service, c->factors))) {
 		throttle_right(&k->throttle, c->login.name, c->ip, clock_mono_ms());
-		keys_answer_grant(t, &c->login, c->service, SLICE_NONE);
+		keys_answer_grant(
+		    t, &(struct granted){
+			   .login = &c->login, .service = c->service, .factors = c->factors, .app = c->app});
 	} else {
 		ipc_refuse(t, DENY, refused);
 	}
@@ -194,6 +202,12 @@ static enum result check_make(struct ipc_turn *t, struct check *c)
 		return found;
 	c->exists = found == OK;
 	c->password = arena_dup(&t->arena, buf_slice(&password));
+	struct credentials all = {0};
+	enum result r = c->exists ? credentials_of(k, c->login.account, &t->arena, &all) : OK;
+	if (r != OK)
+		return r;
+	c->factors = credentials_factors(&all);
+	c->app = app_find(k, &all, c->password, app_service(slice_str(c->service)));
 	verdict_name(k->vault, c->login.name, c->password, c->exists ? c->login.version : 0, c->name);
 	return OK;
 }
@@ -209,10 +223,12 @@ void keys_on_password(struct ipc_turn *t)
 		ipc_refuse(t, r, r == DENY ? refused : "logins cannot be checked now");
 		return;
 	}
-	enum verdict v = verdict_get(&k->verdicts, c->name, clock_mono_ms());
+	enum verdict v = c->app ? VERDICT_RIGHT : verdict_get(&k->verdicts, c->name, clock_mono_ms());
 	if (check_waits(k, c, v))
 		return;
 	if (v != VERDICT_NONE) {
+		if (c->app)
+			app_used(k, c->app);
 		check_wipe(c);
 		check_end(k, c, v);
 		return;
@@ -325,9 +341,46 @@ void keys_on_scram_start(struct ipc_turn *t)
 	ipc_answer(t, &answer, NULL);
 }
 
+struct scram_try {
+	const Sekisho__ScramFinishAsk *ask;
+	struct slice auth;
+	const struct login *login;
+	bool exists;
+	struct arena *arena;
+};
+
+/* The proof may be of the password or of any application's: all have the login's salt. */
+static enum result scram_any(
+    struct keys *k, const struct scram_try *s, struct granted *granted, struct buf *final_out)
+{
+	struct credentials all = {0};
+	const char *service = service_of(s->ask->client);
+	unsigned bit = app_service(slice_str(service));
+	struct slice proof = slice_b(s->ask->proof);
+	enum result r = s->exists ? credentials_of(k, s->login->account, s->arena, &all) : OK;
+	if (r != OK)
+		return LATER;
+	*granted =
+	    (struct granted){.login = s->login, .service = service, .factors = credentials_factors(&all)};
+	r = scram_finish(&s->login->secret.scram, s->auth, proof, final_out);
+	if (r == OK)
+		return s->exists && is_enough(service, granted->factors) ? OK : DENY;
+	for (size_t i = 0; i < all.n && r == DENY; i++) {
+		struct scram_keys keys = s->login->secret.scram;
+		if (!app_opens(&all.at[i], bit))
+			continue;
+		app_scram(&all.at[i], &keys);
+		r = scram_finish(&keys, s->auth, proof, final_out);
+		granted->app = r == OK ? &all.at[i] : NULL;
+		explicit_bzero(&keys, sizeof keys);
+	}
+	return r;
+}
+
 /* OK with the login and "v=..." when the proof is right; the same steps for a login that does not exist. */
 static enum result scram_check(struct keys *k, const Sekisho__ScramFinishAsk *ask,
-    const struct scram_state *s, struct arena *a, struct login *l, struct buf *final_out)
+    const struct scram_state *s, struct arena *a, struct login *l, struct granted *granted,
+    struct buf *final_out)
 {
 	struct slice last = slice_b(ask->client_final_without_proof);
 	if (last.n > SCRAM_MESSAGE || !slice_eq(scram_nonce(last), scram_nonce(s->server_first)))
@@ -343,9 +396,10 @@ static enum result scram_check(struct keys *k, const Sekisho__ScramFinishAsk *as
 	buf_put(&auth, s->server_first);
 	buf_putc(&auth, ',');
 	buf_put(&auth, last);
-	enum result r = scram_finish(&l->secret.scram, buf_slice(&auth), slice_b(ask->proof), final_out);
+	enum result r =
+	    scram_any(k, &(struct scram_try){ask, buf_slice(&auth), l, found == OK, a}, granted, final_out);
 	explicit_bzero(&l->secret, sizeof l->secret);
-	return r == OK && found == OK ? OK : DENY;
+	return r;
 }
 
 void keys_on_scram_finish(struct ipc_turn *t)
@@ -354,6 +408,7 @@ void keys_on_scram_finish(struct ipc_turn *t)
 	const Sekisho__ScramFinishAsk *ask = t->ask;
 	struct scram_state s;
 	struct login l = {0};
+	struct granted granted = {0};
 	BUF_LOCAL(text, 8192);
 	BUF_LOCAL(final, 128);
 	if (state_open(k, slice_b(ask->state), &text, &s) != OK) {
@@ -363,10 +418,13 @@ void keys_on_scram_finish(struct ipc_turn *t)
 	const char *ip = ip_of(ask->client);
 	if (must_wait(t, s.login, ip))
 		return;
-	enum result r = scram_check(k, ask, &s, &t->arena, &l, &final);
+	enum result r = scram_check(k, ask, &s, &t->arena, &l, &granted, &final);
 	if (r == OK) {
 		throttle_right(&k->throttle, s.login, ip, clock_mono_ms());
-		keys_answer_grant(t, &l, service_of(ask->client), buf_slice(&final));
+		if (granted.app)
+			app_used(k, granted.app);
+		granted.server_final = buf_slice(&final);
+		keys_answer_grant(t, &granted);
 		return;
 	}
 	if (r == DENY)

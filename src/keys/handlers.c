@@ -13,24 +13,36 @@ static ProtobufCBinaryData bytes_of(struct slice s)
 	return (ProtobufCBinaryData){s.n, (uint8_t *)(uintptr_t)s.p};
 }
 
-void keys_answer_grant(
-    struct ipc_turn *t, const struct login *l, const char *service, struct slice server_final)
+enum result keys_seal_grant(
+    struct keys *k, const struct granted *granted, uint64_t session, bool proven, struct buf *out)
 {
-	const struct keys *k = ipc_server_context(t);
+	const struct login *l = granted->login;
 	struct ipc_grant g = {.account = l->account,
 	    .issued_ms = clock_utc_ms(),
 	    .login = l->spelled,
-	    .service = slice_str(service)};
+	    .service = slice_str(granted->service),
+	    .credential = granted->app ? granted->app->id : 0,
+	    .epoch = granted->app ? granted->app->epoch : l->epoch,
+	    .session = session,
+	    .factors = granted->factors,
+	    .proven = proven,
+	    .change = !granted->app && l->change};
+	return ipc_grant_seal(slice_of(k->grant, GRANT_KEY), &g, out);
+}
+
+void keys_answer_grant(struct ipc_turn *t, const struct granted *granted)
+{
+	struct keys *k = ipc_server_context(t);
 	BUF_LOCAL(sealed, GRANT_MOST);
-	char *login = arena_z(&t->arena, l->spelled);
-	if (!login || ipc_grant_seal(slice_of(k->grant, GRANT_KEY), &g, &sealed) != OK) {
+	char *login = arena_z(&t->arena, granted->login->spelled);
+	if (!login || keys_seal_grant(k, granted, 0, false, &sealed) != OK) {
 		ipc_refuse(t, BAD, "the service's name is too long");
 		return;
 	}
 	Sekisho__GrantAnswer answer = SEKISHO__GRANT_ANSWER__INIT;
 	answer.grant = bytes_of(buf_slice(&sealed));
 	answer.login = login;
-	answer.server_final = bytes_of(server_final);
+	answer.server_final = bytes_of(granted->server_final);
 	ipc_answer(t, &answer, NULL);
 }
 
@@ -168,16 +180,6 @@ static void admin_end(struct ipc_turn *t, const char *verb, struct slice who, en
 		ipc_refuse(t, r, "%s", why);
 }
 
-static void on_set_password(struct ipc_turn *t)
-{
-	const Sekisho__SetPasswordAsk *ask = t->ask;
-	const char *why;
-	enum result r = keys_set_password(
-	    ipc_server_context(t), ask->account, slice_str(ask->login), slice_b(ask->password), &why);
-	explicit_bzero(ask->password.data, ask->password.len);
-	admin_end(t, "set password", slice_str(ask->login), r, why);
-}
-
 static void on_remove_login(struct ipc_turn *t)
 {
 	const Sekisho__LoginNameAsk *ask = t->ask;
@@ -205,6 +207,100 @@ static void on_install_certificate(struct ipc_turn *t)
 	admin_end(t, "install certificate", SLICE_NONE, r, why);
 }
 
+/* ---- credentials ---- */
+
+struct listing {
+	struct arena *arena;
+	Sekisho__Credential **at;
+	size_t n, room;
+};
+
+static uint32_t codes_left(const struct credential *c)
+{
+	uint32_t left = 0;
+	for (size_t i = 0; i + CREDENTIAL_MAC <= c->secret.n; i += CREDENTIAL_MAC)
+		left += c->secret.p[i] || c->secret.p[i + 1] || c->secret.p[i + 2] || c->secret.p[i + 3];
+	return left;
+}
+
+static enum result list_one(void *context, const struct credential *c)
+{
+	struct listing *l = context;
+	Sekisho__Credential *v = arena_new(l->arena, Sekisho__Credential);
+	if (c->waits)
+		return OK;
+	if (l->n == l->room) {
+		size_t room = l->room ? l->room * 2 : 16;
+		Sekisho__Credential **at = arena_array(l->arena, room, sizeof *at);
+		if (at && l->n)
+			memcpy(at, l->at, l->n * sizeof *at);
+		l->at = at;
+		l->room = room;
+	}
+	if (!v || !l->at)
+		return FULL;
+	*v = (Sekisho__Credential)SEKISHO__CREDENTIAL__INIT;
+	v->account = c->account;
+	v->id = c->id;
+	v->kind = c->kind;
+	v->name = arena_z(l->arena, c->name);
+	v->made_ms = c->made_ms;
+	v->used_ms = c->used_ms;
+	v->ends_ms = c->ends_ms;
+	v->bits = c->bits;
+	v->epoch = c->epoch;
+	v->left = c->kind == CREDENTIAL_RECOVERY ? codes_left(c) : 0;
+	l->at[l->n++] = v;
+	return arena_full(l->arena) ? FULL : OK;
+}
+
+#define CREDENTIALS_A_PACKET 200
+
+static void on_credentials(struct ipc_turn *t)
+{
+	const Sekisho__CredentialsAsk *ask = t->ask;
+	struct listing l = {.arena = &t->arena};
+	enum result r = credentials_all(ipc_server_context(t), ask->account, list_one, &l);
+	if (r != OK) {
+		ipc_refuse(t, r, "the key store cannot be read");
+		return;
+	}
+	Sekisho__CredentialsAnswer answer = SEKISHO__CREDENTIALS_ANSWER__INIT;
+	for (size_t i = 0; l.n - i > CREDENTIALS_A_PACKET; i += CREDENTIALS_A_PACKET) {
+		answer.credentials = l.at + i;
+		answer.n_credentials = CREDENTIALS_A_PACKET;
+		ipc_answer_part(t, &answer, NULL);
+	}
+	size_t sent = l.n ? (l.n - 1) / CREDENTIALS_A_PACKET * CREDENTIALS_A_PACKET : 0;
+	answer.credentials = l.at + sent;
+	answer.n_credentials = l.n - sent;
+	ipc_answer(t, &answer, NULL);
+}
+
+static enum result revoke_factors(struct keys *k, uint64_t account, struct arena *a)
+{
+	struct credentials all;
+	enum result r = credentials_of(k, account, a, &all);
+	for (size_t i = 0; i < all.n && r == OK; i++)
+		if (all.at[i].kind != CREDENTIAL_APP)
+			r = book_credential_remove(k->book, account, all.at[i].id);
+	return r;
+}
+
+static void on_revoke(struct ipc_turn *t)
+{
+	struct keys *k = ipc_server_context(t);
+	const Sekisho__RevokeAsk *ask = t->ask;
+	pthread_mutex_lock(&k->credentials_lock);
+	enum result r = ask->id ? book_credential_remove(k->book, ask->account, ask->id)
+				: revoke_factors(k, ask->account, &t->arena);
+	pthread_mutex_unlock(&k->credentials_lock);
+	if (r == OK)
+		ipc_answer(t, NULL, NULL);
+	else
+		ipc_refuse(t, r, r == GONE ? "there is no such thing" : "the key store cannot be written");
+}
+
 ipc_handler *const keys_handlers[ASK_MAX] = {
     [ASK_KEYS_CERTIFICATES] = on_certificates,
     [ASK_KEYS_SIGN] = on_sign,
@@ -212,7 +308,9 @@ ipc_handler *const keys_handlers[ASK_MAX] = {
     [ASK_KEYS_SCRAM_START] = keys_on_scram_start,
     [ASK_KEYS_SCRAM_FINISH] = keys_on_scram_finish,
     [ASK_KEYS_DATA_KEY] = on_data_key,
-    [ASK_KEYS_SET_PASSWORD] = on_set_password,
+    [ASK_KEYS_WARRANTED] = keys_on_warranted,
+    [ASK_KEYS_CREDENTIALS] = on_credentials,
+    [ASK_KEYS_REVOKE] = on_revoke,
     [ASK_KEYS_REMOVE_LOGIN] = on_remove_login,
     [ASK_KEYS_RENAME_LOGIN] = on_rename_login,
     [ASK_KEYS_INSTALL_CERTIFICATE] = on_install_certificate,

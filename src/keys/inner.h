@@ -4,6 +4,7 @@
 
 #include "keys/acme.h"
 #include "keys/book.h"
+#include "keys/credential.h"
 #include "keys/keys.h"
 #include "keys/password.h"
 #include "keys/pem.h"
@@ -27,6 +28,9 @@ struct login {
 	uint64_t version;
 	struct slice name;    /* prepared */
 	struct slice spelled; /* as the account spells it */
+	uint64_t epoch;       /* of the account when the password was set */
+	int64_t made_ms;      /* then; 0: not known */
+	bool change;          /* it has to be changed */
 	struct login_secret secret;
 };
 
@@ -39,7 +43,9 @@ struct check {
 	struct slice password; /* prepared */
 	const char *ip;
 	const char *service;
-	char name[32]; /* of its verdict */
+	char name[32];                /* of its verdict */
+	unsigned factors;             /* enum ipc_factor: what its login has */
+	const struct credential *app; /* whose password it is, of an application; NULL: nobody's */
 };
 
 struct keys {
@@ -53,7 +59,8 @@ struct keys {
 	struct throttle throttle;
 	struct verdicts verdicts;
 	struct acme *acme;
-	struct login_secret nobody; /* stands in for logins that do not exist */
+	pthread_mutex_t credentials_lock; /* credential.h */
+	struct login_secret nobody;       /* stands in for logins that do not exist */
 
 	pthread_rwlock_t certificates_lock;
 	struct certificate *certificates[KEYS_CERTIFICATES]; /* in order of place */
@@ -76,7 +83,8 @@ NODISCARD enum result login_find(struct keys *k, struct slice name, struct arena
  */
 NODISCARD enum result keys_install(
     struct keys *k, struct certificate *c, const char *former, const char **why_out);
-void login_secret_make(struct slice password, struct login_secret *out);
+/* With a new salt, unless `keep` (may be NULL) has one: what applications' passwords were made with stays. */
+void login_secret_make(struct slice password, const struct login_secret *keep, struct login_secret *out);
 /* A new version of the row. */
 NODISCARD enum result login_store(struct keys *k, const struct login *l);
 
@@ -90,8 +98,19 @@ ipc_handler keys_on_dkim_make, keys_on_dkim_sign;
 struct dkim_cache;
 void dkim_cache_free(struct dkim_cache *c);
 
+ipc_handler keys_on_warranted;
+
 /* handlers.c: sends the grant; the turn ends. */
-void keys_answer_grant(
-    struct ipc_turn *t, const struct login *l, const char *service, struct slice server_final);
+struct granted {
+	const struct login *login;
+	const char *service;
+	unsigned factors;             /* enum ipc_factor: what the login has */
+	const struct credential *app; /* what opened it; NULL: the password */
+	struct slice server_final;
+};
+void keys_answer_grant(struct ipc_turn *t, const struct granted *granted);
+/* The grant itself; `session`, `proven`: of a second factor. FULL: the service's name is too long. */
+NODISCARD enum result keys_seal_grant(
+    struct keys *k, const struct granted *granted, uint64_t session, bool proven, struct buf *out);
 
 #endif

@@ -1,28 +1,50 @@
 /* The role's state: opening, logins and certificates as the administrator changes them. */
 #include "keys/inner.h"
+#include "keys/strength.h"
 #include <sqlite3.h>
 #include <stdlib.h>
 
-/* A login row's secret: version, length and octets of the Argon2 hash, then the SCRAM keys. */
-#define SECRET_VERSION 1
+/*
+ * A login row's secret: version, length and octets of the Argon2 hash, then the SCRAM keys; since version 2 also epoch, time and
+ * whether it has to be changed.
+ */
+#define SECRET_VERSION 2
 
-static void login_secret_put(const struct login_secret *s, struct buf *out)
+static void login_put(const struct login *l, struct buf *out)
 {
+	const struct login_secret *s = &l->secret;
 	size_t n = strlen(s->hash);
 	buf_putc(out, SECRET_VERSION);
 	buf_putc(out, (char)n);
 	buf_put(out, slice_of(s->hash, n));
 	buf_put(out, slice_of(&s->scram, sizeof s->scram));
+	buf_put(out, slice_of(&l->epoch, sizeof l->epoch));
+	buf_put(out, slice_of(&l->made_ms, sizeof l->made_ms));
+	buf_putc(out, (char)l->change);
 }
 
-static enum result login_secret_read(struct slice text, struct login_secret *out)
+static void login_more_read(struct cursor *c, struct login *l)
 {
+	struct slice epoch = cursor_bytes(c, sizeof l->epoch), made = cursor_bytes(c, sizeof l->made_ms);
+	l->change = cursor_take(c) == 1;
+	if (c->err != OK)
+		return;
+	memcpy(&l->epoch, epoch.p, epoch.n);
+	memcpy(&l->made_ms, made.p, made.n);
+}
+
+static enum result login_read(struct slice text, struct login *l)
+{
+	struct login_secret *out = &l->secret;
 	struct cursor c = cursor_of(text);
-	if (cursor_take(&c) != SECRET_VERSION)
+	int version = cursor_take(&c);
+	if (version != 1 && version != SECRET_VERSION)
 		return BAD;
 	size_t n = (unsigned char)cursor_take(&c);
 	struct slice hash = cursor_bytes(&c, MIN(n, sizeof out->hash - 1));
 	struct slice scram = cursor_bytes(&c, sizeof out->scram);
+	if (version == SECRET_VERSION)
+		login_more_read(&c, l);
 	if (cursor_done(&c) != OK)
 		return BAD;
 	*out = (struct login_secret){0};
@@ -50,7 +72,7 @@ enum result login_find(struct keys *k, struct slice name, struct arena *a, struc
 	login_place(name, &place);
 	r = vault_unseal(k->vault, VAULT_ROWS, buf_slice(&place), row.sealed, &text);
 	if (r == OK)
-		r = login_secret_read(buf_slice(&text), &out->secret);
+		r = login_read(buf_slice(&text), out);
 	if (r != OK) {
 		EVENT(STORE_ERROR, KZ("what", "keys.db"), KZ("why", "a login row does not open"));
 		return LATER;
@@ -61,27 +83,32 @@ enum result login_find(struct keys *k, struct slice name, struct arena *a, struc
 	return OK;
 }
 
-static void login_seal(struct keys *k, struct slice name, const struct login_secret *s, struct buf *sealed)
+static void login_seal(struct keys *k, struct slice name, const struct login *l, struct buf *sealed)
 {
 	BUF_LOCAL(place, 1024);
 	SECRET_LOCAL(text, 1024);
 	login_place(name, &place);
-	login_secret_put(s, &text);
+	login_put(l, &text);
 	vault_seal(k->vault, VAULT_ROWS, buf_slice(&place), buf_slice(&text), sealed);
 }
 
-void login_secret_make(struct slice password, struct login_secret *out)
+void login_secret_make(struct slice password, const struct login_secret *keep, struct login_secret *out)
 {
-	*out = (struct login_secret){.scram.iterations = SCRAM_ITERATIONS};
-	password_hash(password, out->hash);
-	vault_random(out->scram.salt, SCRAM_SALT);
+	struct login_secret made = {.scram.iterations = SCRAM_ITERATIONS};
+	password_hash(password, made.hash);
+	if (keep)
+		memcpy(made.scram.salt, keep->scram.salt, SCRAM_SALT);
+	else
+		vault_random(made.scram.salt, SCRAM_SALT);
+	*out = made;
+	explicit_bzero(&made, sizeof made);
 	scram_derive(password, slice_of(out->scram.salt, SCRAM_SALT), &out->scram);
 }
 
 enum result login_store(struct keys *k, const struct login *l)
 {
 	BUF_LOCAL(sealed, 2048);
-	login_seal(k, l->name, &l->secret, &sealed);
+	login_seal(k, l->name, l, &sealed);
 	struct book_login row = {.account = l->account, .spelled = l->spelled, .sealed = buf_slice(&sealed)};
 	vault_random(&row.version, sizeof row.version);
 	return book_login_put(k->book, l->name, &row);
@@ -89,49 +116,64 @@ enum result login_store(struct keys *k, const struct login *l)
 
 /* ---- the administrator ---- */
 
-static const char *password_fault(struct slice login, struct slice typed, struct slice prepared)
+/* With what second factors the account has, and what its login was before. */
+static enum result set_prepared(struct keys *k, const struct keys_password *p, struct slice name,
+    struct slice prepared, const char **why_out)
 {
-	size_t characters = 0;
-	bool same = true;
-	for (size_t i = 0; i < prepared.n; i++) {
-		characters += ((unsigned char)prepared.p[i] & 0xc0) != 0x80;
-		same = same && prepared.p[i] == prepared.p[0];
-	}
-	if (characters < KEYS_PASSWORD_LEAST)
-		return "the password needs at least 8 characters";
-	ptrdiff_t at = slice_rfind(login, '@');
-	if (same || slice_ieq(typed, login) || (at >= 0 && slice_ieq(typed, slice_sub(login, 0, (size_t)at))))
-		return "the password can be guessed";
-	return NULL;
-}
-
-enum result keys_set_password(
-    struct keys *k, uint64_t account, struct slice login, struct slice password, const char **why_out)
-{
-	BUF_LOCAL(name, 8192);
-	SECRET_LOCAL(prepared, 8192);
-	*why_out = "the login name cannot be used";
-	if (account == 0 || login.n == 0 || login_prepare(login, &name) != OK)
+	ARENA_LOCAL(a, (size_t)1 << 20);
+	struct credentials all;
+	struct login old, l = {.account = p->account,
+			      .name = name,
+			      .spelled = p->login,
+			      .epoch = p->epoch,
+			      .made_ms = clock_utc_ms(),
+			      .change = p->change};
+	enum result r = credentials_of(k, p->account, &a, &all);
+	enum result found = r == OK ? login_find(k, name, &a, &old) : r;
+	*why_out = "the key store cannot be read";
+	if (found != OK && found != GONE)
+		return LATER;
+	struct strength of = {p->login, p->words, (credentials_factors(&all) & FACTORS_PROVING) != 0};
+	if ((*why_out = strength_fault(&of, prepared)))
 		return DENY;
-	*why_out = "the password is too long or holds characters that cannot be used";
-	if (password_prepare(password, &prepared) != OK)
+	/* What somebody else may know is not taken again. */
+	*why_out = "this is the password that has to be changed";
+	if (found == OK && (old.change || old.epoch != p->epoch) &&
+	    password_verify(prepared, old.secret.hash) == OK)
 		return DENY;
-	if ((*why_out = password_fault(login, password, buf_slice(&prepared))))
-		return DENY;
-	struct login l = {.account = account, .name = buf_slice(&name), .spelled = login};
-	login_secret_make(buf_slice(&prepared), &l.secret);
-	enum result r = login_store(k, &l);
+	login_secret_make(prepared, found == OK ? &old.secret : NULL, &l.secret);
+	r = login_store(k, &l);
 	explicit_bzero(&l, sizeof l);
+	explicit_bzero(&old, sizeof old);
 	*why_out = r == OK ? "" : "the key store cannot be written";
 	return r;
 }
 
-enum result keys_remove_login(struct keys *k, struct slice login)
+enum result keys_set_password(struct keys *k, const struct keys_password *p, const char **why_out)
 {
 	BUF_LOCAL(name, 8192);
+	SECRET_LOCAL(prepared, 8192);
+	*why_out = "the login name cannot be used";
+	if (p->account == 0 || p->login.n == 0 || login_prepare(p->login, &name) != OK)
+		return DENY;
+	*why_out = "the password is too long or holds characters that cannot be used";
+	if (password_prepare(p->password, &prepared) != OK)
+		return DENY;
+	return set_prepared(k, p, buf_slice(&name), buf_slice(&prepared), why_out);
+}
+
+enum result keys_remove_login(struct keys *k, struct slice login)
+{
+	ARENA_LOCAL(a, 65536);
+	BUF_LOCAL(name, 8192);
+	struct login l;
 	if (login_prepare(login, &name) != OK)
 		return GONE;
-	return book_login_remove(k->book, buf_slice(&name));
+	enum result r = login_find(k, buf_slice(&name), &a, &l);
+	explicit_bzero(&l.secret, sizeof l.secret);
+	if (r == OK)
+		r = book_credentials_forget(k->book, l.account);
+	return r == OK ? book_login_remove(k->book, buf_slice(&name)) : r;
 }
 
 enum result keys_rename_login(struct keys *k, struct slice login, struct slice to, const char **why_out)
@@ -148,7 +190,7 @@ enum result keys_rename_login(struct keys *k, struct slice login, struct slice t
 	if (r != OK)
 		return r;
 	BUF_LOCAL(sealed, 2048);
-	login_seal(k, buf_slice(&to_name), &l.secret, &sealed);
+	login_seal(k, buf_slice(&to_name), &l, &sealed);
 	explicit_bzero(&l.secret, sizeof l.secret);
 	struct book_login row = {.account = l.account, .spelled = to, .sealed = buf_slice(&sealed)};
 	vault_random(&row.version, sizeof row.version);
@@ -297,9 +339,10 @@ enum result keys_open(const struct keys_settings *settings, struct keys **out)
 	k->acme_wanted = settings->acme_wanted;
 	k->context = settings->context;
 	pthread_rwlock_init(&k->certificates_lock, NULL);
+	pthread_mutex_init(&k->credentials_lock, NULL);
 	throttle_init(&k->throttle, k->vault);
 	verdicts_init(&k->verdicts);
-	login_secret_make(SLICE("nobody's password"), &k->nobody);
+	login_secret_make(SLICE("nobody's password"), NULL, &k->nobody);
 	r = check_master(k);
 	if (r == OK)
 		r = book_certificates(k->book, load_certificate, k);
@@ -326,6 +369,7 @@ void keys_close(struct keys *k)
 	dkim_cache_free(k->dkim);
 	vault_free(k->vault);
 	pthread_rwlock_destroy(&k->certificates_lock);
+	pthread_mutex_destroy(&k->credentials_lock);
 	explicit_bzero(k, sizeof *k);
 	free(k);
 }

@@ -5,6 +5,9 @@
  *   book.h       keys.db: logins, certificates
  *   password.h   Argon2id, preparing what people type; lru.h, verdict.h: what was verified a moment ago
  *   scram.h      RFC 5802 and 7677, the arithmetic
+ *   strength.h   what may be a password; common.c  what others use
+ *   credential.h second factors, applications' passwords; app.c, codes.c, totp.h   what each of them is
+ *   warranted.c  what store has allowed to be done with secrets
  *   throttle.h   guessing made slow
  *   pem.h        certificates and private keys: reading, checking, the one private operation of a handshake
  *   acme.h       certificates from an authority: what is wanted, what is to be done, what is signed for it
@@ -25,7 +28,6 @@
 #include "ipc/ipc.h"
 
 #define KEYS_MASTER 32 /* octets of the master key */
-#define KEYS_PASSWORD_LEAST 8
 
 /* Certificates from an authority (RFC 8555), as configured. */
 struct keys_acme {
@@ -71,8 +73,14 @@ NODISCARD enum result keys_master_read(const char *path, char out[KEYS_MASTER]);
  * The administrator's acts, as the asks do them, for tools that work offline (`sekisho init`). *why_out is a constant
  * text. DENY: against the policy. GONE: no such login.
  */
-NODISCARD enum result keys_set_password(
-    struct keys *k, uint64_t account, struct slice login, struct slice password, const char **why_out);
+struct keys_password {
+	uint64_t account;
+	struct slice login, password;
+	struct slice words; /* strength.h */
+	uint64_t epoch;     /* of the account (store/epoch.h) */
+	bool change;        /* to be changed at the next sign-in */
+};
+NODISCARD enum result keys_set_password(struct keys *k, const struct keys_password *p, const char **why_out);
 NODISCARD enum result keys_remove_login(struct keys *k, struct slice login);
 NODISCARD enum result keys_rename_login(
     struct keys *k, struct slice login, struct slice to, const char **why_out);

@@ -6,7 +6,7 @@
 #define COUNTS 20000
 #define KNOWN 50000
 
-enum kind { LOGIN, NETWORK, PAIR };
+enum kind { LOGIN, NETWORK, PAIR, FACTOR };
 static const struct rule {
 	int64_t free; /* failures without a wait */
 	int64_t most_ms;
@@ -14,6 +14,7 @@ static const struct rule {
     [LOGIN] = {10, 5 * MINUTE_MS},
     [NETWORK] = {20, 15 * MINUTE_MS}, /* an office behind one address may have several broken phones */
     [PAIR] = {10, 5 * SECOND_MS},
+    [FACTOR] = {5, 15 * MINUTE_MS},
 };
 
 void throttle_init(struct throttle *t, const struct vault *v)
@@ -51,7 +52,7 @@ static void name_of(
 {
 	BUF_LOCAL(b, 1024);
 	buf_putc(&b, (char)kind);
-	if (kind != LOGIN)
+	if (kind == NETWORK || kind == PAIR)
 		put_network(&b, ip);
 	buf_putc(&b, '/');
 	if (kind != NETWORK)
@@ -126,5 +127,25 @@ void throttle_right(struct throttle *t, struct slice login, const char *ip, int6
 	name_of(t, PAIR, login, ip, name);
 	lru_put(&t->known, name)->b = now_ms;
 	lru_clear(&t->counts, name);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static struct slice account_name(const uint64_t *account)
+{
+	return slice_of(account, sizeof *account);
+}
+
+int64_t throttle_factor_wait(struct throttle *t, uint64_t account, int64_t now_ms)
+{
+	pthread_mutex_lock(&t->lock);
+	int64_t wait = wait_of(t, FACTOR, account_name(&account), "", now_ms);
+	pthread_mutex_unlock(&t->lock);
+	return wait;
+}
+
+void throttle_factor_failed(struct throttle *t, uint64_t account, int64_t now_ms)
+{
+	pthread_mutex_lock(&t->lock);
+	count_one(t, FACTOR, account_name(&account), "", now_ms);
 	pthread_mutex_unlock(&t->lock);
 }

@@ -28,4 +28,11 @@ int64_t throttle_wait(struct throttle *t, struct slice login, const char *ip, in
 void throttle_failed(struct throttle *t, struct slice login, const char *ip, int64_t now_ms);
 void throttle_right(struct throttle *t, struct slice login, const char *ip, int64_t now_ms);
 
+/*
+ * Codes of second factors. Whoever guesses them knows the password already: after five each has to wait twice as long, up to a
+ * quarter of an hour, from wherever it comes.
+ */
+int64_t throttle_factor_wait(struct throttle *t, uint64_t account, int64_t now_ms);
+void throttle_factor_failed(struct throttle *t, uint64_t account, int64_t now_ms);
+
 #endif

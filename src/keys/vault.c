@@ -54,6 +54,7 @@ struct vault *vault_new(struct slice master)
 	derive(master, "sekisho dkim", v->key[VAULT_DKIM]);
 	derive(master, "sekisho data key", v->key[VAULT_DATA_KEY]);
 	derive(master, "sekisho scram salt", v->key[VAULT_SALT]);
+	derive(master, "sekisho codes", v->key[VAULT_CODES]);
 	vault_random(v->key[VAULT_STATE], VAULT_KEY);
 	vault_random(v->key[VAULT_CACHE], VAULT_KEY);
 	return v;

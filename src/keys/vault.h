@@ -21,6 +21,7 @@ enum vault_use {
 	VAULT_SALT,     /* SCRAM salts of logins that do not exist */
 	VAULT_STATE,    /* SCRAM states; a random key of this process */
 	VAULT_DKIM,     /* private keys of DKIM, which store keeps */
+	VAULT_CODES,    /* MACs of codes and of applications' passwords */
 	VAULT_CACHE,    /* names of remembered verdicts; a random key of this process */
 	VAULT_USES
 };

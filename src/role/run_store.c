@@ -217,6 +217,7 @@ void run_store(struct run *r)
 	s.session_idle_ms = c->session_idle;
 	s.session_most_ms = c->session_most;
 	s.organisation = c->organisation;
+	s.administrator_grace_ms = c->administrator_grace;
 	s.delimiters = c->recipient_delimiter;
 	s.sieve_redirects = (uint32_t)c->sieve_redirects;
 	s.sieve_sends_per_hour = c->sieve_sends_per_hour;

@@ -211,6 +211,7 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	DB_RUN(db, PERSON_ORPHANS, DI(a->account));
 	DB_RUN(db, TOKENS_FORGET_MAKER, DI(a->account));
 	epoch_end_sessions(a->store->writer, db, a->account, 0);
+	DB_RUN(db, FACTOR_RESET_FORGET, DI(a->account));
 	DB_RUN(db, FACTOR_RULE_DROP, DI(WHO_ACCOUNT), DI(a->account), DZ(""), DZ(""));
 	DB_RUN(db, ACCOUNT_REMOVE, DI(a->account));
 	return OK;

@@ -106,6 +106,7 @@ void store_settings_default(struct store_settings *s)
 	    .arc_trusted = "",
 	    .session_idle_ms = HOUR_MS,
 	    .session_most_ms = 12 * HOUR_MS,
+	    .administrator_grace_ms = DAY_MS,
 	    .organisation = "",
 	};
 }

@@ -101,11 +101,12 @@ struct store_settings {
 	struct store_dns dns;
 
 	int64_t session_idle_ms, session_most_ms; /* a session of the web ends unused, and at the latest */
-	const char *organisation;                 /* its name; "": not said */
-	bool dkim_sign;                           /* what leaves is signed, and keys are made for it */
-	const char *dkim_service;                 /* the domain of third-party signatures; "": none */
-	int64_t dkim_rotate_ms;  /* a key signs so long before the next one is made; 0: for ever */
-	int64_t dkim_overlap_ms; /* a retired key's record stays published so long */
+	int64_t administrator_grace_ms; /* from an account's making until it has to have a second factor */
+	const char *organisation;       /* its name; "": not said */
+	bool dkim_sign;                 /* what leaves is signed, and keys are made for it */
+	const char *dkim_service;       /* the domain of third-party signatures; "": none */
+	int64_t dkim_rotate_ms;         /* a key signs so long before the next one is made; 0: for ever */
+	int64_t dkim_overlap_ms;        /* a retired key's record stays published so long */
 
 	uint8_t scan_seal[32];   /* scan's seal on facts */
 	uint8_t login_grant[32]; /* keys' seal on grants */

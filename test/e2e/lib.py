@@ -375,7 +375,7 @@ class Instance:
         out = command([BINARY, *args, "--data", self.data, "--json"], limit, input=input, good=good)
         return json.loads(out) if out.strip() else None
 
-    def add_users(self, count, pattern="user{}", password="password-{}"):
+    def add_users(self, count, pattern="user{}", password="kujira-no-uta-{}-asagao"):
         """Accounts made through the command line; returned, and known to user()."""
         made = []
         for i in range(1, count + 1):
