@@ -1,6 +1,6 @@
 /*
- * What is done with secrets: a verb of the store answers with a warrant, which goes to keys together with the secret; the receipt
- * goes back to the store (ipc/grant.h). The secret passes through here and nowhere else.
+ * What is done with secrets: a verb of the store answers with a warrant, which goes to keys together with the secret; the
+ * receipt goes back to the store (ipc/grant.h). The secret passes through here and nowhere else.
  */
 #include "api.h"
 #include "signin.h"

@@ -1,5 +1,5 @@
 /* The list of common and leaked passwords, as sorted hashes that were made when this was built (gen_common.c). */
-#include "common_passwords.h"
+#include "keys/common_passwords.h"
 #include "keys/common_hash.h"
 #include "keys/strength.h"
 #include <assert.h>

@@ -1,8 +1,8 @@
 /*
  * credential: what belongs to an account beside its password: second factors, and passwords of applications.
  *
- * A row is sealed whole. Whoever reads one to change it holds the lock of struct keys (credentials_lock) from before the reading
- * until after the writing: no code is accepted twice.
+ * A row is sealed whole. Whoever reads one to change it holds the lock of struct keys (credentials_lock) from before the
+ * reading until after the writing: no code is accepted twice.
  */
 #ifndef KEYS_CREDENTIAL_H
 #define KEYS_CREDENTIAL_H

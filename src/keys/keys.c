@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 /*
- * A login row's secret: version, length and octets of the Argon2 hash, then the SCRAM keys; since version 2 also epoch, time and
- * whether it has to be changed.
+ * A login row's secret: version, length and octets of the Argon2 hash, then the SCRAM keys; since version 2 also epoch, time
+ * and whether it has to be changed.
  */
 #define SECRET_VERSION 2
 

@@ -1,6 +1,6 @@
 /*
- * Verbs that need a secret: they answer with a warrant, which the front takes to keys together with the secret (ipc/grant.h); it
- * is shown to nobody.
+ * Verbs that need a secret: they answer with a warrant, which the front takes to keys together with the secret (ipc/grant.h);
+ * it is shown to nobody.
  */
 #include "ipc/grant.h"
 #include "store/admin.h"
@@ -90,8 +90,8 @@ static enum result check_roles(struct admin *a, struct db *db, int64_t account)
 		return LATER;
 	for (size_t i = 1; i < his.n; i++) /* the first is everybody's */
 		if (!powers_may_give(db, a->powers, his.grants[i].role, &his.grants[i].scope))
-			return admin_refuse(a, DENY, "only who may give the role %s may do this",
-			    his.grants[i].role->name);
+			return admin_refuse(
+			    a, DENY, "only who may give the role %s may do this", his.grants[i].role->name);
 	return OK;
 }
 
