@@ -54,8 +54,8 @@ static enum result as(int64_t account, const char *verb, const char *args, json_
 		assert_non_null(r.db);
 		assert_int_equal(powers_of_account(r.db, account, &a, &powers), OK);
 	}
-	struct audit_actor actor = {
-	    arena_printf(&a, "account %lld", (long long)account), "none", "127.0.0.1"};
+	struct actor actor = {
+	    .audit = {arena_printf(&a, "account %lld", (long long)account), "none", "127.0.0.1"}};
 	json_t *json = admin_args(args);
 	struct admin admin = {
 	    .store = kit.store, .arena = &a, .args = json, .actor = &actor, .powers = &powers};
