@@ -83,7 +83,8 @@ static int check_here(struct cli *c, json_t **out)
 	ask.domain = text_of(domain);
 	ask.host = text_of(host ? host : arena_printf(&c->arena, "mail.%s", domain));
 	ask.silent = cli_flag(c, "silent");
-	ask.reports = arena_printf(&c->arena, "postmaster@%s", domain);
+	ask.reports = arena_printf(&c->arena, "dmarc-reports@%s", domain);
+	ask.tls_reports = arena_printf(&c->arena, "tls-reports@%s", domain);
 	ask.ca = text_of(cli_arg(c, "ca"));
 	ask.sts_id = text_of(cli_arg(c, "sts_id"));
 	ask.n_addresses = list_of(c, "address", &ask.addresses);

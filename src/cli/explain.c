@@ -18,11 +18,13 @@
 
 /*
  * A message file of a Unix system has LF at its line ends and no CRLF at all; the protocols know CRLF only. Anything
- * mixed stays as it is: then it is what the file wants to show.
+ * mixed stays as it is, then it is what the file wants to show; so does an archive (of a report).
  */
 static void to_crlf(const struct buf *in, struct buf *out)
 {
-	if (slice_search(buf_slice(in), SLICE("\r\n")) >= 0) {
+	bool packed =
+	    slice_starts(buf_slice(in), SLICE("\x1f\x8b")) || slice_starts(buf_slice(in), SLICE("PK\3\4"));
+	if (packed || slice_search(buf_slice(in), SLICE("\r\n")) >= 0) {
 		buf_put(out, buf_slice(in));
 		return;
 	}

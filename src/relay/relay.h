@@ -8,6 +8,7 @@
  *   reply.c    replies and capabilities              report.c   outcomes to store, in batches
  *   guard.c    what TLS towards one host has to be   sts.c      policies of MTA-STS: found, fetched, kept
  *   trials.c   how TLS went, for the reports about it
+ *   post.c     such reports, to those who want them by https
  *
  * A job is one message for one destination. Jobs of a destination are worked on by a bounded number of threads, each with a
  * connection; a thread that has finished one takes the destination's next over the same connection. That number grows with

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #define SLOTS (LIMIT_REPORT_SOURCES * 2u)
-#define ESCAPE_MOST 10 /* octets of an entity or a character reference; longer ones are text */
 #define COUNT_MOST ((uint64_t)1 << 40)
 
 enum element {
@@ -52,13 +51,12 @@ struct dmarc_reader {
 	Sekisho__DmarcReport *report;
 	enum element path[LIMIT_REPORT_DEPTH];
 	unsigned depth;
-	bool ended, has_dtd, too_deep, raw;
+	bool ended, has_dtd, too_deep, foreign, raw;
 	struct text text;
 	struct row row;
 	struct slot *slots;
 	Sekisho__DmarcSource *rest; /* of more sources than there are slots */
-	char held[ESCAPE_MOST + 4]; /* the end of a piece that may go on in the next one */
-	size_t n_held;
+	struct mend mend;
 };
 
 char *report_text(struct slice text, struct arena *a)
@@ -353,11 +351,15 @@ static void on_start(void *context, const char *name, const char **attributes)
 	}
 	enum element parent = r->depth ? r->path[r->depth - 1] : ROOT;
 	enum element e = parent == UNKNOWN ? UNKNOWN : find_element(parent, bare_name(name));
+	if (!r->depth && e == UNKNOWN)
+		e = ROOT; /* one that wraps the report, as some do */
+	else if (parent == ROOT && e != FEEDBACK)
+		r->foreign = true;
 	r->path[r->depth++] = e;
 	r->text.n = 0;
 	if (e == RECORD)
 		start_row(r);
-	if (r->depth == 1 && e != FEEDBACK)
+	if (r->foreign)
 		XML_StopParser(r->parser, XML_FALSE);
 }
 
@@ -380,8 +382,9 @@ static void on_end(void *context, const char *name)
 	else
 		end_of_row_value(r, e);
 	r->text.n = 0;
-	if (!r->depth) {
-		r->ended = true;
+	if (e == FEEDBACK || !r->depth) {
+		r->ended = e == FEEDBACK;
+		r->foreign = e != FEEDBACK;
 		XML_StopParser(r->parser, XML_FALSE);
 	}
 }
@@ -403,119 +406,14 @@ static void on_dtd(void *context, const char *name, const char *system, const ch
 
 /* ---- octets ---- */
 
-static enum result feed(struct dmarc_reader *r, struct slice s)
+static enum result feed(void *context, struct slice s)
 {
+	struct dmarc_reader *r = context;
 	if (!s.n)
 		return OK;
 	if (XML_Parse(r->parser, s.p, (int)s.n, 0) == XML_STATUS_OK)
 		return OK;
 	return r->ended ? STOP : BAD;
-}
-
-/* Octets of an entity or a character reference that XML knows without a DTD at the start of s, 0: none, -1: it may go on. */
-static int escape_at(struct slice s)
-{
-	static const char *const known[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&apos;"};
-	for (size_t i = 0; i < COUNT(known); i++) {
-		struct slice k = slice_str(known[i]);
-		if (slice_starts(s, k))
-			return (int)k.n;
-		if (s.n < k.n && slice_starts(k, s))
-			return -1;
-	}
-	if (s.n < 2 || s.p[1] != '#')
-		return s.n < 2 ? -1 : 0;
-	for (size_t i = 2; i < MIN(s.n, (size_t)ESCAPE_MOST); i++)
-		if (s.p[i] == ';')
-			return i > 2 ? (int)i + 1 : 0;
-		else if (!ascii_digit(s.p[i]) && !ascii_alpha(s.p[i]))
-			return 0;
-	return s.n < ESCAPE_MOST ? -1 : 0;
-}
-
-/* Octets of a well-formed sequence at the start of s, 0: it is none, -1: it may go on. */
-static int sequence_at(struct slice s)
-{
-	unsigned char c = (unsigned char)s.p[0];
-	size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-	if (c < 0xc2 || c > 0xf4)
-		return 0;
-	for (size_t i = 1; i < MIN(s.n, n); i++)
-		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-			return 0;
-	if (s.n < n)
-		return -1;
-	return slice_is_utf8(slice_sub(s, 0, n)) ? (int)n : 0;
-}
-
-static bool is_plain(unsigned char c)
-{
-	return c < 0x80 && c != '&' && (c >= ' ' || c == '\n' || c == '\r' || c == '\t');
-}
-
-/*
- * Gives s to the parser, with what XML could not bear mended: octets that are no UTF-8 and control characters become
- * question marks, an ampersand that begins nothing becomes &amp;. What is cut at the end of s waits, unless it is the last.
- */
-static enum result mend(struct dmarc_reader *r, struct slice s, bool last, size_t *used_out)
-{
-	size_t from = 0, at = 0;
-	enum result done = OK;
-	while (at < s.n && done == OK) {
-		if (is_plain((unsigned char)s.p[at])) {
-			at++;
-			continue;
-		}
-		struct slice here = slice_sub(s, at, s.n);
-		unsigned char c = (unsigned char)s.p[at];
-		int n = c == '&' ? escape_at(here) : c < 0x80 ? 0 : sequence_at(here);
-		if (n < 0 && !last)
-			break;
-		if (n > 0) {
-			at += (size_t)n;
-			continue;
-		}
-		done = feed(r, slice_sub(s, from, at - from));
-		if (done == OK)
-			done = feed(r, c == '&' ? SLICE("&amp;") : SLICE("?"));
-		from = ++at;
-	}
-	if (done == OK)
-		done = feed(r, slice_sub(s, from, at - from));
-	*used_out = at;
-	return done;
-}
-
-static enum result put_mended(struct dmarc_reader *r, struct slice piece, bool last)
-{
-	size_t used;
-	enum result done = OK;
-	while (r->n_held && done == OK && (piece.n || last)) {
-		/* what waits, with enough behind it to know */
-		size_t more = MIN(piece.n, sizeof r->held - r->n_held);
-		if (more)
-			memcpy(r->held + r->n_held, piece.p, more);
-		size_t had = r->n_held;
-		done = mend(r, slice_of(r->held, had + more), last && more == piece.n, &used);
-		if (used < had) {
-			memmove(r->held, r->held + used, had + more - used);
-			r->n_held = had + more - used;
-			piece = slice_sub(piece, more, piece.n);
-			if (!more)
-				return done;
-			continue;
-		}
-		r->n_held = 0;
-		piece = slice_sub(piece, used - had, piece.n);
-	}
-	if (done != OK || !piece.n)
-		return done;
-	done = mend(r, piece, last, &used);
-	if (done == OK && used < piece.n) {
-		r->n_held = piece.n - used;
-		memcpy(r->held, piece.p + used, r->n_held);
-	}
-	return done;
 }
 
 static const char *why_not(const struct dmarc_reader *r)
@@ -524,15 +422,14 @@ static const char *why_not(const struct dmarc_reader *r)
 		return "the XML has a DTD";
 	if (r->too_deep)
 		return "the XML is nested too deeply (LIMIT_REPORT_DEPTH)";
-	return r->depth == 1 && r->path[0] != FEEDBACK ? "the XML is no aggregate report"
-						       : "the XML is malformed";
+	return r->foreign ? "the XML is no aggregate report" : "the XML is malformed";
 }
 
 enum result dmarc_reader_put(struct dmarc_reader *r, struct slice piece, const char **why)
 {
 	if (r->ended)
 		return STOP;
-	enum result done = r->raw ? feed(r, piece) : put_mended(r, piece, false);
+	enum result done = r->raw ? feed(r, piece) : mend_put(&r->mend, piece, false);
 	if (done == BAD)
 		*why = why_not(r);
 	return done;
@@ -541,7 +438,7 @@ enum result dmarc_reader_put(struct dmarc_reader *r, struct slice piece, const c
 enum result dmarc_reader_end(struct dmarc_reader *r, Sekisho__DmarcReport **out, const char **why)
 {
 	Sekisho__DmarcReport *d = r->report;
-	if (!r->ended && !r->raw && put_mended(r, SLICE_NONE, true) == BAD)
+	if (!r->ended && !r->raw && mend_put(&r->mend, SLICE_NONE, true) == BAD)
 		*why = why_not(r);
 	else if (!r->ended)
 		*why = "the XML was cut short";
@@ -576,6 +473,7 @@ struct dmarc_reader *dmarc_reader_new(struct arena *a, bool utf16)
 		abort();
 	r->arena = a;
 	r->raw = utf16;
+	r->mend = (struct mend){.give = feed, .context = r};
 	r->parser = XML_ParserCreate(utf16 ? "UTF-16" : "UTF-8");
 	r->slots = calloc(SLOTS, sizeof *r->slots);
 	if (!r->parser || !r->slots)

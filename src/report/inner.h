@@ -28,6 +28,17 @@ uint64_t unpack_octets(const struct unpack *u);
 
 /* ---- reading ---- */
 
+#define ESCAPE_MOST 10 /* octets of an entity or a character reference; longer ones are text */
+/* What takes mended octets, and what waits between pieces. */
+struct mend {
+	enum result (*give)(void *context, struct slice piece);
+	void *context;
+	char held[ESCAPE_MOST + 4]; /* the end of a piece that may go on in the next one */
+	size_t n;
+};
+/* Anything but OK is what give() said. */
+NODISCARD enum result mend_put(struct mend *m, struct slice piece, bool last);
+
 /* new (NULL: the arena is full); put pieces; end. Strings live in the arena. STOP: the document has come to its end. */
 struct dmarc_reader;
 struct dmarc_reader *dmarc_reader_new(struct arena *a, bool utf16);

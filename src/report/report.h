@@ -4,6 +4,7 @@
  *
  *   read.c          finds the report in a message           unpack.c      gzip and zip, in pieces and within limits
  *   dmarc_read.c    XML, by events (libexpat)               dmarc_write.c XML
+ *   mend.c          what XML could not bear             json.c        reports for people and tests
  *   tls_read.c      JSON (jansson)                          tls_write.c   JSON
  *   failure_read.c  message/feedback-report                 mail.c        the message that carries a report
  *   targets.c       where reports about a domain go (asks a `dns`)

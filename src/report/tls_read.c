@@ -135,7 +135,6 @@ static enum result read_report(struct reader *r, const json_t *in, const char **
 		return FULL;
 	*why = !t->n_policies                             ? "the JSON is no TLS report"
 	       : t->begin_s <= 0 || t->end_s < t->begin_s ? "the report does not say of which time it is"
-	       : !*t->policies[0]->domain                 ? "the report does not say whose policy it is about"
 							  : NULL;
 	return *why ? BAD : OK;
 }

@@ -1,5 +1,6 @@
 /* relay: outbound SMTP; see relay/relay.h. */
 #include "relay/acme.h"
+#include "relay/post.h"
 #include "relay/relay.h"
 #include "role/run.h"
 #include "trust/trust.h"
@@ -123,6 +124,10 @@ void run_relay(struct run *r)
 	acme.update_wait_ms = c->acme_dns_wait;
 	if (https.trust)
 		relay_acme_start(&acme);
+	static struct post_settings post;
+	post = (struct post_settings){r->trunks[ROLE_STORE], s.https};
+	if (s.https)
+		relay_post_start(&post);
 	r->stop_context = relay_start(&s);
 	if (!r->stop_context)
 		_exit(EX_OSERR);

@@ -11,6 +11,10 @@
 #include <unistd.h>
 
 #define STORE_THREADS 4
+#define REPORT_AFTER_MS (30 * MINUTE_MS)
+#define REPORT_GATHER_MS                                                                                     \
+	(2 * MINUTE_MS) /* reports come in bursts: one message for the new sources of several */
+#define REPORT_GATHER_DEMO_MS (2 * SECOND_MS)
 #define STORE_DESCRIPTORS 200000 /* a channel for each session of the fronts, segments, the database */
 
 static const char *languages(const struct config *c)
@@ -226,6 +230,12 @@ void run_store(struct run *r)
 	s.sieve_virus_field = c->sieve_virus_field;
 	s.sieve_virus_words = c->sieve_virus_words;
 	fill_dns(c, &s.dns);
+	s.reports = (struct store_reports){.dmarc = c->dmarc_reports,
+	    .tls = c->tls_reports,
+	    .contact = c->reports_contact,
+	    .after_ms = c->demo ? 0 : REPORT_AFTER_MS,
+	    .gather_ms = c->demo ? REPORT_GATHER_DEMO_MS : REPORT_GATHER_MS,
+	    .keep_ms = c->reports_keep};
 	memcpy(s.scan_seal, r->scan_seal, sizeof s.scan_seal);
 	memcpy(s.login_grant, r->login_grant, sizeof s.login_grant);
 	s.keys = r->trunks[ROLE_KEYS];

@@ -4,6 +4,7 @@
 #include "store/queue.h"
 #include "store/quota.h"
 #include "store/recent.h"
+#include "store/reports.h"
 #include "store/srs.h"
 
 struct slice deliver_mail_id(struct arena *a)
@@ -102,6 +103,14 @@ static void add_remote(struct deliver *d, const struct envelope *e, const struct
 	trace_address(t, TRACE_TO, to->local, to->domain);
 }
 
+/* One row, however many of these addresses it is for. */
+static void add_report(struct deliver *d, const struct envelope *e, const struct target *to, struct trace *t)
+{
+	trace_step(t, STEP_TAKEN);
+	trace_address(t, TRACE_TO, to->local, to->domain);
+	d->report = reports_seal_mail(d->job.store, e, d->arena);
+}
+
 /* A sender who asked for it hears that mail arrived, or that it went on to several. */
 static void add_success(struct deliver *d, const struct envelope *e, const struct resolving *r)
 {
@@ -162,6 +171,10 @@ static enum result add_targets(struct deliver *d, struct db *reader, const struc
 	filter_start(&f, d, reader, e, m, t);
 	f.total = r->n;
 	for (const struct target *to = r->first; to; to = to->next) {
+		if (to->report) {
+			add_report(d, e, to, t);
+			continue;
+		}
 		if (!to->account) {
 			add_remote(d, e, to, t);
 			continue;
@@ -367,7 +380,7 @@ static enum result take_bodies(struct deliver *d, struct db *db)
 	struct store *s = d->job.store;
 	for (unsigned i = 0; i < d->n_bodies; i++)
 		d->bodies[i].refs = 0;
-	d->bodies[0].refs = d->n_remotes > 0;
+	d->bodies[0].refs = (d->n_remotes > 0) + (d->report.n > 0);
 	for (struct deliver_sent *t = d->sents; t; t = t->next) {
 		t->skipped = t->once.kind && !set_mark(db, &t->once, d->now_ms);
 		d->bodies[t->body].refs += !t->skipped;
@@ -401,6 +414,9 @@ enum result deliver_apply(struct deliver *d, struct db *db)
 	for (struct deliver_sent *t = d->sents; t; t = t->next)
 		if (!t->skipped)
 			put_sent(d, db, t);
+	if (d->report.n)
+		DB_RUN(db, REPORT_MAIL_ADD, DI(writer_number(s->writer, SEQUENCE_QUEUE)), DT(d->mail),
+		    DI(d->bodies[0].id), DI(d->now_ms), DB(d->report));
 	set_marks(d, db);
 	judge_count_apply(db, &d->count);
 	trace_apply(s->writer, db, &d->trace);
@@ -429,6 +445,8 @@ static void tell(const struct deliver *d)
 			    KV("mailbox", l->mailbox.n ? l->mailbox : SLICE("INBOX")), KN("uid", l->uid));
 	if (d->queued && !d->quarantined)
 		tell_queue(d);
+	if (d->report.n)
+		reports_wake(d->job.store);
 	for (struct deliver_sent *t = d->sents; t; t = t->next) {
 		if (t->skipped)
 			continue;

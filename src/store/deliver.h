@@ -117,6 +117,7 @@ struct deliver {
 	size_t n_tokens;
 	struct trace_row trace;
 	struct judge_count count;
+	struct slice report;    /* sealed row of report_mail (reports.h); empty: it is none */
 	int64_t now_ms, queued; /* queued: set by apply, 0 when nothing waits */
 	bool added;             /* to the table of recent ids */
 	const char *why;        /* it was refused by every recipient */

@@ -129,9 +129,11 @@ bool domains_self(struct store *s, struct slice domain, struct arena *a, Sekisho
 	out->n_addresses = c->n_addresses;
 	out->ca = text_of(c->ca);
 	out->unused = is_unused(s, domain);
-	out->reports = c->reports_to && *c->reports_to
-			   ? text_of(c->reports_to)
-			   : arena_printf(a, "postmaster@" SLICE_FMT, SLICE_ARG(domain));
+	out->reports = out->tls_reports = text_of(c->reports_to);
+	if (!*out->reports) {
+		out->reports = arena_printf(a, "dmarc-reports@" SLICE_FMT, SLICE_ARG(domain));
+		out->tls_reports = arena_printf(a, "tls-reports@" SLICE_FMT, SLICE_ARG(domain));
+	}
 	if (domains_sts(s, &sts)) {
 		trust_own_sts_id(&sts, id);
 		out->sts_id = arena_z(a, slice_str(id));

@@ -20,6 +20,7 @@ struct domains;
 struct facts_cache;
 struct queue;
 struct recent;
+struct reports;
 struct search;
 struct signed_lately;
 struct signing;
@@ -50,6 +51,8 @@ struct store {
 	struct signed_lately *lately;
 	struct signing *signing; /* NULL: nothing is signed */
 	struct domains *watch;
+	struct reports *reports;
+	_Atomic int64_t dmarc_reported, tls_reported; /* days up to these are done */
 	_Atomic(struct keeper *) keeper;
 	struct tidying *tidying; /* the keeper's */
 	_Atomic(struct ipc_server *) server;

@@ -203,6 +203,8 @@ enum result judge(
     struct store *s, struct db *db, const struct judge_ask *ask, struct arena *a, struct judgement *out)
 {
 	*out = (struct judgement){.rule = "", .why = "", .spare = "", .spare_why = "", .reply = ""};
+	struct slice proven =
+	    ask->trust->proven && ask->trust->n_authors == 1 ? slice_str(ask->trust->authors[0]) : SLICE_NONE;
 	rule_dmarc(s, ask, a, out);
 	rule_own(s, db, ask, a, out);
 	if (out->action != JUDGE_ACCEPT) {
@@ -215,5 +217,6 @@ enum result judge(
 			spare(out, "arc", arena_printf(a, "%s, a trusted forwarder, found it proven", by));
 	}
 	rule_fields(ask, out);
+	out->proven = proven;
 	return db_result(db) == OK && !arena_full(a) ? OK : LATER;
 }

@@ -22,7 +22,8 @@ struct judgement {
 	const char *why;   /* in words */
 	const char *spare; /* "override", "arc", "option": why it is milder than asked for; "": it is not */
 	const char *spare_why;
-	const char *reply; /* of a refusal, with its status code in front */
+	const char *reply;   /* of a refusal, with its status code in front */
+	struct slice proven; /* the author's domain, when it stands behind the message; else empty */
 };
 
 /* Who hands it in, and for whom. */
@@ -45,7 +46,7 @@ void judge_tell(struct slice mail, const Sekisho__Trust *trust, const struct jud
 
 /* One more of its kind on this day; day 0: nothing to count. */
 struct judge_count {
-	int64_t day, token;
+	int64_t day, token, about; /* about: a token of the domain whose policy counted */
 	struct slice sealed;
 };
 void judge_count_make(struct store *s, const struct judge_ask *ask, const struct judgement *j,

@@ -69,7 +69,9 @@ void judge_count_make(struct store *s, const struct judge_ask *ask, const struct
 	ipc_pack(&c, &packed);
 	int64_t day = clock_utc_ms() / DAY_MS;
 	seal_put(s->seal, buf_slice(&packed), bound_to(day, room), &sealed);
-	*out = (struct judge_count){.day = day, .sealed = arena_dup(a, buf_slice(&sealed))};
+	*out = (struct judge_count){.day = day,
+	    .about = seal_token(s->seal, "dmarc report", slice_str(c.policy_domain)),
+	    .sealed = arena_dup(a, buf_slice(&sealed))};
 	uint8_t mac[SEAL_MAC];
 	seal_mac(s->seal, SEAL_TOKENS, buf_slice(&packed), mac);
 	memcpy(&out->token, mac, sizeof out->token);
@@ -81,7 +83,7 @@ void judge_count_make(struct store *s, const struct judge_ask *ask, const struct
 void judge_count_apply(struct db *db, const struct judge_count *c)
 {
 	if (c->day)
-		DB_RUN(db, TRUST_COUNT, DI(c->day), DI(c->token), DB(c->sealed));
+		DB_RUN(db, TRUST_COUNT, DI(c->day), DI(c->token), DB(c->sealed), DI(c->about));
 }
 
 enum result judge_count_open(

@@ -5,6 +5,7 @@
 #include "store/judge.h"
 #include "store/queue.h"
 #include "store/quota.h"
+#include "store/reports.h"
 #include "store/tls.h"
 #include "store/trace.h"
 #include <pthread.h>
@@ -90,6 +91,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 			;
 		judge_forget(s);
 		tls_forget(s);
+		reports_forget(s);
 	}
 }
 

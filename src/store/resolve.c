@@ -1,5 +1,6 @@
 #include "store/resolve.h"
 #include "mail/address.h"
+#include "store/reports.h"
 #include "store/srs.h"
 
 static const struct verdict fine = {OK, 250, "2.1.5", "OK"};
@@ -99,7 +100,7 @@ static bool first_time(struct resolving *r, char kind, struct slice local, struc
 
 static char kind_of(const struct target *t)
 {
-	return t->account ? 'a' : 'r';
+	return t->report ? 'p' : t->account ? 'a' : 'r';
 }
 
 /* Forgets what a failed recipient has left behind. */
@@ -271,6 +272,21 @@ struct slice resolve_without_detail(const struct store *s, struct slice local)
 	return local;
 }
 
+/* No such address: some work all the same. */
+static struct verdict follow_nobody(
+    struct resolving *r, struct slice user, struct slice domain, unsigned rcpt, unsigned depth)
+{
+	if (is_role_name(user))
+		return follow_role_name(r, rcpt, depth);
+	return follow_catch_all(r, domain, rcpt, depth);
+}
+
+static struct verdict follow_report(
+    struct resolving *r, struct slice local, struct slice domain, unsigned rcpt)
+{
+	return add_target(r, (struct target){.rcpt = rcpt, .report = true, .local = local, .domain = domain});
+}
+
 /* local and domain are folded already. */
 static struct verdict follow(
     struct resolving *r, struct slice local, struct slice domain, unsigned rcpt, unsigned depth)
@@ -278,14 +294,16 @@ static struct verdict follow(
 	if (!resolve_is_ours(r->db, domain))
 		return depth || r->may_relay ? follow_remote(r, local, domain, rcpt) : no_relay;
 	struct address found;
-	if (find_address(r->db, local, domain, &found))
-		return follow_address(r, &found, local, domain, rcpt, depth);
 	struct slice user = resolve_without_detail(r->store, local);
-	if (user.n < local.n && find_address(r->db, user, domain, &found))
-		return follow_address(r, &found, user, domain, rcpt, depth);
-	if (is_role_name(user))
-		return follow_role_name(r, rcpt, depth);
-	return follow_catch_all(r, domain, rcpt, depth);
+	bool report = reports_is_address(r->store, user, domain);
+	struct verdict taken = report ? follow_report(r, user, domain, rcpt) : unknown, v;
+	if (find_address(r->db, local, domain, &found))
+		v = follow_address(r, &found, local, domain, rcpt, depth);
+	else if (user.n < local.n && find_address(r->db, user, domain, &found))
+		v = follow_address(r, &found, user, domain, rcpt, depth);
+	else
+		return report ? taken : follow_nobody(r, user, domain, rcpt, depth);
+	return report && v.result != OK ? taken : v;
 }
 
 /* A bounce to a sender that was rewritten here goes to who it was before. */

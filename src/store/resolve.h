@@ -2,7 +2,8 @@
  * resolve: who is behind a recipient address.
  *
  * Domains compare without case and by their A-labels, local parts without ASCII case. In order: the address itself
- * (account, alias, group), the same without its detail ("+tag"), postmaster and abuse (which work in every domain), the
+ * (account, alias, group), the same without its detail ("+tag"), postmaster and abuse (which work in every domain, as do the
+ * addresses of reports, whoever else is behind them), the
  * domain's catch-all. A sender that was rewritten here (srs.h) leads back to the original one. Aliases and groups are
  * followed up to LIMIT_ALIAS_DEPTH levels and LIMIT_ALIAS_TARGETS targets, circles are harmless, and each person gets one
  * copy of a message however many ways lead to them.
@@ -19,6 +20,7 @@ struct target {
 	struct target *next;
 	unsigned rcpt;   /* the recipient of the envelope it comes from */
 	bool spread;     /* one of several behind that recipient */
+	bool report;     /* nobody: it is read as a report about mail (reports.h) */
 	int64_t account; /* 0: elsewhere */
 	int64_t inbox;
 	struct slice local; /* of the account's own address, or of the one elsewhere */

@@ -7,6 +7,7 @@
 #include "store/migrate.h"
 #include "store/queue.h"
 #include "store/recent.h"
+#include "store/reports.h"
 #include "store/search.h"
 #include "store/signing.h"
 #include "store/tasks.h"
@@ -74,6 +75,8 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_RECEIPT] = ask_receipt,
     [ASK_STORE_DOMAINS] = ask_domains,
     [ASK_STORE_SETUP] = ask_setup,
+    [ASK_STORE_REPORT_POST] = ask_report_post,
+    [ASK_STORE_REPORT_POSTED] = ask_report_posted,
 };
 
 void store_settings_default(struct store_settings *s)
@@ -108,6 +111,8 @@ void store_settings_default(struct store_settings *s)
 	    .session_most_ms = 12 * HOUR_MS,
 	    .administrator_grace_ms = DAY_MS,
 	    .organisation = "",
+	    .reports = {.contact = "", .keep_ms = 400 * DAY_MS, .after_ms = 30 * MINUTE_MS},
+	    .dns = {.reports_to = ""},
 	};
 }
 
@@ -291,6 +296,7 @@ static enum result open_all(struct store *s)
 	s->lately = signed_lately_new();
 	s->signing = signing_new(s);
 	s->watch = domains_new(s);
+	s->reports = reports_new(s);
 	return keeper ? OK : LATER;
 }
 
@@ -319,6 +325,7 @@ void store_close(struct store *s)
 	bool opened = s->keeper != NULL;
 	signing_free(s->signing);
 	keeper_end(s->keeper);
+	reports_free(s->reports);
 	domains_free(s->watch);
 	cards_end(s->cards);
 	search_end(s->search);

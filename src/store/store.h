@@ -26,6 +26,7 @@
  *     roles*.c             who may do what, and for whom
  *     nodes.c              several servers on one database
  *     domains*.c dns_*.c   what our domains publish in the DNS: checks, warnings, publishing
+ *     reports*.c           reports about mail that come and go: DMARC, TLS
  *     keeper.c             checkpoints, reclaiming space, forgetting old traces
  *     seal.c               keys and sealing: the data directory tells a thief nothing
  *     db.c db_sqlite.c db_pgsql*.c sql*.def schema.def     the database
@@ -58,9 +59,18 @@ struct store_dns {
 	const char *sts_mode; /* "none", "testing", "enforce" */
 	int64_t sts_max_age_ms;
 	const char *ca;         /* as CAA names it; "": not known */
-	const char *reports_to; /* "": postmaster@ the domain */
+	const char *reports_to; /* "": dmarc-reports and tls-reports@ the domain */
 	int64_t check_every_ms; /* 0: never */
 	const char *update_key; /* name of the TSIG key; "" or NULL: nothing is published by us */
+};
+
+/* Reports about mail (RFC 9990, RFC 8460). */
+struct store_reports {
+	bool dmarc, tls;     /* are sent to the domains that ask for them */
+	const char *contact; /* who answers for them; "": postmaster@ our domain */
+	int64_t after_ms;    /* a day is reported so long after its end */
+	int64_t gather_ms;   /* new sources are told so long after the first; 0: nothing is done by itself */
+	int64_t keep_ms;     /* what reports say is kept so long */
 };
 
 /* Kept as it is, not copied: it outlives the store. */
@@ -99,6 +109,7 @@ struct store_settings {
 	enum store_judge dmarc_reject, dmarc_quarantine, own_unproven;
 	const char *arc_trusted; /* domains, with blanks between: whose word on mail they pass on counts */
 	struct store_dns dns;
+	struct store_reports reports;
 
 	int64_t session_idle_ms, session_most_ms; /* a session of the web ends unused, and at the latest */
 	int64_t administrator_grace_ms; /* from an account's making until it has to have a second factor */

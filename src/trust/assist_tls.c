@@ -57,7 +57,7 @@ void assist_rpt(struct assist *a)
 	static const enum assist_code codes[] = {ASSIST_RPT_MISSING, ASSIST_RPT_SEVERAL, ASSIST_RPT_BAD};
 	struct tags t;
 	Sekisho__AssistRecord *r = assist_want(a, "tls-rpt", assist_below(a, "_smtp._tls"), DNS_TXT,
-	    arena_printf(a->arena, "v=TLSRPTv1; rua=mailto:%s", a->self->reports));
+	    arena_printf(a->arena, "v=TLSRPTv1; rua=mailto:%s", a->self->tls_reports));
 	if (!only_one(a, r, "v=TLSRPTv1", codes, &t))
 		return;
 	if (tags_value(&t, "rua").n)

@@ -1,6 +1,7 @@
 #include "store_kit.h"
 #include "ipc/grant.h"
 #include "inspect/inspect.h"
+#include "report/report.h"
 #include "store/inside.h"
 #include "store/queue.h"
 #include <openssl/sha.h>
@@ -117,6 +118,45 @@ static void play_dkim_seen(struct ipc_turn *t)
 	ipc_answer(t, &answer, NULL);
 }
 
+static void play_report(struct ipc_turn *t)
+{
+	struct slice message;
+	Sekisho__Facts *facts;
+	Sekisho__Report *report;
+	Sekisho__ReadReportAnswer answer = SEKISHO__READ_REPORT_ANSWER__INIT;
+	BUF_LOCAL(packed, 65536);
+	if (t->fds.n != 1 || fd_map_sealed(t->fds.fd[0], UINT32_MAX, &message) != OK ||
+	    mail_facts_extract(message, &t->arena, &facts) != OK ||
+	    report_read(message, facts, &t->arena, &report) != OK) {
+		ipc_refuse(t, BAD, "no message");
+		return;
+	}
+	fd_unmap(&message);
+	ipc_pack(report, &packed);
+	answer.report = octets_of(buf_slice(&packed));
+	ipc_answer(t, &answer, NULL);
+}
+
+static Sekisho__ReportTargetsAnswer report_to = SEKISHO__REPORT_TARGETS_ANSWER__INIT;
+
+void store_kit_report_to(const char *address, const char *url)
+{
+	static Sekisho__ReportTarget mail, web, *list[2] = {&mail, &web};
+	sekisho__report_target__init(&mail);
+	sekisho__report_target__init(&web);
+	mail.uri = (char *)(uintptr_t)address;
+	web.uri = (char *)(uintptr_t)(url ? url : "");
+	web.https = true;
+	report_to.targets = list;
+	report_to.n_targets = !address ? 0 : url ? 2 : 1;
+	report_to.p = "none";
+}
+
+static void play_report_targets(struct ipc_turn *t)
+{
+	ipc_answer(t, &report_to, NULL);
+}
+
 ipc_handler scan_sieve_run; /* the real one, in src/role */
 
 static ipc_handler *const others[ASK_MAX] = {
@@ -126,6 +166,8 @@ static ipc_handler *const others[ASK_MAX] = {
     [ASK_SCAN_MESSAGE] = play_scan,
     [ASK_SCAN_SIEVE_RUN] = scan_sieve_run,
     [ASK_SCAN_TEXT] = play_text,
+    [ASK_SCAN_REPORT] = play_report,
+    [ASK_SCAN_REPORT_TARGETS] = play_report_targets,
 };
 
 static struct ipc_trunk *trunk_to(struct ipc_server *s, const char *name)

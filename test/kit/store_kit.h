@@ -34,6 +34,9 @@ void store_kit_slow_text(unsigned ms);
 /* What the DNS has of every DKIM key from now on: a Sekisho__DkimSeenAnswer__State. */
 void store_kit_dkim_seen(int state);
 
+/* Where every domain wants its reports from now on; url may be NULL, and address: nowhere. */
+void store_kit_report_to(const char *address, const char *url);
+
 /* Seals packed facts as scan does. */
 void store_kit_seal(struct slice packed, unsigned char out[32]);
 

@@ -81,7 +81,7 @@ static void rows_that_agree_are_one_source(void **state)
 static void deviations_are_read(void **state)
 {
 	static const struct slice cases[] = {
-	    SLICE("\r\n \xef\xbb\xbf" FEEDBACK(META RECORD("192.0.2.1", "3", "pass", "fail"))),
+	    SLICE("\r\n " FEEDBACK(META RECORD("192.0.2.1", "3", "pass", "fail"))),
 	    SLICE("\xef\xbb\xbf" FEEDBACK(META RECORD("192.0.2.1", "3", "pass", "fail"))),
 	    SLICE(FEEDBACK(
 		META RECORD("192.0.2.1", "3", "pass", "fail")) "\n--\nSent by our mailer & more <b>"),

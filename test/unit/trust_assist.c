@@ -169,7 +169,7 @@ static void fill(Sekisho__AssistAsk *ask, int how, struct arena *a)
 	ask->services = services;
 	ask->n_services = 1;
 	ask->ca = "letsencrypt.org";
-	ask->reports = "postmaster@example.jp";
+	ask->reports = ask->tls_reports = "postmaster@example.jp";
 }
 
 static void put_zone(const struct breakage *x, struct buf *out)
