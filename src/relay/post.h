@@ -1,4 +1,4 @@
-/* post: TLS reports that others want by https (RFC 8460 5.4): store gives them out one by one, and hears what became of each. */
+/* post: TLS reports that others want by https (RFC 8460 5.4): store gives them out, and hears what became of each. */
 #ifndef RELAY_POST_H
 #define RELAY_POST_H
 

@@ -22,8 +22,8 @@
 #include "ipc/dns.h"
 
 /*
- * The first report in a message. OK: *out lives in the arena; its kind may be NONE. FULL: the arena's cap was reached, a few MiB
- * are enough.
+ * The first report in a message. OK: *out lives in the arena; its kind may be NONE. FULL: the arena's cap was reached; a few
+ * MiB are enough.
  */
 NODISCARD enum result report_read(
     struct slice message, const Sekisho__Facts *facts, struct arena *a, Sekisho__Report **out);

@@ -3,8 +3,8 @@
  * only.
  *
  * In: every domain of ours has the addresses dmarc-reports and tls-reports (and reports_to, where it is one of ours). Mail for
- * them leaves a row of report_mail that refers to its body, in the transaction that takes it in; an account or alias of that name gets
- * it too. The thread of this module has scan read it, and what it says is kept in the transaction that takes the row
+ * them leaves a row of report_mail that refers to its body, in the transaction that takes it in; an account or alias of that
+ * name gets it too. The thread of this module has scan read it, and what it says is kept in the transaction that takes the row
  * away: `reports`, and when the reporter is proven and it was not there before, dmarc_days and dmarc_hosts. What is no report
  * goes to postmaster. Sources nobody has seen before that do not pass are told to postmaster once.
  *
