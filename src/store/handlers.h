@@ -32,16 +32,6 @@ ipc_handler ask_signin, ask_receipt;            /* signin.c */
 ipc_handler ask_gauges;                         /* gauges.c */
 ipc_handler ask_domains;                        /* served.c */
 ipc_handler ask_setup;                          /* domains_setup.c */
-ipc_handler ask_claim, ask_outbody;             /* queue_claim.c */
-ipc_handler ask_report;                         /* queue_report.c */
-ipc_handler ask_signature;                      /* signing.c */
-ipc_handler ask_sts_get, ask_sts_put;           /* tls.c */
-ipc_handler ask_search;                         /* search_ask.c */
-ipc_handler ask_admin;                          /* admin.c */
-ipc_handler ask_api;                            /* api.c */
-ipc_handler ask_gauges;                         /* gauges.c */
-ipc_handler ask_domains;                        /* served.c */
-ipc_handler ask_setup;                          /* domains_setup.c */
 ipc_handler ask_report_post, ask_report_posted; /* reports_post.c */
 
 void store_gauges(struct store *s, struct db *db, Sekisho__GaugesAnswer *out);
