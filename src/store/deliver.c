@@ -108,7 +108,7 @@ static void add_report(struct deliver *d, const struct envelope *e, const struct
 {
 	trace_step(t, STEP_TAKEN);
 	trace_address(t, TRACE_TO, to->local, to->domain);
-	d->report = reports_seal_mail(d->job.store, e, d->arena);
+	d->report = reports_seal_mail(d->job.store, e, to->domain, d->arena);
 }
 
 /* A sender who asked for it hears that mail arrived, or that it went on to several. */

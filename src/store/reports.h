@@ -39,8 +39,9 @@ void reports_forget(struct store *s);
 
 /* local and domain are folded, and the domain is ours. */
 bool reports_is_address(const struct store *s, struct slice local, struct slice domain);
-/* The sealed column of report_mail, in the arena. */
-struct slice reports_seal_mail(struct store *s, const struct envelope *e, struct arena *a);
+/* The sealed column of report_mail, in the arena; `domain` is the address's. */
+struct slice reports_seal_mail(
+    struct store *s, const struct envelope *e, struct slice domain, struct arena *a);
 
 enum report_state {
 	REPORT_COUNTED = 1,

@@ -19,6 +19,7 @@ struct alert {
 	struct arena *arena;
 	struct slice domain;
 	int64_t until; /* those first seen until then */
+	bool ours;     /* the domain still is: there is somebody to tell */
 	struct buf list;
 };
 
@@ -29,6 +30,7 @@ static bool find_domain(struct alert *w, struct db *db)
 	if (!db_next(&q) || db_int(&q, 1) > w->until - w->s->settings->reports.gather_ms)
 		return false;
 	w->domain = arena_dup(w->arena, db_octets(&q, 0));
+	w->ours = resolve_is_ours(db, w->domain);
 	return w->domain.n > 0;
 }
 
@@ -94,7 +96,9 @@ static enum result apply(struct job *j, struct db *db)
 {
 	struct alert *w = (struct alert *)j;
 	DB_RUN(db, DMARC_HOSTS_TOLD, DT(w->domain), DI(w->until));
-	return db_changed(db) ? deliver_apply(&w->d, db) : GONE;
+	if (!db_changed(db))
+		return GONE;
+	return w->ours ? deliver_apply(&w->d, db) : OK;
 }
 
 static enum result prepare(struct alert *w, struct db *db, struct message *m)
@@ -121,14 +125,15 @@ static bool alert_one(struct store *s)
 		READER reader = reader_begin(s);
 		if (!reader.db || !find_domain(w, reader.db))
 			return false;
-		r = prepare(w, reader.db, &m);
+		r = w->ours ? prepare(w, reader.db, &m) : OK;
 	}
 	buf_free(&w->list);
 	if (r == OK) {
+		w->d.job.store = s;
 		w->d.job.apply = apply;
 		r = writer_wait(s->writer, &w->d.job);
 	}
-	if (w->d.job.store)
+	if (w->ours && w->d.job.store)
 		deliver_finish(&w->d, r);
 	return r == OK;
 }

@@ -14,15 +14,21 @@ static struct slice bound_to(struct slice mail, struct arena *a)
 	return slice_str(arena_printf(a, "report mail " SLICE_FMT, SLICE_ARG(mail)));
 }
 
-struct slice reports_seal_mail(struct store *s, const struct envelope *e, struct arena *a)
+/* What an account of ours submits proves nothing about other organisations, nor about us. */
+static struct slice proven_author(struct store *s, const struct envelope *e)
+{
+	if (e->judged)
+		return e->judged->proven;
+	return e->authored && !e->client ? slice_str(s->settings->hostname) : SLICE_NONE;
+}
+
+struct slice reports_seal_mail(
+    struct store *s, const struct envelope *e, struct slice domain, struct arena *a)
 {
 	BUF_LOCAL(fields, 8192);
 	BUF_LOCAL(sealed, 8192 + SEAL_OVERHEAD);
-	struct slice author = e->judged ? e->judged->proven : e->authored ? e->from_domain : SLICE_NONE;
-	if (!e->judged && e->authored && !author.n) /* made here, from the null sender */
-		author = slice_str(s->settings->hostname);
-	fields_put(&fields, MAIL_RCPT_DOMAIN, e->rcpts[0].domain);
-	fields_put(&fields, MAIL_AUTHOR, author);
+	fields_put(&fields, MAIL_RCPT_DOMAIN, domain);
+	fields_put(&fields, MAIL_AUTHOR, proven_author(s, e));
 	fields_put(&fields, MAIL_FROM_LOCAL, e->from_local);
 	fields_put(&fields, MAIL_FROM_DOMAIN, e->from_domain);
 	seal_put(s->seal, buf_slice(&fields), bound_to(e->mail, a), &sealed);
@@ -134,6 +140,8 @@ static enum result prepare_delivery(struct reading *r, struct db *db, const stru
 	TRACE t;
 	resolve_start(&res, r->s, db, r->arena, true);
 	if (resolve(&res, rcpt.local, rcpt.domain, 0).result != OK)
+		rcpt.domain = SLICE_NONE; /* it is ours no longer: postmaster of the server */
+	if (!rcpt.domain.n && resolve(&res, rcpt.local, rcpt.domain, 0).result != OK)
 		return LATER;
 	trace_start(&t, r->s, e.mail);
 	trace_step(&t, STEP_RECEIVED);

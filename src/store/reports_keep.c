@@ -153,7 +153,7 @@ static void keep_host(struct store *s, struct db *db, const char *domain, const 
 	    DB(buf_slice(&sealed)));
 }
 
-static void keep_hosts(struct store *s, struct db *db, const Sekisho__DmarcReport *d)
+static void keep_hosts(struct store *s, struct db *db, const char *domain, const Sekisho__DmarcReport *d)
 {
 	struct host *hosts = calloc(d->n_sources + 1, sizeof *hosts), others = {.ip = ""};
 	int64_t day = (d->begin_s + (d->end_s - d->begin_s) / 2) * SECOND_MS / DAY_MS;
@@ -165,11 +165,11 @@ static void keep_hosts(struct store *s, struct db *db, const Sekisho__DmarcRepor
 			fold(&others, &hosts[i]);
 			continue;
 		}
-		keep_day(db, d->domain, day, &hosts[i]);
-		keep_host(s, db, d->domain, &hosts[i]);
+		keep_day(db, domain, day, &hosts[i]);
+		keep_host(s, db, domain, &hosts[i]);
 	}
 	if (others.aligned + others.failed)
-		keep_day(db, d->domain, day, &others);
+		keep_day(db, domain, day, &others);
 	free(hosts);
 }
 
@@ -226,19 +226,19 @@ static void look_at_failure(const Sekisho__FailureReport *f, struct kept *k)
 	    .bad = f->incidents};
 }
 
-/* The name, or one above it, is a domain of ours. */
-static bool is_about_us(struct db *db, struct slice name)
+/* The domain of ours that the name is, or lies below; "": none. It is the end of the name. */
+static const char *own_domain(struct db *db, const char *name)
 {
-	for (; name.n; slice_split(&name, '.'))
-		if (resolve_is_ours(db, name))
-			return true;
-	return false;
+	struct slice rest = slice_str(name);
+	while (rest.n && !resolve_is_ours(db, rest))
+		slice_split(&rest, '.');
+	return rest.n ? rest.p : "";
 }
 
 static enum report_state judge_report(struct db *db, const struct report_mail_row *row, const struct kept *k)
 {
 	int64_t now = clock_utc_ms();
-	if (!is_about_us(db, slice_str(k->domain)))
+	if (!*own_domain(db, k->domain))
 		return REPORT_FOREIGN;
 	if (!row->author.n)
 		return REPORT_UNPROVEN;
@@ -292,7 +292,7 @@ void reports_keep(
 		return;
 	int64_t id = writer_number(s->writer, SEQUENCE_QUEUE);
 	if (k.kind == REPORT_DMARC && k.state == REPORT_COUNTED)
-		keep_hosts(s, db, report->dmarc);
+		keep_hosts(s, db, own_domain(db, k.domain), report->dmarc);
 	seal_report(s, id, row, report, &sealed);
 	DB_RUN(db, REPORT_ADD, DI(id), DI(k.kind), DZ(k.domain), DI(token), DI(clock_utc_ms()), DI(k.from_s),
 	    DI(k.to_s), DI(k.state), DI(k.good), DI(k.bad), DB(buf_slice(&sealed)));
