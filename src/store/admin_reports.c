@@ -84,6 +84,22 @@ enum result admin_dmarc_sources(struct admin *a, struct db *db)
 
 /* ---- what came ---- */
 
+static const char *org_of(const Sekisho__Report *r)
+{
+	return !r           ? ""
+	       : r->dmarc   ? r->dmarc->org
+	       : r->tls     ? r->tls->org
+	       : r->failure ? r->failure->agent
+			    : "";
+}
+
+static const char *domain_of(const Sekisho__Report *r)
+{
+	if (r && r->tls && r->tls->n_policies)
+		return r->tls->policies[0]->domain;
+	return !r ? "" : r->dmarc ? r->dmarc->domain : r->failure ? r->failure->domain : "";
+}
+
 /* Of a row of REPORT_LIST; *report_out lives in the arena. */
 static json_t *received_json(struct admin *a, const struct db_rows *q, Sekisho__Report **report_out)
 {
@@ -92,18 +108,14 @@ static json_t *received_json(struct admin *a, const struct db_rows *q, Sekisho__
 	int64_t kind = db_int(q, 1);
 	Sekisho__Report *r = reports_open(a->store, db_int(q, 0), db_octets(q, 9), a->arena, &author, &mail);
 	*report_out = r;
-	json_t *out = json_pack("{s:I,s:s,s:o,s:I,s:I,s:I,s:s,s:I,s:I,s:o,s:o}", "id",
-	    (json_int_t)db_int(q, 0), "kind", kinds[kind >= 0 && (size_t)kind < COUNT(kinds) ? kind : 0],
-	    "domain", admin_string(db_octets(q, 2)), "received_ms", (json_int_t)db_int(q, 3), "begin_ms",
-	    (json_int_t)(db_int(q, 4) * SECOND_MS), "end_ms", (json_int_t)(db_int(q, 5) * SECOND_MS), "state",
-	    report_state_name(db_int(q, 6)), "good", (json_int_t)db_int(q, 7), "bad",
-	    (json_int_t)db_int(q, 8), "reporter", admin_string(author), "mail", admin_string(mail));
-	const char *org = !r           ? ""
-			  : r->dmarc   ? r->dmarc->org
-			  : r->tls     ? r->tls->org
-			  : r->failure ? r->failure->agent
-				       : "";
-	json_object_set_new(out, "org", admin_string(slice_str(org)));
+	json_t *out = json_pack("{s:I,s:s,s:I,s:I,s:I,s:s,s:I,s:I,s:o,s:o}", "id", (json_int_t)db_int(q, 0),
+	    "kind", kinds[kind >= 0 && (size_t)kind < COUNT(kinds) ? kind : 0], "received_ms",
+	    (json_int_t)db_int(q, 3), "begin_ms", (json_int_t)(db_int(q, 4) * SECOND_MS), "end_ms",
+	    (json_int_t)(db_int(q, 5) * SECOND_MS), "state", report_state_name(db_int(q, 6)), "good",
+	    (json_int_t)db_int(q, 7), "bad", (json_int_t)db_int(q, 8), "reporter", admin_string(author),
+	    "mail", admin_string(mail));
+	json_object_set_new(out, "org", admin_string(slice_str(org_of(r))));
+	json_object_set_new(out, "domain", admin_string(slice_str(domain_of(r))));
 	if (r && !r->kind)
 		json_object_set_new(out, "why", admin_string(slice_str(r->why)));
 	return out;

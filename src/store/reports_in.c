@@ -150,6 +150,7 @@ static enum result prepare_delivery(struct reading *r, struct db *db, const stru
 	trace_field(&t, TRACE_ABOUT, r->row.mail);
 	trace_number(&t, TRACE_SIZE, m->body.n);
 	r->d.arena = r->arena;
+	r->d.over_quota = true; /* it was taken in already */
 	r->deliver = true;
 	return deliver_prepare(&r->d, r->s, db, &e, &res, m, &t);
 }

@@ -178,6 +178,7 @@ static void keep_hosts(struct store *s, struct db *db, const char *domain, const
 struct kept {
 	int64_t kind, from_s, to_s;
 	const char *domain, *org, *id;
+	const char *own; /* the domain of ours that it is about; "": none */
 	uint64_t good, bad;
 	enum report_state state;
 };
@@ -235,10 +236,10 @@ static const char *own_domain(struct db *db, const char *name)
 	return rest.n ? rest.p : "";
 }
 
-static enum report_state judge_report(struct db *db, const struct report_mail_row *row, const struct kept *k)
+static enum report_state judge_report(const struct report_mail_row *row, const struct kept *k)
 {
 	int64_t now = clock_utc_ms();
-	if (!*own_domain(db, k->domain))
+	if (!*k->own)
 		return REPORT_FOREIGN;
 	if (!row->author.n)
 		return REPORT_UNPROVEN;
@@ -283,8 +284,9 @@ void reports_keep(
 		look_at_failure(report->failure, &k);
 	else if (!*report->why)
 		return; /* nobody meant it as a report */
+	k.own = own_domain(db, k.domain);
 	if (k.kind)
-		k.state = judge_report(db, row, &k);
+		k.state = judge_report(row, &k);
 	int64_t token = token_of(s, row, &k);
 	bool again = DB_NUMBER(db, 0, REPORT_KNOWN, DI(token)) != 0;
 	tell(&k, again);
@@ -292,8 +294,8 @@ void reports_keep(
 		return;
 	int64_t id = writer_number(s->writer, SEQUENCE_QUEUE);
 	if (k.kind == REPORT_DMARC && k.state == REPORT_COUNTED)
-		keep_hosts(s, db, own_domain(db, k.domain), report->dmarc);
+		keep_hosts(s, db, k.own, report->dmarc);
 	seal_report(s, id, row, report, &sealed);
-	DB_RUN(db, REPORT_ADD, DI(id), DI(k.kind), DZ(k.domain), DI(token), DI(clock_utc_ms()), DI(k.from_s),
+	DB_RUN(db, REPORT_ADD, DI(id), DI(k.kind), DZ(k.own), DI(token), DI(clock_utc_ms()), DI(k.from_s),
 	    DI(k.to_s), DI(k.state), DI(k.good), DI(k.bad), DB(buf_slice(&sealed)));
 }

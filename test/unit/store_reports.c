@@ -148,7 +148,7 @@ static void who_is_not_proven_counts_for_nothing(void **state)
 static void other_domains_and_times_are_kept_apart(void **state)
 {
 	send_report("four", "elsewhere.example", "192.0.2.8", 3, true, true);
-	json_t *list = admin_json("dmarc.reports.received", "{\"domain\":\"elsewhere.example\"}");
+	json_t *list = admin_json("dmarc.reports.received", "{}");
 	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "state")), "foreign");
 	json_decref(list);
 	assert_int_equal(
@@ -159,7 +159,7 @@ static void other_domains_and_times_are_kept_apart(void **state)
 		"</policy_published></feedback>\r\n"),
 	    OK);
 	reports_round(kit.store);
-	list = admin_json("dmarc.reports.received", "{\"domain\":\"sub.here.example\"}");
+	list = admin_json("dmarc.reports.received", "{\"domain\":\"here.example\"}");
 	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "state")), "odd");
 	json_decref(list);
 }
