@@ -110,6 +110,8 @@ static int by_size(const void *a, const void *b)
 static size_t gather(const Sekisho__DmarcReport *d, struct host *hosts)
 {
 	size_t n = 0;
+	if (!d->n_sources)
+		return 0;
 	qsort(d->sources, d->n_sources, sizeof *d->sources, by_ip);
 	for (size_t i = 0; i < d->n_sources; i++) {
 		if (!n || strcmp(hosts[n - 1].ip, d->sources[i]->ip) != 0)

@@ -83,10 +83,12 @@ static bool find_next(struct due *d)
 	if (!db_next(&q) || db_is_null(&q, 0))
 		return false;
 	struct slice name = slice_sub(db_octets(&q, 0), 0, sizeof d->name - 1);
+	if (!name.n)
+		return false;
 	memcpy(d->name, name.p, name.n);
 	d->name[name.n] = '\0';
 	d->token = seal_token(d->s->seal, "tls report", name);
-	return name.n > 0;
+	return true;
 }
 
 static bool is_sent(const struct due *d)
