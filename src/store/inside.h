@@ -17,6 +17,7 @@
 struct cards;
 struct courier;
 struct domains;
+struct gate;
 struct facts_cache;
 struct queue;
 struct recent;
@@ -24,6 +25,7 @@ struct reports;
 struct search;
 struct signed_lately;
 struct signing;
+struct signins;
 struct tasks;
 struct tidying;
 struct uid_cache;
@@ -53,6 +55,8 @@ struct store {
 	struct domains *watch;
 	struct reports *reports;
 	_Atomic int64_t dmarc_reported, tls_reported; /* days up to these are done */
+	struct signins *signins;
+	struct gate *gate;
 	_Atomic(struct keeper *) keeper;
 	struct tidying *tidying; /* the keeper's */
 	_Atomic(struct ipc_server *) server;

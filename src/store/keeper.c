@@ -1,4 +1,5 @@
 #include "store/keeper.h"
+#include "store/entry.h"
 #include "store/expunged.h"
 #include "store/filter.h"
 #include "store/inside.h"
@@ -6,6 +7,7 @@
 #include "store/queue.h"
 #include "store/quota.h"
 #include "store/reports.h"
+#include "store/signins.h"
 #include "store/tls.h"
 #include "store/trace.h"
 #include <pthread.h>
@@ -78,6 +80,8 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 	index_traces(s);
 	quota_wake_owed(s);
 	sessions_tick(s->sessions);
+	signins_tick(s);
+	entry_tick(s);
 	for (unsigned i = 0; i < FORGET_JOBS && k->expunged_due; i++)
 		k->expunged_due = expunged_forget_some(s, &k->expunged, FORGET_ROWS);
 	if (now - *tidied > TIDY_EVERY_MS) {
@@ -92,6 +96,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 		judge_forget(s);
 		tls_forget(s);
 		reports_forget(s);
+		signins_prune(s);
 	}
 }
 
