@@ -78,12 +78,17 @@ static bool guard(struct http_request *q, struct http_response *p, unsigned need
 
 /* ---- the call ---- */
 
+struct asker {
+	struct slice token, cookie;
+	bool changes;
+};
+
 /* Puts all pieces but the last into json; that one is returned. NULL: the store does not answer. */
-static Sekisho__ApiAnswer *ask_store(
-    const struct http_request *q, const char *verb, char *args, struct arena *a, struct buf *json)
+static Sekisho__ApiAnswer *ask_store(const struct http_request *q, const struct asker *who, const char *verb,
+    char *args, struct arena *a, struct buf *json)
 {
 	struct ipc *store = ipc_thread(q->service->monitor->store);
-	struct slice token = api_bearer(q), cookie = token.n ? SLICE_NONE : api_cookie(q);
+	struct slice token = who->token, cookie = who->cookie;
 	struct slice csrf = http_header(q, SLICE("X-Sekisho-CSRF"));
 	Sekisho__Client client = SEKISHO__CLIENT__INIT;
 	Sekisho__ApiAsk ask = SEKISHO__API_ASK__INIT;
@@ -92,7 +97,7 @@ static Sekisho__ApiAnswer *ask_store(
 	ask.token = (ProtobufCBinaryData){token.n, (uint8_t *)(uintptr_t)token.p};
 	ask.cookie = (ProtobufCBinaryData){cookie.n, (uint8_t *)(uintptr_t)cookie.p};
 	ask.csrf = (ProtobufCBinaryData){csrf.n, (uint8_t *)(uintptr_t)csrf.p};
-	ask.changes = may_change(q);
+	ask.changes = who->changes;
 	ask.verb = (char *)(uintptr_t)verb;
 	ask.args = args;
 	ask.client = &client;
@@ -122,11 +127,11 @@ static bool refused(struct http_response *p, const Sekisho__ApiAnswer *answer)
 	}
 }
 
-const char *api_ask(struct http_request *q, struct http_response *p, const char *verb, const json_t *args,
-    struct arena *a, struct buf *json)
+static const char *ask_as(struct http_request *q, struct http_response *p, const struct asker *who,
+    const char *verb, const json_t *args, struct arena *a, struct buf *json)
 {
 	char *text = json_dumps(args, JSON_COMPACT);
-	Sekisho__ApiAnswer *answer = text ? ask_store(q, verb, text, a, json) : NULL;
+	Sekisho__ApiAnswer *answer = text ? ask_store(q, who, verb, text, a, json) : NULL;
 	free(text);
 	if (!answer) {
 		api_refuse(p, HTTP_STATUS_UNAVAILABLE, "the store does not answer");
@@ -136,6 +141,20 @@ const char *api_ask(struct http_request *q, struct http_response *p, const char 
 		return NULL;
 	buf_puts(json, answer->json);
 	return buf_z(json);
+}
+
+const char *api_ask(struct http_request *q, struct http_response *p, const char *verb, const json_t *args,
+    struct arena *a, struct buf *json)
+{
+	struct asker who = {.token = api_bearer(q), .changes = may_change(q)};
+	who.cookie = who.token.n ? SLICE_NONE : api_cookie(q);
+	return ask_as(q, p, &who, verb, args, a, json);
+}
+
+const char *api_ask_with(struct http_request *q, struct http_response *p, struct slice cookie,
+    const char *verb, const json_t *args, struct arena *a, struct buf *json)
+{
+	return ask_as(q, p, &(struct asker){.cookie = cookie}, verb, args, a, json);
 }
 
 void api_call(struct http_request *q, struct http_response *p)

@@ -22,7 +22,7 @@ extern const size_t api_row_count;
 struct api_arg {
 	struct slice name;
 	bool optional, many;
-	enum { API_TEXT, API_INTEGER, API_BOOLEAN } type;
+	enum { API_TEXT, API_INTEGER, API_BOOLEAN, API_OBJECT } type; /* the last: in bodies only */
 };
 /* Cuts the next off; false at the end. */
 bool api_arg_next(struct slice *rest, struct api_arg *out);
@@ -60,6 +60,9 @@ typedef void api_special(
     struct http_request *q, struct http_response *p, const struct api_row *row, const json_t *args);
 api_special *api_special_of(const char *verb);
 /* Runs a verb of the store; the answer's pieces go into json. NULL: p is the refusal. */
+const char *api_ask_with(struct http_request *q, struct http_response *p, struct slice cookie,
+    const char *verb, const json_t *args, struct arena *a,
+    struct buf *json); /* with another cookie; only a look */
 const char *api_ask(struct http_request *q, struct http_response *p, const char *verb, const json_t *args,
     struct arena *a, struct buf *json);
 #define API_ARENA ((size_t)32 << 20)

@@ -16,6 +16,8 @@ bool api_arg_next(struct slice *rest, struct api_arg *out)
 		out->type = API_INTEGER;
 	else if (slice_eq(type, SLICE("boolean")))
 		out->type = API_BOOLEAN;
+	else if (slice_eq(type, SLICE("object")))
+		out->type = API_OBJECT;
 	return out->name.n > 0;
 }
 
@@ -80,6 +82,8 @@ static bool fits(const struct api_arg *arg, const json_t *v)
 		return json_is_integer(v) && json_integer_value(v) >= 0;
 	case API_BOOLEAN:
 		return json_is_boolean(v);
+	case API_OBJECT:
+		return json_is_object(v);
 	case API_TEXT:
 		break;
 	}

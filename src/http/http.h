@@ -7,6 +7,7 @@
  *   response.h   the one encoder of responses                           session.c   the loop; sleep between octets
  *   acme.c       what a certificate authority asks of port 80
  *   signin.c     people sign in to the API; cookies      secrets.c   what they do with their secrets; qr.c
+ *   webauthn.h   passkeys as browsers hand them over; cbor.h
  *   api.h        /api/v1, its arguments and its OpenAPI document, of one table (api.def)
  *   setup.h      settings for mail programs, the MTA-STS policy
  *   console.h    the pages of the browser's console

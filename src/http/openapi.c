@@ -3,8 +3,10 @@
 
 static json_t *schema_of(const struct api_arg *arg)
 {
-	static const char *const types[] = {
-	    [API_TEXT] = "string", [API_INTEGER] = "integer", [API_BOOLEAN] = "boolean"};
+	static const char *const types[] = {[API_TEXT] = "string",
+	    [API_INTEGER] = "integer",
+	    [API_BOOLEAN] = "boolean",
+	    [API_OBJECT] = "object"};
 	json_t *one = json_pack("{s:s}", "type", types[arg->type]);
 	if (arg->type == API_INTEGER)
 		json_object_set_new(one, "minimum", json_integer(0));

@@ -3,8 +3,9 @@
  * receipt goes back to the store (ipc/grant.h). The secret passes through here and nowhere else.
  */
 #include "api.h"
-#include "signin.h"
 #include "qr.h"
+#include "signin.h"
+#include "webauthn.h"
 
 struct secret {
 	struct http_request *q;
@@ -205,7 +206,117 @@ static void app_add(struct secret *s)
 				  (const char *)s->answer->secret.data, s->answer->secret.len));
 }
 
+/* ---- passkeys ---- */
+
+#define CEREMONY_MS 300000
+
+static json_t *base64url_json(struct slice octets_in)
+{
+	BUF_LOCAL(b, 8192);
+	webauthn_base64url(&b, octets_in);
+	return json_stringn(b.p ? b.p : "", b.n);
+}
+
+/* The handles of the passkeys there are, as keys told them. */
+static json_t *descriptors(const Sekisho__WarrantedAnswer *answer)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < answer->n_codes; i++)
+		json_array_append_new(
+		    list, json_pack("{s:s,s:s}", "type", "public-key", "id", answer->codes[i]));
+	return list;
+}
+
+static json_t *creation_options(const struct secret *s, struct slice challenge)
+{
+	json_int_t account = json_integer_value(json_object_get(s->told, "account"));
+	struct slice id = slice_of(&account, sizeof account), address = text_of(s->told, "address");
+	return json_pack(
+	    "{s:o,s:{s:s,s:O},s:{s:o,s:s%,s:s%},s:[{s:s,s:i},{s:s,s:i},{s:s,s:i}],s:i,s:s,s:o,s:{s:s,s:s}}",
+	    "challenge", base64url_json(challenge), "rp", "id", s->q->service->hostname, "name",
+	    json_object_get(s->told, "organisation"), "user", "id", base64url_json(id), "name", address.p,
+	    address.n, "displayName", address.p, address.n, "pubKeyCredParams", "type", "public-key", "alg",
+	    -8, "type", "public-key", "alg", -7, "type", "public-key", "alg", -257, "timeout", CEREMONY_MS,
+	    "attestation", "none", "excludeCredentials", descriptors(s->answer), "authenticatorSelection",
+	    "residentKey", "preferred", "userVerification", "preferred");
+}
+
+static void passkey_begin(struct secret *s)
+{
+	Sekisho__WarrantedAsk ask = SEKISHO__WARRANTED_ASK__INIT;
+	BUF_LOCAL(warrant, 4096);
+	json_t *none = json_object();
+	if (get_warrant(s, "me.passkey", none, &warrant) && use_warrant(s, buf_slice(&warrant), &ask))
+		api_put(s->p, json_pack("{s:o}", "options", creation_options(s, buf_slice(&warrant))));
+	json_decref(none);
+}
+
+static void passkey_add(struct secret *s)
+{
+	Sekisho__WarrantedAsk ask = SEKISHO__WARRANTED_ASK__INIT;
+	Sekisho__Passkey passkey = SEKISHO__PASSKEY__INIT;
+	BUF_LOCAL(challenge, 4096);
+	if (webauthn_registration(json_object_get(s->args, "credential"), s->arena, &passkey) != OK ||
+	    webauthn_challenge(&passkey, &challenge) != OK) {
+		api_refuse(
+		    s->p, HTTP_STATUS_UNPROCESSABLE_CONTENT, "this is no passkey that can be used here");
+		return;
+	}
+	ask.passkey = &passkey;
+	ask.secret = octets(buf_slice(&challenge));
+	json_t *args = json_pack("{s:O}", "name", json_object_get(s->args, "name"));
+	if (run(s, "me.passkey.add", args, &ask))
+		api_put(s->p, json_pack("{s:I,s:o}", "id", (json_int_t)s->answer->credential, "codes",
+				  codes_json(s->answer)));
+	json_decref(args);
+}
+
+json_t *api_passkey_options(
+    struct http_request *q, struct http_response *p, struct slice cookie, struct arena *a)
+{
+	struct secret s = {.q = q, .p = p, .arena = a};
+	Sekisho__WarrantedAsk ask = SEKISHO__WARRANTED_ASK__INIT;
+	BUF_LOCAL(json, LIMIT_HTTP_RESPONSE);
+	BUF_LOCAL(warrant, 4096);
+	json_t *none = json_object(), *options = NULL;
+	const char *text = api_ask_with(q, p, cookie, "me.factor", none, a, &json);
+	json_decref(none);
+	s.told = text ? json_loads(text, 0, NULL) : NULL;
+	if (base64_decode(text_of(s.told, "warrant"), &warrant) == OK && warrant.n &&
+	    use_warrant(&s, buf_slice(&warrant), &ask))
+		options = json_pack("{s:o,s:s,s:i,s:s,s:o}", "challenge", base64url_json(buf_slice(&warrant)),
+		    "rpId", q->service->hostname, "timeout", CEREMONY_MS, "userVerification", "preferred",
+		    "allowCredentials", descriptors(s.answer));
+	json_decref(s.told);
+	return options;
+}
+
 /* ---- signing in ---- */
+
+static void open_with(struct secret *s)
+{
+	api_open_session(
+	    s->q, s->p, slice_of(s->answer->grant.data, s->answer->grant.len), text_of(s->told, "address"));
+}
+
+/* The challenge is the warrant that was given out with it. */
+static void factor_passkey(struct secret *s)
+{
+	Sekisho__WarrantedAsk ask = SEKISHO__WARRANTED_ASK__INIT;
+	Sekisho__Passkey passkey = SEKISHO__PASSKEY__INIT;
+	BUF_LOCAL(challenge, 4096);
+	BUF_LOCAL(warrant, 4096);
+	json_t *none = json_object();
+	ask.kind = FACTOR_PASSKEY;
+	ask.passkey = &passkey;
+	if (webauthn_assertion(json_object_get(s->args, "assertion"), s->arena, &passkey) != OK ||
+	    webauthn_challenge(&passkey, &challenge) != OK)
+		api_refuse(s->p, HTTP_STATUS_UNPROCESSABLE_CONTENT, "this is no answer of a passkey");
+	/* The session and its csrf value are checked with a warrant of its own, which is not used. */
+	else if (get_warrant(s, "me.factor", none, &warrant) && use_warrant(s, buf_slice(&challenge), &ask))
+		open_with(s);
+	json_decref(none);
+}
 
 static void factor(struct secret *s)
 {
@@ -218,15 +329,19 @@ static void factor(struct secret *s)
 	for (size_t i = 0; i < COUNT(kinds); i++)
 		if (slice_eq(text_of(s->args, "kind"), slice_str(kinds[i].name)))
 			ask.kind = kinds[i].kind;
+	if (slice_eq(text_of(s->args, "kind"), SLICE("passkey"))) {
+		factor_passkey(s);
+		return;
+	}
 	if (!ask.kind) {
-		api_refuse(s->p, HTTP_STATUS_UNPROCESSABLE_CONTENT, "no such kind of factor: totp, recovery");
+		api_refuse(s->p, HTTP_STATUS_UNPROCESSABLE_CONTENT,
+		    "no such kind of factor: totp, recovery, passkey");
 		return;
 	}
 	ask.secret = octets(text_of(s->args, "code"));
 	json_t *none = json_object();
 	if (get_warrant(s, "me.factor", none, &warrant) && use_warrant(s, buf_slice(&warrant), &ask))
-		api_open_session(s->q, s->p, slice_of(s->answer->grant.data, s->answer->grant.len),
-		    text_of(s->told, "address"));
+		open_with(s);
 	json_decref(none);
 }
 
@@ -252,3 +367,5 @@ SPECIAL(api_totp_confirm, totp_confirm)
 SPECIAL(api_recovery, recovery)
 SPECIAL(api_app_add, app_add)
 SPECIAL(api_factor, factor)
+SPECIAL(api_passkey_begin, passkey_begin)
+SPECIAL(api_passkey_add, passkey_add)

@@ -152,6 +152,16 @@ void api_open_session(struct http_request *q, struct http_response *p, struct sl
 	    (json_int_t)answer->ends_ms);
 	if (answer->state == 1)
 		json_object_set_new(v, "factors", factor_names(answer->factors));
+	if (answer->state == 1 && (answer->factors & FACTOR_PASSKEY)) {
+		ARENA_LOCAL(a, API_ARENA);
+		json_t *options =
+		    api_passkey_options(q, p, slice_of(answer->cookie.data, answer->cookie.len), &a);
+		if (!options) {
+			json_decref(v);
+			return;
+		}
+		json_object_set_new(v, "passkey", options);
+	}
 	if (answer->enrol_by_ms)
 		json_object_set_new(v, "enrol_by_ms", json_integer(answer->enrol_by_ms));
 	api_put(p, v);
@@ -228,7 +238,8 @@ api_special *api_special_of(const char *verb)
 	    {"session.factor", api_factor}, {"session.password", api_own_password},
 	    {"session.others.password", api_others_password}, {"session.totp", api_totp_begin},
 	    {"session.totp.confirm", api_totp_confirm}, {"session.recovery", api_recovery},
-	    {"session.app.add", api_app_add}};
+	    {"session.app.add", api_app_add}, {"session.passkey", api_passkey_begin},
+	    {"session.passkey.add", api_passkey_add}};
 	for (size_t i = 0; i < COUNT(all); i++)
 		if (strcmp(all[i].verb, verb) == 0)
 			return all[i].run;

@@ -53,7 +53,7 @@ struct keys {
 	struct vault *vault;
 	char grant[GRANT_KEY];
 	struct ip_nets office;
-	struct slice tsig;
+	struct slice tsig, hostname;
 	void (*certificates_changed)(void *context);
 	void (*acme_wanted)(void *context);
 	void *context;

@@ -335,6 +335,7 @@ enum result keys_open(const struct keys_settings *settings, struct keys **out)
 	k->vault = vault_new(settings->master);
 	memcpy(k->grant, settings->grant.p, GRANT_KEY);
 	k->tsig = settings->tsig;
+	k->hostname = slice_str(settings->hostname);
 	k->certificates_changed = settings->certificates_changed;
 	k->acme_wanted = settings->acme_wanted;
 	k->context = settings->context;

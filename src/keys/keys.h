@@ -7,6 +7,7 @@
  *   scram.h      RFC 5802 and 7677, the arithmetic
  *   strength.h   what may be a password; common.c  what others use
  *   credential.h second factors, applications' passwords; app.c, codes.c, totp.h   what each of them is
+ *   passkey.h    what authenticators sign
  *   warranted.c  what store has allowed to be done with secrets
  *   attempts.h   guessing and spraying: how often who may try from where
  *   pem.h        certificates and private keys: reading, checking, the one private operation of a handshake
@@ -50,6 +51,7 @@ struct keys_settings {
 	/* Called when there is something to be done with the authority: tell relay (NOTE_KEYS). NULL: no. */
 	void (*acme_wanted)(void *context);
 	struct ip_nets office; /* networks of our own; stay the caller's */
+	const char *hostname;  /* that passkeys are for; stays the caller's; NULL: there are none */
 	struct slice tsig;     /* the key for dynamic DNS updates; stays the caller's; empty: none */
 	/* Called after a certificate was installed, from the thread that did it: tell the fronts (NOTE_KEYS). NULL: no. */
 	void (*certificates_changed)(void *context);

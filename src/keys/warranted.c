@@ -1,5 +1,7 @@
 /* KEYS_WARRANTED: what store has allowed, done with a secret that it does not see. The answer has a receipt for store. */
 #include "keys/inner.h"
+#include "keys/jose.h"
+#include "keys/passkey.h"
 #include "keys/totp.h"
 
 #define RECOVERY_LETTERS 10
@@ -226,6 +228,125 @@ static enum result do_app_add(struct warranted *w)
 	return r == FULL ? refuse(w, FULL, "there are too many; remove one first") : r;
 }
 
+/* ---- passkeys ---- */
+
+/* The handles of those there are, for a browser to look for. */
+static enum result list_passkeys(struct warranted *w)
+{
+	struct credentials all;
+	struct passkey p;
+	enum result r = credentials_of(w->keys, w->warrant.account, w->arena, &all);
+	char **handles = arena_array(w->arena, LIMIT_CREDENTIALS, sizeof *handles);
+	w->answer->codes = handles;
+	for (size_t i = 0; i < all.n && r == OK && handles; i++) {
+		BUF_LOCAL(text, PASSKEY_ID * 2);
+		if (all.at[i].kind != CREDENTIAL_PASSKEY || passkey_read(all.at[i].secret, &p) != OK)
+			continue;
+		jose_base64url(&text, p.id);
+		handles[w->answer->n_codes++] = arena_z(w->arena, buf_slice(&text));
+	}
+	return arena_full(w->arena) ? FULL : r;
+}
+
+/* The credential with this handle; GONE: there is none. */
+static enum result find_passkey(
+    struct warranted *w, struct slice id, struct credential *out, struct passkey *passkey_out)
+{
+	struct credentials all;
+	enum result r = credentials_of(w->keys, w->warrant.account, w->arena, &all);
+	for (size_t i = 0; i < all.n && r == OK; i++)
+		if (all.at[i].kind == CREDENTIAL_PASSKEY &&
+		    passkey_read(all.at[i].secret, passkey_out) == OK && slice_eq(passkey_out->id, id)) {
+			*out = all.at[i];
+			return OK;
+		}
+	return r == OK ? GONE : r;
+}
+
+/* The challenge was a warrant for this, too: given to the same session a moment ago. */
+static enum result check_challenge(struct warranted *w)
+{
+	struct ipc_warrant asked;
+	struct slice challenge = slice_b(w->ask->secret);
+	enum result r =
+	    ipc_warrant_verify(slice_of(w->keys->grant, GRANT_KEY), challenge, false, clock_utc_ms(), &asked);
+	if (r != OK || asked.act != w->warrant.act || asked.account != w->warrant.account ||
+	    asked.session != w->warrant.session)
+		return DENY;
+	return passkey_client(
+	    slice_b(w->ask->passkey->client), "webauthn.create", challenge, w->keys->hostname);
+}
+
+static enum result do_passkey_add(struct warranted *w)
+{
+	const Sekisho__Passkey *made = w->ask->passkey;
+	struct credential c = {.account = w->warrant.account,
+	    .kind = CREDENTIAL_PASSKEY,
+	    .epoch = w->warrant.epoch,
+	    .made_ms = clock_utc_ms(),
+	    .name = w->warrant.text};
+	struct credential other;
+	struct passkey there;
+	struct login l;
+	uint32_t counter = 0;
+	BUF_LOCAL(secret, LIMIT_CREDENTIAL);
+	if (!made)
+		return list_passkeys(w);
+	struct passkey p = {made->algorithm, slice_b(made->id), slice_b(made->key)};
+	if (check_challenge(w) != OK || passkey_check(&p) != OK ||
+	    passkey_authenticator(slice_b(made->authenticator), w->keys->hostname, &counter) != OK)
+		return refuse(w, DENY, "this is no passkey for this server");
+	if (find_passkey(w, p.id, &other, &there) != GONE)
+		return refuse(w, DENY, "this passkey is there already");
+	enum result r = find_login(w, &l);
+	if (r != OK)
+		return r;
+	w->warrant.bits = l.change;
+	explicit_bzero(&l.secret, sizeof l.secret);
+	passkey_put(&p, &secret);
+	c.counter = counter;
+	c.secret = buf_slice(&secret);
+	r = buf_result(&secret) == OK ? credential_put(w->keys, &c) : FULL;
+	w->answer->credential = c.id;
+	if (r == FULL)
+		return refuse(w, FULL, "there are too many, or it is too long");
+	return r == OK && find_kind(w, CREDENTIAL_RECOVERY, false, &other) == GONE ? make_recovery(w) : r;
+}
+
+/* With the lock. A counter that goes back is a copy's; those that never count stay at 0. */
+static enum result check_signature(struct warranted *w)
+{
+	const Sekisho__Passkey *shown = w->ask->passkey;
+	struct credential c;
+	struct passkey p;
+	uint32_t counter;
+	struct slice authenticator = slice_b(shown->authenticator), client = slice_b(shown->client);
+	enum result r = find_passkey(w, slice_b(shown->id), &c, &p);
+	if (r != OK)
+		return r == GONE ? DENY : r;
+	if (passkey_client(client, "webauthn.get", slice_b(w->ask->warrant), w->keys->hostname) != OK ||
+	    passkey_authenticator(authenticator, w->keys->hostname, &counter) != OK ||
+	    passkey_verify(&p, authenticator, client, slice_b(shown->signature)) != OK ||
+	    ((counter || c.counter) && counter <= c.counter))
+		return DENY;
+	c.counter = counter;
+	c.used_ms = clock_utc_ms();
+	return credential_put(w->keys, &c);
+}
+
+static enum result check_passkey(struct warranted *w)
+{
+	struct keys *k = w->keys;
+	if (throttle_factor_wait(&k->throttle, w->warrant.account, clock_mono_ms()))
+		return LATER;
+	pthread_mutex_lock(&k->credentials_lock);
+	enum result r = check_signature(w);
+	pthread_mutex_unlock(&k->credentials_lock);
+	if (r == DENY)
+		throttle_factor_failed(&k->throttle, w->warrant.account, clock_mono_ms());
+	return r;
+}
+
 /* ---- a second factor is shown ---- */
 
 static enum result grant(struct warranted *w)
@@ -245,11 +366,15 @@ static enum result grant(struct warranted *w)
 	return r;
 }
 
-/* Takes the lock itself. */
+/* Takes the lock itself. Without a kind: which passkeys there are. */
 static enum result do_factor_check(struct warranted *w)
 {
-	enum result r = factor_check(w->keys, w->warrant.account, (enum ipc_factor)w->ask->kind,
-	    slice_b(w->ask->secret), clock_utc_ms());
+	if (!w->ask->kind)
+		return list_passkeys(w);
+	enum result r = w->ask->passkey
+			    ? check_passkey(w)
+			    : factor_check(w->keys, w->warrant.account, (enum ipc_factor)w->ask->kind,
+				  slice_b(w->ask->secret), clock_utc_ms());
 	if (r == OK)
 		return grant(w);
 	return refuse(w, r, r == DENY ? "the code is wrong" : "too many wrong codes, try again later");
@@ -268,6 +393,7 @@ static const struct act {
     [WARRANT_TOTP_CONFIRM] = {do_totp_confirm, true},
     [WARRANT_RECOVERY_MAKE] = {do_recovery_make, true},
     [WARRANT_APP_ADD] = {do_app_add, true},
+    [WARRANT_PASSKEY_ADD] = {do_passkey_add, true},
 };
 
 static enum result run(struct warranted *w)

@@ -93,6 +93,7 @@ void run_keys(struct run *r)
 	    .grant = slice_of(r->login_grant, sizeof r->login_grant),
 	    .acme = &acme,
 	    .acme_wanted = tell_relay,
+	    .hostname = c->hostname,
 	    .tsig = read_tsig(r),
 	    .office = read_office(r),
 	    .certificates_changed = tell_fronts,

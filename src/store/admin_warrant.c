@@ -46,7 +46,8 @@ static enum result give(struct admin *a, const struct person *p, struct ipc_warr
 	if (ipc_warrant_seal(slice_of(s->login_grant, GRANT_KEY), w, false, &sealed) != OK)
 		return admin_refuse(a, DENY, "a name is too long");
 	buf_base64(&text, buf_slice(&sealed));
-	a->answer = json_pack("{s:o,s:o,s:s}", "warrant", admin_string(buf_slice(&text)), "address",
+	a->answer = json_pack("{s:o,s:I,s:o,s:s}", "warrant", admin_string(buf_slice(&text)), "account",
+	    (json_int_t)p->id, "address",
 	    admin_string(p->login), "organisation", *s->organisation ? s->organisation : s->hostname);
 	return OK;
 }
@@ -171,5 +172,19 @@ enum result admin_me_app_add(struct admin *a, struct db *db)
 	if (r == OK && (days < 0 || days > DAYS_MOST))
 		r = admin_refuse(a, DENY, "it is good for 1 to %d days", DAYS_MOST);
 	w.ends_ms = days ? clock_utc_ms() + days * DAY_MS : 0;
+	return r == OK ? give_mine(a, db, &w) : r;
+}
+
+/* The browser's question is this warrant itself. */
+enum result admin_me_passkey(struct admin *a, struct db *db)
+{
+	return give_mine(a, db,
+	    &(struct ipc_warrant){.act = WARRANT_PASSKEY_ADD, .until_ms = clock_utc_ms() + CEREMONY_MS});
+}
+
+enum result admin_me_passkey_add(struct admin *a, struct db *db)
+{
+	struct ipc_warrant w = {.act = WARRANT_PASSKEY_ADD};
+	enum result r = take_name(a, &w);
 	return r == OK ? give_mine(a, db, &w) : r;
 }
