@@ -57,6 +57,7 @@ struct store {
 	_Atomic int64_t dmarc_reported, tls_reported; /* days up to these are done */
 	struct signins *signins;
 	struct gate *gate;
+	struct stats *stats;
 	_Atomic(struct keeper *) keeper;
 	struct tidying *tidying; /* the keeper's */
 	_Atomic(struct ipc_server *) server;

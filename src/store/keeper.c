@@ -8,6 +8,7 @@
 #include "store/quota.h"
 #include "store/reports.h"
 #include "store/signins.h"
+#include "store/stats.h"
 #include "store/tls.h"
 #include "store/trace.h"
 #include <pthread.h>
@@ -82,6 +83,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 	sessions_tick(s->sessions);
 	signins_tick(s);
 	entry_tick(s);
+	stats_tick(s, now);
 	for (unsigned i = 0; i < FORGET_JOBS && k->expunged_due; i++)
 		k->expunged_due = expunged_forget_some(s, &k->expunged, FORGET_ROWS);
 	if (now - *tidied > TIDY_EVERY_MS) {
@@ -97,6 +99,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 		tls_forget(s);
 		reports_forget(s);
 		signins_prune(s);
+		stats_forget(s);
 	}
 }
 
