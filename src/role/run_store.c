@@ -5,6 +5,7 @@
 #include "store/store.h"
 #include "role/run.h"
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -171,6 +172,47 @@ static void fill_dns(const struct config *c, struct store_dns *d)
 	d->update_key = c->dns_update_key;
 }
 
+/* ---- what the configuration says, for settings.list ---- */
+
+/* As it would stand in the file; no value has a quote in it (the parser of the file knows no way to write one). */
+static void put_line(struct buf *b, const struct config_option *o, struct slice value)
+{
+	bool list = o->type == CONFIG_LISTEN || o->type == CONFIG_ADDRESSES || o->type == CONFIG_ROUTES;
+	bool text = o->type == CONFIG_TEXT || o->type == CONFIG_PATH || o->type == CONFIG_HOSTPORT;
+	buf_printf(b, "%s = ", o->name);
+	buf_puts(b, list ? "{" : text ? "\"" : "");
+	while (list && value.n) {
+		buf_printf(b, "\"" SLICE_FMT "\"", SLICE_ARG(slice_trim_blank(slice_split(&value, ','))));
+		buf_puts(b, value.n ? ", " : "");
+	}
+	buf_put(b, value);
+	buf_puts(b, list ? "}" : text ? "\"" : "");
+}
+
+static json_t *option_json(const struct config *c, const struct config_option *o)
+{
+	BUF_LOCAL(value, 65536);
+	BUF_LOCAL(range, 1024);
+	config_put_value(&value, c, o);
+	config_put_range(&range, o);
+	BUF_LOCAL(line, 65536);
+	put_line(&line, o, buf_slice(&value));
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "name", o->name, "line", buf_z(&line), "value",
+	    buf_z(&value), "default", o->standard, "type", config_type_name(o->type), "range", buf_z(&range),
+	    "en", o->english, "ja", o->japanese);
+}
+
+static char *show_config(const struct config *c)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < config_option_count; i++)
+		if (!config_options[i].demo_only)
+			json_array_append_new(list, option_json(c, &config_options[i]));
+	char *text = json_dumps(list, JSON_COMPACT);
+	json_decref(list);
+	return text;
+}
+
 void run_store(struct run *r)
 {
 	static struct remote remote = {
@@ -226,6 +268,7 @@ void run_store(struct run *r)
 	s.sieve_virus_field = c->sieve_virus_field;
 	s.sieve_virus_words = c->sieve_virus_words;
 	fill_dns(c, &s.dns);
+	s.shown = show_config(c);
 	memcpy(s.scan_seal, r->scan_seal, sizeof s.scan_seal);
 	memcpy(s.login_grant, r->login_grant, sizeof s.login_grant);
 	s.keys = r->trunks[ROLE_KEYS];

@@ -250,6 +250,13 @@ enum result admin_account_logout(struct admin *a, struct db *db)
 	return r;
 }
 
+enum result admin_settings_list(struct admin *a, struct db *db)
+{
+	const char *shown = a->store->settings->shown;
+	a->answer = json_loads(shown ? shown : "[]", 0, NULL);
+	return a->answer ? OK : LATER;
+}
+
 enum result admin_status(struct admin *a, struct db *db)
 {
 	Sekisho__GaugesAnswer g = SEKISHO__GAUGES_ANSWER__INIT;

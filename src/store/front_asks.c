@@ -127,6 +127,8 @@ void ask_rcpt(struct ipc_turn *t)
 						: no_room;
 			if (v.result == OK)
 				v = fits_quota(&res, (unsigned)i, ask->size);
+			if (v.result == DENY && !user)
+				stats_count(s->stats, STAT_REFUSED, 1);
 			verdicts[answer.n_verdicts++] = verdict_message(&v, &t->arena);
 		}
 	}
@@ -192,6 +194,7 @@ static void trace_received(struct trace *t, const Sekisho__DeliverAsk *ask, uint
 {
 	const Sekisho__Client none = SEKISHO__CLIENT__INIT, *c = ask->client ? ask->client : &none;
 	trace_step(t, STEP_RECEIVED);
+	t->stats[slice_eq(slice_str(c->service), SLICE("smtp")) ? STAT_RECEIVED : STAT_SUBMITTED]++;
 	trace_address(
 	    t, TRACE_FROM, slice_of_octets(ask->sender->local), slice_of_octets(ask->sender->domain));
 	trace_field(t, TRACE_IP, slice_str(c->ip));

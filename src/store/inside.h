@@ -50,6 +50,7 @@ struct store {
 	struct signed_lately *lately;
 	struct signing *signing; /* NULL: nothing is signed */
 	struct domains *watch;
+	struct stats *stats;
 	_Atomic(struct keeper *) keeper;
 	struct tidying *tidying; /* the keeper's */
 	_Atomic(struct ipc_server *) server;

@@ -5,6 +5,7 @@
 #include "store/judge.h"
 #include "store/queue.h"
 #include "store/quota.h"
+#include "store/stats.h"
 #include "store/tls.h"
 #include "store/trace.h"
 #include <pthread.h>
@@ -77,6 +78,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 	index_traces(s);
 	quota_wake_owed(s);
 	sessions_tick(s->sessions);
+	stats_tick(s, now);
 	for (unsigned i = 0; i < FORGET_JOBS && k->expunged_due; i++)
 		k->expunged_due = expunged_forget_some(s, &k->expunged, FORGET_ROWS);
 	if (now - *tidied > TIDY_EVERY_MS) {
@@ -90,6 +92,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 			;
 		judge_forget(s);
 		tls_forget(s);
+		stats_forget(s);
 	}
 }
 

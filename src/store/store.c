@@ -300,6 +300,7 @@ enum result store_open(const struct store_settings *settings, struct store **sto
 	if (!s)
 		abort();
 	s->settings = settings;
+	s->stats = stats_new();
 	enum result r = open_all(s);
 	if (r != OK) {
 		store_close(s);
@@ -328,6 +329,7 @@ void store_close(struct store *s)
 	tasks_free(s->tasks);
 	cards_free(s->cards);
 	keeper_free(s->keeper);
+	stats_free(s->stats);
 	search_free(s->search);
 	signed_lately_free(s->lately);
 	if (opened && !atomic_load(&s->broken))

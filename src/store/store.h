@@ -108,6 +108,9 @@ struct store_settings {
 	int64_t dkim_rotate_ms;         /* a key signs so long before the next one is made; 0: for ever */
 	int64_t dkim_overlap_ms;        /* a retired key's record stays published so long */
 
+	char *
+	    shown; /* the configuration as JSON, for whoever may see it (settings.list); nothing in it is secret; NULL: none */
+
 	uint8_t scan_seal[32];   /* scan's seal on facts */
 	uint8_t login_grant[32]; /* keys' seal on grants */
 	struct ipc_trunk *keys, *scan;

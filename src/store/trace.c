@@ -15,8 +15,27 @@ void trace_free(struct trace *t)
 	buf_free(&t->steps);
 }
 
+static enum stats_kind stat_of(enum trace_step step)
+{
+	switch (step) {
+	case STEP_SENT:
+		return STAT_SENT;
+	case STEP_FAILED:
+		return STAT_FAILED;
+	case STEP_REFUSED:
+		return STAT_REFUSED;
+	case STEP_HELD:
+		return STAT_HELD;
+	case STEP_JUNKED:
+		return STAT_JUNK;
+	default:
+		return 0;
+	}
+}
+
 void trace_step(struct trace *t, enum trace_step step)
 {
+	t->stats[stat_of(step)]++;
 	trace_number(t, TRACE_STEP, step);
 }
 
@@ -79,7 +98,8 @@ static struct slice bound_to(struct slice mail, char room[64])
 void trace_seal(const struct trace *t, struct slice mail, int64_t content, struct trace_row *row)
 {
 	char room[64];
-	*row = (struct trace_row){.at = clock_utc_ms(), .content = content};
+	*row = (struct trace_row){.at = clock_utc_ms(), .content = content, .counter = t->store->stats};
+	memcpy(row->stats, t->stats, sizeof row->stats);
 	memcpy(row->mail, mail.p, MIN(mail.n, sizeof row->mail - 1));
 	buf_init(&row->tokens, sizeof t->tokens);
 	buf_init(&row->detail, TRACE_MOST + SEAL_OVERHEAD);
@@ -97,6 +117,8 @@ void trace_apply(struct writer *w, struct db *db, const struct trace_row *row)
 {
 	DB_RUN(db, TRACE_ADD, DI(writer_number(w, SEQUENCE_TRACE)), DZ(row->mail), DI(row->at),
 	    DI(row->content), DB(buf_slice(&row->tokens)), DB(buf_slice(&row->detail)));
+	for (enum stats_kind i = 1; i < STAT_COUNT; i++)
+		stats_count(row->counter, i, row->stats[i]);
 }
 
 enum result trace_open(const struct store *s, struct slice mail, struct slice detail, struct buf *out)

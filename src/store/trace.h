@@ -8,7 +8,7 @@
 #ifndef STORE_TRACE_H
 #define STORE_TRACE_H
 
-#include "store/inside.h"
+#include "store/stats.h"
 
 enum trace_tag {
 #define X(name, number, json) TRACE_##name = (number),
@@ -30,6 +30,7 @@ struct trace {
 	struct buf steps;
 	int64_t tokens[TRACE_TOKENS];
 	unsigned n_tokens;
+	uint16_t stats[STAT_COUNT]; /* what its steps count for */
 };
 void trace_start(struct trace *t, const struct store *s, struct slice mail);
 void trace_free(struct trace *t);
@@ -51,6 +52,8 @@ struct trace_row {
 	char mail[32];
 	int64_t at, content;
 	struct buf tokens, detail;
+	struct stats *counter;
+	uint16_t stats[STAT_COUNT];
 };
 void trace_seal(const struct trace *t, struct slice mail, int64_t content, struct trace_row *row);
 void trace_row_free(struct trace_row *row);

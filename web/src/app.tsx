@@ -21,10 +21,14 @@ const pages: PageOf[] = [
   { place: 'overview', title: 'nav.overview', icon: 'overview', group: 'nav.today', verb: 'status', show: lazy(() => import('./pages/overview')) },
   { place: 'queue', title: 'nav.queue', icon: 'queue', group: 'nav.today', verb: 'queue.list', show: lazy(() => import('./pages/queue')) },
   { place: 'trace', title: 'nav.trace', icon: 'trace', group: 'nav.today', verb: 'trace', show: lazy(() => import('./pages/trace')) },
+  { place: 'incidents', title: 'nav.incidents', icon: 'incidents', group: 'nav.today', verb: 'incident.list', show: lazy(() => import('./pages/incidents')) },
   { place: 'accounts', title: 'nav.accounts', icon: 'accounts', group: 'nav.people', verb: 'account.list', show: lazy(() => import('./pages/accounts')) },
   { place: 'groups', title: 'nav.groups', icon: 'groups', group: 'nav.people', verb: 'group.list', show: lazy(() => import('./pages/groups')) },
   { place: 'domains', title: 'nav.domains', icon: 'domains', group: 'nav.server', verb: 'domain.list', show: lazy(() => import('./pages/domains')) },
+  { place: 'signins', title: 'nav.signins', icon: 'signins', group: 'nav.server', verb: 'signin.list', show: lazy(() => import('./pages/signins')) },
   { place: 'audit', title: 'nav.audit', icon: 'audit', group: 'nav.server', verb: 'audit.list', show: lazy(() => import('./pages/audit')) },
+  { place: 'settings', title: 'nav.settings', icon: 'settings', group: 'nav.server', verb: 'settings.list', show: lazy(() => import('./pages/settings')) },
+  { place: 'me', title: 'nav.me', icon: 'me', group: 'nav.mine', show: lazy(() => import('./pages/me')) },
 ];
 
 const SignIn = lazy(() => import('./pages/signin'));
@@ -105,6 +109,7 @@ function Shell() {
             </Menu.Target>
             <Menu.Dropdown>
               <Menu.Label>{session?.name || session?.address}</Menu.Label>
+              <Menu.Item leftSection={<Icon name="me" />} component="a" href={to('me')}>{t('nav.me')}</Menu.Item>
               <Menu.Item leftSection={<Icon name="out" />} onClick={() => void signOut()}>{t('signOut')}</Menu.Item>
             </Menu.Dropdown>
           </Menu>

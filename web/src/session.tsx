@@ -4,7 +4,7 @@ import { get, Problem, remove, setCsrf, whenSignedOut } from './api';
 export interface Session {
   address: string;
   name: string;
-  roles: string[];
+  roles: { role: string; scope?: string }[];
   verbs: string[];
   csrf: string;
   /** in; factor, enrol or change: something has to be done first. */

@@ -1,12 +1,15 @@
-import { Button, PasswordInput, TextInput } from '@mantine/core';
+import { Button, Group, PasswordInput, TextInput } from '@mantine/core';
 import { useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
 import { post, Problem } from '../api';
 import { Looks } from '../app';
-import { useWords } from '../i18n';
+import { usePasskey, type RequestOptions } from '../factor';
+import { useWords, type Key } from '../i18n';
 import { Gate, Icon } from '../icons';
 import { useProblemText } from '../load';
 import { Note, useTitle } from '../parts';
 import { useSession } from '../session';
+import { NewPassword } from './password';
+import { Enrol } from './enrol';
 
 export function GatePage({ title, about, wide, children }: { title: string; about?: ReactNode; wide?: boolean; children: ReactNode }) {
   const { t } = useWords();
@@ -36,17 +39,23 @@ export function useStep() {
     try {
       await work();
     } catch (problem) {
-      setWrong(refusal && problem instanceof Problem && problem.status === 401 ? refusal : say(problem));
+      setWrong(refusal && (!(problem instanceof Problem) || problem.status === 401) ? refusal : say(problem));
     } finally {
       setBusy(false);
     }
   };
-  return { busy, wrong, setWrong, run };
+  return { busy, wrong, run };
 }
 
-function Password() {
+/** What POST /session and POST /session/factor answer. */
+export interface SignedIn {
+  state: 'in' | 'factor' | 'enrol' | 'change';
+  factors?: string[];
+  passkey?: RequestOptions;
+}
+
+function Password({ done }: { done: (answer: SignedIn) => Promise<void> }) {
   const { t } = useWords();
-  const { refresh } = useSession();
   const { busy, wrong, run } = useStep();
   const [address, setAddress] = useState('');
   const [password, setPassword] = useState('');
@@ -55,10 +64,7 @@ function Password() {
   useEffect(() => field.current?.focus(), []);
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    void run(async () => {
-      await post('/session', { address: address.trim(), password });
-      await refresh();
-    }, t('signIn.wrong'));
+    void run(async () => done(await post<SignedIn>('/session', { address: address.trim(), password })), t('signIn.wrong'));
   };
   return (
     <GatePage title={t('signIn.title')} about={t('signIn.about')}>
@@ -75,6 +81,85 @@ function Password() {
   );
 }
 
+const CODES = ['totp', 'mail', 'recovery'];
+
+function Factor({ factors, passkey, done }: { factors: string[]; passkey?: RequestOptions; done: (answer: SignedIn) => Promise<void> }) {
+  const { t } = useWords();
+  const { signOut } = useSession();
+  const { busy, wrong, run } = useStep();
+  const codes = CODES.filter((c) => factors.includes(c));
+  const [kind, setKind] = useState(codes[0] ?? 'totp');
+  const [code, setCode] = useState('');
+  const field = useRef<HTMLInputElement>(null);
+  useTitle('factor.title');
+  useEffect(() => field.current?.focus(), [kind]);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    void run(async () => done(await post<SignedIn>('/session/factor', { kind, code: code.replace(/\s/g, '') })), t('factor.wrong'));
+  };
+  const touch = () => run(async () => {
+    const assertion = await usePasskey(passkey!);
+    await done(await post<SignedIn>('/session/factor', { kind: 'passkey', assertion: JSON.stringify(assertion) }));
+  }, t('factor.passkey.wrong'));
+  return (
+    <GatePage title={t('factor.title')} about={t('factor.about')}>
+      {wrong && <Note tone="bad">{wrong}</Note>}
+      {passkey && <Button fullWidth loading={busy} mb="md" leftSection={<Icon name="key" />} onClick={() => void touch()}>{t('factor.passkey')}</Button>}
+      {codes.length > 0 && (
+        <form className="sk-form" onSubmit={submit}>
+          <TextInput label={t(`factor.${kind}` as Key)} description={t(`factor.${kind}.about` as Key)} required withAsterisk={false} ref={field}
+            inputMode={kind === 'recovery' ? 'text' : 'numeric'} autoComplete="one-time-code" value={code} onChange={(e) => setCode(e.currentTarget.value)} />
+          <Button type="submit" variant={passkey ? 'default' : 'filled'} loading={busy} fullWidth>{t('factor.go')}</Button>
+          <Group gap="xs" justify="center">
+            {codes.filter((c) => c !== kind).map((c) => (
+              <Button key={c} size="compact-sm" variant="subtle" onClick={() => { setKind(c); setCode(''); }}>{t(`factor.${c}.instead` as Key)}</Button>
+            ))}
+          </Group>
+        </form>
+      )}
+      <Group justify="center" mt="md"><Button size="compact-sm" variant="subtle" color="gray" c="inherit" onClick={() => void signOut()}>{t('factor.back')}</Button></Group>
+    </GatePage>
+  );
+}
+
+function Change() {
+  const { t } = useWords();
+  const { refresh } = useSession();
+  useTitle('change.title');
+  return (
+    <GatePage title={t('change.title')} about={t('change.about')}>
+      <NewPassword done={refresh} />
+    </GatePage>
+  );
+}
+
+function MustEnrol() {
+  const { t } = useWords();
+  const { refresh, signOut } = useSession();
+  useTitle('enrol.title');
+  return (
+    <GatePage title={t('enrol.title')} about={t('enrol.about')} wide>
+      <Enrol done={refresh} />
+      <Group justify="center" mt="md"><Button size="compact-sm" variant="subtle" color="gray" c="inherit" onClick={() => void signOut()}>{t('factor.back')}</Button></Group>
+    </GatePage>
+  );
+}
+
 export default function SignIn() {
-  return <Password />;
+  const { session, refresh } = useSession();
+  const [answer, setAnswer] = useState<SignedIn | null>(null);
+  const done = async (found: SignedIn) => {
+    setAnswer(found);
+    await refresh();
+  };
+  switch (session?.state) {
+    case 'factor':
+      return <Factor factors={answer?.factors ?? session.factors ?? CODES} passkey={answer?.passkey} done={done} />;
+    case 'enrol':
+      return <MustEnrol />;
+    case 'change':
+      return <Change />;
+    default:
+      return <Password done={done} />;
+  }
 }
