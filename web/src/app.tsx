@@ -3,7 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { lazy, Suspense, useEffect, useRef, type ComponentType } from 'react';
 import { useWords, type Key } from './i18n';
 import { Gate, Icon, type IconName } from './icons';
-import { Note } from './parts';
+import { Note, Page } from './parts';
 import { Link, to, usePlace } from './router';
 import { useSession } from './session';
 
@@ -77,6 +77,11 @@ function Navigation({ shown, current, leave }: { shown: PageOf[]; current: strin
   ));
 }
 
+function NoSuchPage() {
+  const { t } = useWords();
+  return <Page title={t('noSuchPage.title')}><Note tone="warn"><p>{t('noSuchPage')}</p><Link href="#/">{t('noSuchPage.back')}</Link></Note></Page>;
+}
+
 function Shell() {
   const { session, signOut, may } = useSession();
   const { t } = useWords();
@@ -122,7 +127,7 @@ function Shell() {
       </AppShell.Navbar>
       <AppShell.Main id="main" tabIndex={-1} ref={main} style={{ outline: 'none' }}>
         <Suspense fallback={<Waiting />}>
-          {page ? <page.show key={wanted} /> : <Note tone="warn"><p>{t('noSuchPage')}</p><Link href="#/">{t('nav.overview')}</Link></Note>}
+          {page ? <page.show key={wanted} /> : <NoSuchPage />}
         </Suspense>
       </AppShell.Main>
     </AppShell>

@@ -1,4 +1,4 @@
-import { Button, Group, PasswordInput, Select, TextInput } from '@mantine/core';
+import { Button, Group, NativeSelect, PasswordInput, Textarea, TextInput } from '@mantine/core';
 import { useMemo, useState } from 'react';
 import { path, post, put, remove } from '../api';
 import { useWords } from '../i18n';
@@ -18,6 +18,7 @@ interface Account {
   created_at_ms: number;
   aliases?: string[];
   protocols?: string[];
+  roles?: { role: string; scope?: string }[];
   handed_to?: { address?: string; to?: string; at_ms: number }[];
 }
 interface Quota {
@@ -79,7 +80,7 @@ function Add({ opened, close, done }: { opened: boolean; close: () => void; done
       <TextInput label={t('accounts.name')} value={name} onChange={(e) => setName(e.currentTarget.value)} autoComplete="off" />
       <Group gap="xs" align="flex-end" wrap="nowrap">
         <TextInput label={t('accounts.local')} required withAsterisk={false} value={local} onChange={(e) => setLocal(e.currentTarget.value)} autoComplete="off" style={{ flex: 1 }} />
-        <Select label={t('accounts.domain')} data={names} value={domain ?? names[0] ?? null} onChange={setDomain} allowDeselect={false} style={{ flex: 1 }} />
+        <NativeSelect label={t('accounts.domain')} data={names} value={domain ?? names[0] ?? ''} onChange={(e) => setDomain(e.currentTarget.value)} style={{ flex: 1 }} />
       </Group>
       {withPassword && <PasswordField value={password} change={setPassword} />}
     </FormDialog>
@@ -166,6 +167,107 @@ function Actions({ of, reload }: { of: Account; reload: () => void }) {
   );
 }
 
+/** As in store/roles.def, without "everyone". */
+const ROLES = ['system', 'domain-admin', 'user-admin', 'helpdesk', 'auditor', 'archive-searcher', 'approver', 'list-manager', 'bulk-author',
+  'bulk-sender', 'provisioning'];
+
+function Roles({ of, reload }: { of: Account; reload: () => void }) {
+  const { t, word } = useWords();
+  const { may } = useSession();
+  const { act, busy } = useAct();
+  const [role, setRole] = useState('');
+  const address = of.address;
+  const held = of.roles ?? [];
+  const give = async () => {
+    if (await act(() => put(path('/accounts/{address}/roles/{role}', { address, role })), 'saved')) {
+      setRole('');
+      reload();
+    }
+  };
+  const take = async (one: { role: string; scope?: string }) => {
+    const done = await act(() => remove(path('/accounts/{address}/roles/{role}', { address, role: one.role }, { scope: one.scope })), 'removed');
+    if (done) reload();
+    return done;
+  };
+  return (
+    <Card title={t('me.roles')} about={t('accounts.roles.about')}>
+      <Rows label={t('me.roles')} rows={held} id={(r) => `${r.role} ${r.scope}`} empty={t('me.noRoles')} columns={[
+        { label: t('accounts.role'), show: (r) => word('role', r.role) },
+        { label: t('accounts.scope'), show: (r) => r.scope || t('accounts.scope.all') },
+        { label: t('actions'), kind: 'actions', show: (r) => may('role.take') && (
+          <AskButton label={t('takeOut')} title={t('accounts.role.take')} text={t('accounts.role.take.text', { role: word('role', r.role), address })} act={() => take(r)} danger size="compact-sm" />
+        ) },
+      ]} />
+      {may('role.give') && (
+        <div className="sk-filter" style={{ margin: '1rem 0 0' }}>
+          <NativeSelect label={t('accounts.role.give')} value={role} onChange={(e) => setRole(e.currentTarget.value)}
+            data={[{ value: '', label: '–' }, ...ROLES.map((r) => ({ value: r, label: word('role', r) }))]} />
+          <Button variant="default" disabled={!role} loading={busy} onClick={() => void give()}>{t('accounts.role.give')}</Button>
+        </div>
+      )}
+    </Card>
+  );
+}
+
+interface Plan {
+  at_ms: number;
+  state: string;
+  to: string;
+  asked_by: string;
+}
+
+function Offboard({ of, reload }: { of: Account; reload: () => void }) {
+  const { t, word } = useWords();
+  const { may } = useSession();
+  const { act, busy } = useAct();
+  const address = of.address;
+  const plan = useLoad<Plan>(may('offboard.show') ? path('/accounts/{address}/offboard', { address }) : null);
+  const planned = plan.data && plan.data.state !== 'cancelled' ? plan.data : null;
+  const [opened, setOpened] = useState(false);
+  const [to, setTo] = useState('');
+  const [at, setAt] = useState('');
+  const [reply, setReply] = useState('');
+  const submit = async () => {
+    const done = await act(() => post(path('/accounts/{address}/offboard', { address }), {
+      ...(at && { at_ms: new Date(at).getTime() }),
+      ...(to.trim() && { to: to.trim() }),
+      ...(reply.trim() && { reply: reply.trim() }),
+    }), 'offboard.done');
+    if (done) {
+      plan.reload();
+      reload();
+    }
+    return done;
+  };
+  const cancel = async () => {
+    const done = await act(() => remove(path('/accounts/{address}/offboard', { address })), 'offboard.cancelled');
+    if (done) plan.reload();
+    return done;
+  };
+  return (
+    <Card title={t('offboard.title')} about={t('offboard.about')}>
+      {planned && (
+        <Facts of={[
+          [t('state'), word('offboard.state', planned.state)],
+          [t('offboard.at'), <When key="at" ms={planned.at_ms} />],
+          [t('offboard.to'), planned.to || '–'],
+          [t('offboard.askedBy'), planned.asked_by],
+        ]} />
+      )}
+      <div className="sk-buttons" style={{ marginTop: planned ? '1rem' : 0 }}>
+        {!planned && <Button variant="default" onClick={() => setOpened(true)}>{t('offboard.add')}</Button>}
+        {planned && may('offboard.cancel') && <AskButton label={t('offboard.cancel')} title={t('offboard.cancel')} text={t('offboard.cancel.text')} act={cancel} />}
+      </div>
+      <FormDialog title={t('offboard.add')} opened={opened} close={() => setOpened(false)} submit={submit} label={t('offboard.go')} danger busy={busy}>
+        <div>{t('offboard.text', { address })}</div>
+        <TextInput type="datetime-local" label={t('offboard.at')} description={t('offboard.at.hint')} value={at} onChange={(e) => setAt(e.currentTarget.value)} />
+        <TextInput label={t('offboard.to')} description={t('offboard.to.hint')} value={to} onChange={(e) => setTo(e.currentTarget.value)} />
+        <Textarea label={t('offboard.reply')} autosize minRows={2} value={reply} onChange={(e) => setReply(e.currentTarget.value)} />
+      </FormDialog>
+    </Card>
+  );
+}
+
 function One({ address }: { address: string }) {
   const { t, size, number } = useWords();
   const { may } = useSession();
@@ -191,6 +293,8 @@ function One({ address }: { address: string }) {
               ]} />
             </Card>
             <Actions of={a} reload={account.reload} />
+            {a.roles && may('role.list') && <Roles of={a} reload={account.reload} />}
+            {may('offboard.add') && <Offboard of={a} reload={account.reload} />}
           </>
         )}
       </Loading>

@@ -1,0 +1,297 @@
+// Drives the console in Chromium and says a line for each test. Every page is looked at in both languages, light and dark, wide
+// and 360 px narrow: axe finds nothing, nothing stands out sideways, the browser logs no error and the policy (CSP) blocks nothing.
+import { chromium } from 'playwright-core';
+import { createHmac } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+const demo = JSON.parse(process.env.DEMO);
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const shots = process.env.SHOTS;
+const url = demo.api.url;
+const [admin, hana] = demo.users;
+const complaints = [];
+let good = true;
+
+if (shots) mkdirSync(shots, { recursive: true });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--ignore-certificate-errors'] });
+
+async function test(name, run) {
+  if (process.env.ONLY && !new RegExp(process.env.ONLY).test(name)) return;
+  const from = complaints.length;
+  try {
+    await run();
+    if (complaints.length > from) throw new Error(complaints.slice(from).join('; '));
+    console.log(`ok ${name}`);
+  } catch (why) {
+    good = false;
+    console.log(`not ok ${name} ${String(why.message ?? why).replace(/\s+/g, ' ').slice(0, 700)}`);
+  }
+}
+
+function equal(got, wanted, what) {
+  if (got !== wanted) throw new Error(`${what}: got ${JSON.stringify(got)}, wanted ${JSON.stringify(wanted)}`);
+}
+
+/** A browser of its own, that complains of everything that a person's browser would. */
+async function open({ language = 'en', scheme = 'light', width = 1280 } = {}) {
+  const context = await browser.newContext({
+    ignoreHTTPSErrors: true, locale: language === 'ja' ? 'ja-JP' : 'en-GB', colorScheme: scheme, reducedMotion: 'reduce',
+    viewport: { width, height: width < 500 ? 740 : 800 }, timezoneId: 'Asia/Tokyo',
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30000);
+  page.on('pageerror', (error) => complaints.push(`script: ${error.message}`));
+  page.on('console', (message) => {
+    // That nobody is signed in yet, or that a code was wrong, is an answer and no fault.
+    const answer = /status of (401|404|422)/.test(message.text()) && message.location().url.includes('/api/v1/');
+    if (message.type() === 'error' && !answer) complaints.push(`console: ${message.text()}`);
+  });
+  return page;
+}
+
+async function settled(page) {
+  await page.waitForSelector('h1');
+  await page.waitForLoadState('networkidle');
+  await page.waitForFunction(() => !document.querySelector('[role=status] .mantine-Loader-root'));
+}
+
+/** What a tool of accessibility finds wrong, and whether the page is wider than the window. */
+async function look(page, name) {
+  await settled(page);
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => window.axe.run(document, {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+  }));
+  for (const v of found.violations) complaints.push(`axe on ${name}: ${v.id}: ${v.nodes.slice(0, 2).map((n) => n.html.slice(0, 150)).join(' | ')}`);
+  const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  if (wider > 0) complaints.push(`${name} is ${wider} px too wide`);
+}
+
+async function shoot(page, name) {
+  if (!shots) return;
+  await settled(page);
+  await page.screenshot({ path: `${shots}/${name}.png` });
+}
+
+async function signIn(page, user) {
+  await page.goto(url);
+  await page.locator('input[type=email]').fill(user.address);
+  await page.locator('input[autocomplete=current-password]').fill(user.password);
+  await page.locator('button[type=submit]').click();
+  await passFactor(page, user);
+  await page.waitForSelector('nav');
+}
+
+/** Six digits of RFC 6238 for a secret in base32. */
+function totp(secret, at = Date.now()) {
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+  let bits = '';
+  for (const c of secret.replace(/=+$/, '').toUpperCase()) bits += letters.indexOf(c).toString(2).padStart(5, '0');
+  const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(at / 30000)));
+  const mac = createHmac('sha1', key).update(counter).digest();
+  const from = mac[19] & 15;
+  return String((mac.readUInt32BE(from) & 0x7fffffff) % 1000000).padStart(6, '0');
+}
+
+async function passFactor(page, user) {
+  if (!user.secret) return;
+  await page.locator('input[autocomplete=one-time-code]').fill(totp(user.secret));
+  await page.locator('button[type=submit]').click();
+}
+
+/** Through the API, as the demo's token may. */
+async function ask(method, path, body) {
+  const answer = await fetch(`${url}/api/v1${path}`, {
+    method, headers: { Authorization: `Bearer ${demo.api.token}`, 'Content-Type': 'application/json' }, body: body && JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+  return answer.json();
+}
+
+const link = (page, name) => page.getByRole('navigation').getByRole('link', { name, exact: true });
+
+// ---- signing in
+
+await test('a-wrong-password-is-refused', async () => {
+  const page = await open();
+  await page.goto(url);
+  await page.getByLabel('Mail address').fill(hana.address);
+  await page.locator('input[autocomplete=current-password]').fill('certainly not this one');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('alert').waitFor();
+  await page.context().close();
+});
+
+await test('the-sign-in-page', async () => {
+  for (const [language, scheme, width] of [['en', 'light', 1280], ['ja', 'dark', 1280], ['ja', 'light', 360], ['en', 'dark', 360]]) {
+    const page = await open({ language, scheme, width });
+    await page.goto(url);
+    await look(page, `sign-in ${language} ${scheme} ${width}`);
+    equal(await page.locator('html').getAttribute('lang'), language, 'the language of the page');
+    if (language === 'ja' && width === 1280) await shoot(page, 'sign-in');
+    await page.context().close();
+  }
+});
+
+await test('a-user-sees-only-what-is-his', async () => {
+  const page = await open();
+  await signIn(page, hana);
+  await settled(page);
+  equal(await link(page, 'Your account').count(), 1, 'links to his account');
+  equal(await link(page, 'Accounts').count(), 0, 'links to all accounts');
+  await page.goto(`${url}/#/accounts`);
+  await page.getByText('There is no such page').waitFor();
+  await page.goto(`${url}/#/me`);
+  await page.getByText('this one').waitFor();
+  await page.getByRole('button', { name: 'Your account' }).click();
+  await page.getByRole('menuitem', { name: 'Sign out' }).click();
+  await page.getByLabel('Mail address').waitFor();
+  await page.reload();
+  await page.getByLabel('Mail address').waitFor();
+  await page.context().close();
+});
+
+await test('the-cookie-is-out-of-reach-of-scripts', async () => {
+  const page = await open();
+  await signIn(page, hana);
+  equal(await page.evaluate(() => document.cookie), '', 'what a script sees');
+  const [cookie] = (await page.context().cookies()).filter((c) => c.name === '__Host-sekisho');
+  equal(`${cookie.httpOnly} ${cookie.secure} ${cookie.sameSite}`, 'true true Strict', 'the cookie');
+  const inline = await page.evaluate(() => {
+    const script = document.createElement('script');
+    script.textContent = 'window.slipped = true';
+    document.head.append(script);
+    return window.slipped === true;
+  });
+  equal(inline, false, 'a script in the page runs');
+  complaints.splice(0, complaints.length, ...complaints.filter((c) => !c.includes('script-src')));
+  await page.context().close();
+});
+
+// ---- the administrator's day
+
+await test('an-account-from-beginning-to-end', async () => {
+  const page = await open();
+  await signIn(page, admin);
+  await link(page, 'Accounts').click();
+  await page.getByRole('button', { name: 'Add an account' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Name').fill('小林 次郎');
+  await dialog.getByLabel('Address before the @').fill('jiro');
+  if (await dialog.getByRole('button', { name: 'Make one' }).count()) await dialog.getByRole('button', { name: 'Make one' }).click();
+  await dialog.getByRole('button', { name: 'Add an account' }).click();
+  const address = `jiro@${demo.domain}`;
+  await page.getByRole('link', { name: address }).click();
+  await page.getByRole('heading', { name: address, level: 1 }).waitFor();
+  await page.getByRole('button', { name: 'Suspend' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Suspend' }).click();
+  await page.getByText('This account is suspended').waitFor();
+  equal((await ask('GET', `/accounts/${address}`)).state, 'suspended', 'the state');
+  await page.getByRole('button', { name: 'Let it in again' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Let it in again' }).click();
+  await page.getByText('This account is suspended').waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  await page.getByRole('heading', { name: 'Accounts', level: 1 }).waitFor();
+  await page.getByRole('link', { name: address }).waitFor({ state: 'detached' });
+  await page.context().close();
+});
+
+await test('groups-and-aliases', async () => {
+  const page = await open();
+  await signIn(page, admin);
+  await link(page, 'Groups and aliases').click();
+  await page.getByRole('button', { name: 'Add a group' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Address').fill(`all@${demo.domain}`);
+  await dialog.getByLabel('Members').fill(`${admin.address}\n${hana.address}`);
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('cell', { name: `all@${demo.domain}`, exact: true }).waitFor();
+  await page.getByRole('button', { name: `Take ${hana.address} out` }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Take out' }).click();
+  await page.getByRole('button', { name: `Take ${hana.address} out` }).waitFor({ state: 'detached' });
+  equal((await ask('GET', `/groups/all@${demo.domain}`)).member.length, 1, 'members that stay');
+  await page.context().close();
+});
+
+await test('the-dns-of-a-domain', async () => {
+  const page = await open();
+  await signIn(page, admin);
+  await link(page, 'Domains and DNS').click();
+  await page.getByRole('link', { name: demo.domain }).click();
+  await page.getByRole('button', { name: 'Check the DNS now' }).click();
+  await page.getByText('Records to publish').waitFor();
+  await page.getByRole('button', { name: /^Copy TXT/ }).first().waitFor();
+  await page.context().close();
+});
+
+await test('a-mail-is-followed', async () => {
+  const page = await open();
+  await signIn(page, admin);
+  await link(page, 'Follow a mail').click();
+  await page.getByLabel('To', { exact: true }).fill(hana.address);
+  await page.getByRole('button', { name: 'Search' }).click();
+  await page.getByText(/put into INBOX/).first().waitFor();
+  await page.getByLabel('To', { exact: true }).fill(`nobody@${demo.domain}`);
+  await page.getByRole('button', { name: 'Search' }).click();
+  await page.getByText('No mail was found').waitFor();
+  await page.context().close();
+});
+
+await test('the-audit-is-whole', async () => {
+  const page = await open();
+  await signIn(page, admin);
+  await link(page, 'Audit').click();
+  await page.getByRole('button', { name: 'Verify the chain' }).click();
+  await page.getByText(/^Whole: none of the/).waitFor();
+  await page.getByRole('button', { name: /^Details of row/ }).first().click();
+  await page.getByRole('dialog').getByText('From where').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.context().close();
+});
+
+await test('the-keyboard-is-enough', async () => {
+  const page = await open();
+  await page.goto(url);
+  await page.getByLabel('Mail address').waitFor();
+  await page.keyboard.type(admin.address);
+  await page.keyboard.press('Tab');
+  await page.keyboard.type(admin.password);
+  await page.keyboard.press('Enter');
+  await passFactor(page, admin);
+  await page.waitForSelector('nav');
+  await settled(page);
+  await page.keyboard.press('Tab');
+  equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content', 'the first stop');
+  await page.keyboard.press('Enter');
+  equal(await page.evaluate(() => document.activeElement.id), 'main', 'where it leads');
+  await page.context().close();
+});
+
+// ---- every page, as it looks
+
+const PAGES = [
+  ['overview', '#/overview'], ['queue', '#/queue'], ['trace', '#/trace'], ['incidents', '#/incidents'], ['accounts', '#/accounts'],
+  ['account', `#/accounts/${encodeURIComponent(hana.address)}`], ['groups', '#/groups'], ['domains', '#/domains'],
+  ['domain', `#/domains/${demo.domain}`], ['sign-ins', '#/signins'], ['audit', '#/audit'], ['settings', '#/settings'], ['me', '#/me'],
+];
+for (const [language, scheme, width] of [['en', 'light', 1280], ['ja', 'light', 1280], ['en', 'dark', 360], ['ja', 'dark', 1280], ['ja', 'light', 360]]) {
+  await test(`every-page-${language}-${scheme}-${width}`, async () => {
+    const page = await open({ language, scheme, width });
+    await signIn(page, admin);
+    for (const [name, place] of PAGES) {
+      await page.goto(`${url}/${place}`);
+      await page.evaluate(() => window.scrollTo(0, 0));
+      await look(page, `${name} ${language} ${scheme} ${width}`);
+      if (language === 'ja' || scheme === 'dark') await shoot(page, `${name}-${language}-${scheme}-${width}`);
+    }
+    await page.context().close();
+  });
+}
+
+await browser.close();
+process.exit(good ? 0 : 1);
