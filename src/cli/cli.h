@@ -153,6 +153,8 @@ void cli_make_password(struct buf *b);
 int cli_new_password(struct cli *c, struct buf *password, bool *made_out);
 /* An account in the running server, with its password. name may be NULL. */
 /* Gives an account a role for the whole organisation. */
+/* The code that opens the console's first run of a server without an administrator, and where: {"url", "code"}. */
+int cli_setup_code(struct cli *c, unsigned https, json_t **out);
 int cli_give_role(struct cli *c, const char *address, const char *role);
 int cli_add_account(struct cli *c, const char *address, const char *name, struct slice password);
 

@@ -106,8 +106,10 @@ static json_t *new_account(const char *local, const char *domain, const char *na
 	    buf_z(&password), "roles", role);
 }
 
-static json_t *new_about(const char *domain)
+static json_t *new_about(const char *domain, bool fresh)
 {
+	if (fresh)
+		return json_pack("{s:s,s:[]}", "domain", domain, "users");
 	return json_pack("{s:s,s:[o,o,o]}", "domain", domain, "users",
 	    new_account("admin", domain, "管理者", "system"), new_account("hana", domain, "山田 花子", NULL),
 	    new_account("taro", domain, "佐藤 太郎", NULL));
@@ -126,7 +128,7 @@ static int remember(struct demo *d)
 	d->about = json_load_file(d->state, 0, NULL);
 	d->first = !d->about;
 	if (d->first)
-		d->about = new_about(wanted ? wanted : default_domain(d));
+		d->about = new_about(wanted ? wanted : default_domain(d), cli_flag(d->c, "fresh"));
 	const char *domain = json_string_value(json_object_get(d->about, "domain"));
 	if (!domain)
 		return cli_fail(d->c, EX_DATAERR, "%s is not a demo's", d->state);
@@ -181,11 +183,24 @@ static int add_user(struct demo *d, const json_t *user)
 	return code;
 }
 
+/* A server before its first run: what opens that, and what opens the API. */
+static int make_setup(struct demo *d)
+{
+	json_t *setup = NULL;
+	int code = cli_setup_code(d->c, port_of(d, "https"), &setup);
+	if (code == EX_OK)
+		json_object_set(d->about, "setup", setup);
+	json_decref(setup);
+	return code == EX_OK ? make_token(d) : code;
+}
+
 static int populate(struct demo *d)
 {
 	const struct slice names[] = {slice_str(d->c->config->hostname), slice_str(d->domain),
 	    SLICE("localhost"), SLICE("127.0.0.1"), SLICE("::1")};
 	int code = cli_give_certificate(d->c, d->data, names, COUNT(names));
+	if (cli_flag(d->c, "fresh"))
+		return code == EX_OK ? make_setup(d) : code;
 	json_t *args = json_pack("{s:s}", "domain", d->domain), *answer = NULL;
 	if (code == EX_OK)
 		code = cli_admin(d->c, "domain.add", args, &answer);
@@ -244,11 +259,11 @@ static json_t *as_json(const struct demo *d)
 		json_object_set_new(ports, services[i], json_integer(port_of(d, services[i])));
 	size_t i;
 	json_array_foreach(json_object_get(d->about, "users"), i, user) json_array_append(users, user);
-	return json_pack("{s:i,s:s,s:s,s:s,s:o,s:o,s:{s:s,s:O?}}", "pid", (int)d->pid, "data", d->data,
+	return json_pack("{s:i,s:s,s:s,s:s,s:o,s:o,s:{s:s,s:O?},s:O*}", "pid", (int)d->pid, "data", d->data,
 	    "domain", d->domain, "ca", arena_printf(&d->c->arena, "%s/ca.pem", d->data), "ports", ports,
 	    "users", users, "api", "url",
 	    arena_printf(&d->c->arena, "https://127.0.0.1:%u", port_of(d, "https")), "token",
-	    json_object_get(d->about, "token"));
+	    json_object_get(d->about, "token"), "setup", json_object_get(d->about, "setup"));
 }
 
 static void tell_accounts(const struct demo *d)
@@ -304,8 +319,13 @@ static void tell(const struct demo *d)
 	for (size_t i = 0; i < COUNT(services); i++)
 		cli_say(c, " %s %u", services[i], port_of(d, services[i]));
 	cli_say(c, "\n");
-	tell_accounts(d);
-	tell_commands(d);
+	const char *setup = json_string_value(json_object_get(json_object_get(d->about, "setup"), "url"));
+	cli_say(c, CLI_TEXT(c, "\nThe console: %s\n", "\nコンソール: %s\n"),
+	    setup ? setup : arena_printf(&d->c->arena, "https://127.0.0.1:%u/", port_of(d, "https")));
+	if (!setup) {
+		tell_accounts(d);
+		tell_commands(d);
+	}
 	if (!cli_flag(c, "background"))
 		cli_say(c,
 		    CLI_TEXT(c, "\nIts log is %s. Ctrl-C stops it.\n",

@@ -101,12 +101,34 @@ int cli_log_tail(struct cli *c, const char *log)
 	    CLI_TEXT(c, "the server did not start", "サーバーが起動しませんでした"), log, text);
 }
 
+#define SETUP_DAYS 7
+
+int cli_setup_code(struct cli *c, unsigned https, json_t **out)
+{
+	json_t *args = json_pack("{s:s,s:s,s:i}", "name", "setup", "role", "setup", "days", SETUP_DAYS),
+	       *answer = NULL;
+	int code = cli_admin(c, "token.add", args, &answer);
+	const char *text = json_string_value(json_object_get(answer, "token"));
+	BUF_LOCAL(port, 16);
+	if (https != 443)
+		buf_printf(&port, ":%u", https);
+	if (code == EX_OK)
+		*out = json_pack("{s:s,s:s}", "code", text, "url",
+		    arena_printf(&c->arena, "https://%s%s/#/setup?code=%s",
+			c->config->demo ? "127.0.0.1" : c->config->hostname, buf_z(&port), text));
+	json_decref(args);
+	json_decref(answer);
+	return code;
+}
+
 /* The administrator and the domain are made by the running server itself: there is one way to make them. */
-static int populate(struct cli *c, const char *data, struct slice password)
+static int populate(struct cli *c, const char *data, struct slice password, json_t **setup_out)
 {
 	const char *domain = cli_arg(c, "domain"), *hostname = c->config->hostname;
-	const struct slice names[] = {slice_str(hostname), slice_str(domain)};
-	int code = cli_give_certificate(c, data, names, COUNT(names));
+	const struct slice names[] = {slice_str(hostname), slice_str(domain ? domain : hostname)};
+	int code = cli_give_certificate(c, data, names, domain ? COUNT(names) : 1);
+	if (!domain)
+		return code == EX_OK ? cli_setup_code(c, 443, setup_out) : code;
 	json_t *args = json_pack("{s:s}", "domain", domain), *answer = NULL;
 	if (code == EX_OK)
 		code = cli_admin(c, "domain.add", args, &answer);
@@ -118,14 +140,16 @@ static int populate(struct cli *c, const char *data, struct slice password)
 }
 
 /* A server without ports, for as long as it takes. */
-static int populate_running(struct cli *c, const char *data, const char *first_config, struct slice password)
+static int populate_running(
+    struct cli *c, const char *data, const char *first_config, struct slice password, json_t **setup_out)
 {
 	const char *log = arena_printf(&c->arena, "%s/run/init.log", data);
 	pid_t pid;
 	int code = cli_server_start(first_config, false, log, false, &pid);
 	if (code != EX_OK)
 		return cli_fail(c, code, "cannot start a process");
-	code = cli_server_ready(c->config, pid, 30000) ? populate(c, data, password) : cli_log_tail(c, log);
+	code = cli_server_ready(c->config, pid, 30000) ? populate(c, data, password, setup_out)
+						       : cli_log_tail(c, log);
 	cli_server_stop(pid);
 	return code;
 }
@@ -149,10 +173,12 @@ static void put_config(struct buf *b, const char *hostname, const char *data)
 	    hostname, data);
 }
 
-static int finish(struct cli *c, const char *config, const char *data, struct slice password, bool made)
+static int finish(
+    struct cli *c, const char *config, const char *data, struct slice password, bool made, json_t *setup)
 {
-	json_t *out = json_pack("{s:s,s:s,s:s,s:s}", "config", config, "data", data, "administrator",
-	    cli_arg(c, "administrator"), "authority", arena_printf(&c->arena, "%s/ca.pem", data));
+	json_t *out = json_pack("{s:s,s:s,s:s*,s:s,s:O*}", "config", config, "data", data, "administrator",
+	    cli_arg(c, "administrator"), "authority", arena_printf(&c->arena, "%s/ca.pem", data), "setup",
+	    setup);
 	if (made)
 		json_object_set_new(out, "password", json_stringn(password.p, password.n));
 	int code = cli_print(c, out);
@@ -177,9 +203,13 @@ int verb_init(struct cli *c)
 	const char *config = c->config_path ? c->config_path
 			     : c->data      ? arena_printf(&c->arena, "%s/sekisho.conf", data)
 					    : "/etc/sekisho/sekisho.conf";
-	const char *hostname = cli_arg(c, "hostname");
+	const char *hostname = cli_arg(c, "hostname"), *domain = cli_arg(c, "domain");
+	if (domain ? !cli_arg(c, "administrator") : !hostname)
+		return cli_fail(c, EX_USAGE, "%s",
+		    CLI_TEXT(c, "either DOMAIN and ADMINISTRATOR, or --hostname to go on in the browser",
+			"ドメインと管理者を指定するか、--hostname だけを指定してブラウザーで続けてください"));
 	if (!hostname)
-		hostname = arena_printf(&c->arena, "mail.%s", cli_arg(c, "domain"));
+		hostname = arena_printf(&c->arena, "mail.%s", domain);
 	if (access(config, F_OK) == 0)
 		return cli_fail(
 		    c, EX_CANTCREAT, CLI_TEXT(c, "%s is there already", "%s は既にあります"), config);
@@ -190,7 +220,8 @@ int verb_init(struct cli *c)
 	put_first_config(&first_text, hostname, data);
 	BUF_LOCAL(text, 65536);
 	put_config(&text, hostname, data);
-	int code = cli_new_password(c, &password, &made);
+	json_t *setup = NULL;
+	int code = domain ? cli_new_password(c, &password, &made) : EX_OK;
 	if (code == EX_OK)
 		code = cli_make_directories(c, data);
 	if (code == EX_OK)
@@ -200,13 +231,16 @@ int verb_init(struct cli *c)
 	if (code == EX_OK)
 		code = load_first_config(c, first);
 	if (code == EX_OK)
-		code = populate_running(c, data, first, buf_slice(&password));
+		code = populate_running(c, data, first, buf_slice(&password), &setup);
 	unlink(first);
 	if (code == EX_OK && !make_path(dirname(arena_z(&c->arena, slice_str(config))), 0755))
 		code = cannot(c, config);
 	if (code == EX_OK)
 		code = cli_write_file(c, config, buf_slice(&text), 0644);
-	return code == EX_OK ? finish(c, config, data, buf_slice(&password), made) : code;
+	if (code == EX_OK)
+		code = finish(c, config, data, buf_slice(&password), made, setup);
+	json_decref(setup);
+	return code;
 }
 
 static int read_file(struct cli *c, const char *path, struct buf *b)

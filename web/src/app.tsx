@@ -31,6 +31,7 @@ const pages: PageOf[] = [
   { place: 'me', title: 'nav.me', icon: 'me', group: 'nav.mine', show: lazy(() => import('./pages/me')) },
 ];
 
+const Setup = lazy(() => import('./pages/setup'));
 const SignIn = lazy(() => import('./pages/signin'));
 
 /** Language and light or dark: on every page, signed in or not. */
@@ -137,6 +138,7 @@ function Shell() {
 export function App() {
   const { session, away, refresh } = useSession();
   const { t } = useWords();
+  const { segments } = usePlace();
   if (session === undefined) {
     return (
       <div className="sk-gate">
@@ -144,5 +146,6 @@ export function App() {
       </div>
     );
   }
+  if (segments[0] === 'setup') return <Suspense fallback={<Waiting />}><Setup /></Suspense>;
   return session?.state === 'in' ? <Shell /> : <Suspense fallback={<Waiting />}><SignIn /></Suspense>;
 }
