@@ -235,7 +235,22 @@ static void rolled(struct acme *a)
 }
 
 /* A moment within the authority's window (RFC 9773 4.2), the same wish for all it serves: not all at once. */
-static void renewal_told(struct acme_set *s, const Sekisho__AcmeReportAsk *ask)
+/* A tenth of its life is left then: no window may lead beyond it. 0: it is not installed. */
+static int64_t latest_renewal(struct acme *a, const struct acme_set *s)
+{
+	int64_t from, to, latest = 0;
+	pthread_rwlock_rdlock(&a->keys->certificates_lock);
+	for (size_t i = 0; i < a->keys->certificates_n && !latest; i++) {
+		if (strcmp(a->keys->certificates[i]->id, s->certificate) != 0)
+			continue;
+		certificate_validity(a->keys->certificates[i], &from, &to);
+		latest = to - (to - from) / 10;
+	}
+	pthread_rwlock_unlock(&a->keys->certificates_lock);
+	return latest;
+}
+
+static void renewal_told(struct acme *a, struct acme_set *s, const Sekisho__AcmeReportAsk *ask)
 {
 	uint32_t chance;
 	int64_t now = clock_utc_ms();
@@ -243,9 +258,10 @@ static void renewal_told(struct acme_set *s, const Sekisho__AcmeReportAsk *ask)
 	if (ask->to_ms <= ask->from_ms || ask->to_ms <= 0)
 		return;
 	vault_random(&chance, sizeof chance);
+	int64_t latest = latest_renewal(a, s);
 	int64_t at = ask->from_ms + (int64_t)((double)(ask->to_ms - ask->from_ms) * chance / 4294967296.0);
 	if (s->renew_ms < ask->from_ms || s->renew_ms > ask->to_ms)
-		s->renew_ms = at;
+		s->renew_ms = latest ? MIN(at, latest) : at;
 }
 
 static void done(struct acme *a)
@@ -293,7 +309,7 @@ void keys_on_acme_report(struct ipc_turn *t)
 			break;
 		case SEKISHO__ACME_REPORT_ASK__KIND__RENEWAL:
 			if (a->task.set)
-				renewal_told(a->task.set, ask);
+				renewal_told(a, a->task.set, ask);
 			break;
 		case SEKISHO__ACME_REPORT_ASK__KIND__WAITING:
 			snprintf(a->task.doing, sizeof a->task.doing, "%s", ask->text);

@@ -28,6 +28,12 @@ void mail_facts_text(struct slice message, const Sekisho__Part *part, struct buf
 NODISCARD enum result mail_unbinary(struct slice message, const Sekisho__Part *root, struct buf *out);
 
 /*
+ * RFC 6152 3, for a server without 8BITMIME: 8-bit and binary parts become quoted-printable or base64, each for itself; nothing
+ * else is changed. DENY: a header has 8-bit octets, or a signature (multipart/signed) covers some. FULL: `out` cannot hold it.
+ */
+NODISCARD enum result mail_seven(struct slice message, const Sekisho__Part *root, struct buf *out);
+
+/*
  * The text with the differences removed that a search does not see: case, width, compatibility forms, kinds of kana and
  * their sizes, variants of characters, white space (fold.c). What comes out is UTF-8 without control characters. A
  * text and a part of it are folded alike, but for what stands at the part's two ends.

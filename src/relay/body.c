@@ -4,7 +4,35 @@
 
 uint64_t delivery_size(const struct delivery *d)
 {
-	return d->signature.n + d->job->msg->size;
+	return d->seven ? d->converted_signature.n + d->converted.n : d->signature.n + d->job->msg->size;
+}
+
+enum result delivery_convert(struct delivery *d)
+{
+	struct ipc *c = ipc_thread(d->settings->store);
+	Sekisho__SignatureAsk ask = SEKISHO__SIGNATURE_ASK__INIT;
+	Sekisho__SignatureAnswer *answer;
+	struct ipc_fds fds = {.n = 0};
+	if (d->converted.p)
+		return OK;
+	ask.mail_id = d->job->msg->mail_id;
+	ask.seven = true;
+	enum result r = c ? ipc_call(c, ASK_STORE_SIGNATURE, &ask, NULL, &d->arena, &answer, &fds) : GONE;
+	if (r == OK)
+		r = fds.n == 1 ? fd_map_sealed(fds.fd[0], LIMIT_MESSAGE_MOST * (uint64_t)2, &d->converted)
+			       : GONE;
+	ipc_fds_close(&fds);
+	if (r == OK)
+		d->converted_signature = slice_of(answer->fields.data, answer->fields.len);
+	return r;
+}
+
+void delivery_unconvert(struct delivery *d)
+{
+	if (d->converted.p)
+		fd_unmap(&d->converted);
+	d->converted = SLICE_NONE;
+	d->seven = false;
 }
 
 void body_open(struct body *b, struct delivery *d)
@@ -12,6 +40,8 @@ void body_open(struct body *b, struct delivery *d)
 	*b = (struct body){.delivery = d, .size = d->job->msg->size};
 	if (d->job->msg->has_data)
 		b->size = d->job->msg->data.len;
+	if (d->seven)
+		b->size = d->converted.n;
 	arena_init(&b->arena, 4 * PART);
 }
 
@@ -40,16 +70,20 @@ static enum result ask_part(struct body *b, struct slice *part_out)
 enum result body_next(struct body *b, struct slice *part_out)
 {
 	const Sekisho__Job *m = b->delivery->job->msg;
+	const struct delivery *d = b->delivery;
+	struct slice signature = d->seven ? d->converted_signature : d->signature;
 	enum result r = OK;
 	*part_out = SLICE_NONE;
-	if (!b->begun && b->delivery->signature.n) {
+	if (!b->begun && signature.n) {
 		b->begun = true;
-		*part_out = b->delivery->signature;
+		*part_out = signature;
 		return OK;
 	}
 	if (b->offset == b->size)
 		return OK;
-	if (m->has_data)
+	if (d->seven)
+		*part_out = d->converted;
+	else if (m->has_data)
 		*part_out = slice_of(m->data.data, m->data.len);
 	else
 		r = ask_part(b, part_out);

@@ -219,6 +219,10 @@ struct delivery {
 	struct job *job;
 	struct arena arena;     /* of this delivery */
 	struct slice signature; /* what stands before the message, in the arena: finished header fields */
+	bool seven;             /* this server gets `converted`, with the signature of that */
+	struct slice
+	    converted; /* mapped: the message for servers without 8BITMIME; p NULL: not asked for yet */
+	struct slice converted_signature;
 	struct plan plan;
 	struct sts sts;    /* of the plan's domain */
 	struct link *link; /* kept between jobs of a destination; NULL: none */
@@ -240,6 +244,10 @@ void deliver_job(struct delivery *d);
 
 /* ---- body.c ---- */
 
+/* Has the message put for a server without 8BITMIME, once. DENY: it cannot be. */
+NODISCARD enum result delivery_convert(struct delivery *d);
+/* Forgets that again. */
+void delivery_unconvert(struct delivery *d);
 /* The size of what is sent: the signature and the message. */
 uint64_t delivery_size(const struct delivery *d);
 

@@ -144,6 +144,7 @@ static void run_job(struct delivery *d, struct job *j, const struct why *dead)
 		deliver_decide_open(d, dead, NULL);
 	} else {
 		deliver_job(d);
+		delivery_unconvert(d);
 	}
 	reports_add(d->relay, d->outcomes, d->outcomes_n);
 	job_free(j);

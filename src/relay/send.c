@@ -156,7 +156,7 @@ static void put_mail(struct talk *t)
 	(void)put_path(t, t->msg->sender, &b);
 	if (c->size)
 		buf_printf(&b, " SIZE=%llu", (unsigned long long)delivery_size(t->d));
-	if (t->msg->body == 2)
+	if (t->msg->body == 2 && !t->d->seven)
 		buf_puts(&b, " BODY=BINARYMIME");
 	else if (t->msg->body == 1 && c->eightbit)
 		buf_puts(&b, " BODY=8BITMIME");
@@ -501,22 +501,33 @@ static bool header_is_ascii(struct delivery *d)
 	return ascii;
 }
 
+/* A server without 8BITMIME or BINARYMIME gets the message in octets that it takes (RFC 6152 3), where that can be done. */
+static bool suit_body(struct talk *t, struct why *why)
+{
+	const struct caps *c = &t->l->caps;
+	t->d->seven = false;
+	if (t->msg->body == 2 ? c->chunking && c->binarymime : t->msg->body != 1 || c->eightbit)
+		return true;
+	enum result r = delivery_convert(t->d);
+	t->d->seven = r == OK;
+	if (r == DENY)
+		why_set(why, true, "5.6.3", "%s takes no %s, and this message cannot be put without it",
+		    t->l->host, t->msg->body == 2 ? "binary MIME" : "8-bit messages (8BITMIME)");
+	else if (r != OK)
+		why_set(why, false, "4.3.0", "the message cannot be put for %s now", t->l->host);
+	return r == OK;
+}
+
 /* Sets utf8 and how; the reason when this server cannot take the message. */
 static bool can_take(struct talk *t, struct why *why)
 {
 	const struct caps *c = &t->l->caps;
+	if (!suit_body(t, why))
+		return false;
 	uint64_t size = delivery_size(t->d);
 	if (c->size_most && size > c->size_most) {
 		why_set(why, true, "5.3.4", "%s takes no messages above %llu octets; this one has %llu",
 		    t->l->host, (unsigned long long)c->size_most, (unsigned long long)size);
-		return false;
-	}
-	if (t->msg->body == 2 && !(c->chunking && c->binarymime)) {
-		why_set(why, true, "5.6.3", "%s takes no binary MIME", t->l->host);
-		return false;
-	}
-	if (t->msg->body == 1 && !c->eightbit) {
-		why_set(why, true, "5.6.3", "%s takes no 8-bit messages (8BITMIME)", t->l->host);
 		return false;
 	}
 	t->utf8 = t->msg->smtputf8 && c->smtputf8;
@@ -524,8 +535,8 @@ static bool can_take(struct talk *t, struct why *why)
 		why_set(why, true, "5.6.7", "%s takes no messages with UTF-8 headers (SMTPUTF8)", t->l->host);
 		return false;
 	}
-	bool whole = c->chunking && c->pipelining && t->msg->has_data && t->msg->data.len;
-	t->how = whole ? HOW_CHUNK : t->msg->body == 2 ? HOW_CHUNKS : HOW_DATA;
+	bool whole = c->chunking && c->pipelining && t->msg->has_data && t->msg->data.len && !t->d->seven;
+	t->how = whole ? HOW_CHUNK : t->msg->body == 2 && !t->d->seven ? HOW_CHUNKS : HOW_DATA;
 	return true;
 }
 

@@ -1,4 +1,5 @@
 /* What is to be signed of a message that leaves, and whether our keys are in the DNS. The keys themselves are elsewhere. */
+#include "mail/facts.h"
 #include "role/run.h"
 #include "role/scan.h"
 #include "trust/trust.h"
@@ -115,6 +116,42 @@ static enum result draft_all(struct drafting *d, struct slice message)
 	return r;
 }
 
+/* The message for a server without 8BITMIME, before anything of it is signed. */
+static enum result put_seven(struct slice message, int *fd_out)
+{
+	ARENA_LOCAL(a, ARENA_MOST);
+	Sekisho__Facts *facts;
+	BUF_LOCAL(out, LIMIT_MESSAGE_MOST * (size_t)2);
+	FD_LOCAL fd = fd_memory("seven");
+	enum result r = mail_facts_extract(message, &a, &facts);
+	if (r == OK)
+		r = mail_seven(message, facts->root, &out);
+	if (r == OK)
+		r = fd < 0 ? LATER : fd_write_all(fd, buf_slice(&out));
+	if (r == OK)
+		r = fd_seal(fd);
+	if (r != OK)
+		return r;
+	*fd_out = fd;
+	fd = -1;
+	return OK;
+}
+
+static void answer_seven(struct ipc_turn *t, struct slice message)
+{
+	Sekisho__DraftAnswer answer = SEKISHO__DRAFT_ANSWER__INIT;
+	struct ipc_fds fds = {.n = 1};
+	scan_hand_take();
+	enum result r = put_seven(message, &fds.fd[0]);
+	scan_hand_give();
+	if (r != OK) {
+		ipc_refuse(t, r, "it cannot be put without 8-bit octets");
+		return;
+	}
+	ipc_answer(t, &answer, &fds);
+	ipc_fds_close(&fds);
+}
+
 void scan_draft(struct ipc_turn *t)
 {
 	struct slice message;
@@ -122,6 +159,11 @@ void scan_draft(struct ipc_turn *t)
 	struct drafting d = {.ask = t->ask, .arena = &a};
 	if (!scan_map_message(t, &message))
 		return;
+	if (d.ask->seven) {
+		answer_seven(t, message);
+		fd_unmap(&message);
+		return;
+	}
 	scan_hand_take();
 	enum result r = draft_all(&d, message);
 	scan_hand_give();

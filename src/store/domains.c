@@ -1,4 +1,5 @@
 #include "store/domains.h"
+#include "mail/date.h"
 #include "store/dns_json.h"
 #include "store/notice.h"
 #include "store/tasks.h"
@@ -43,10 +44,13 @@ enum result domains_ask(
 
 /* ---- keeping what was found ---- */
 
+enum occasion { OCCASION_WORSE, OCCASION_MONTH };
 static const struct {
-	const char *language, *subject, *before, *after;
+	enum occasion occasion;
+	const char *language, *subject, *before, *none, *after;
 } texts[] = {
-#define X(language, subject, before, after) {language, subject, before, after},
+#define X(occasion, language, subject, before, none, after)                                                  \
+	{OCCASION_##occasion, language, subject, before, none, after},
 #include "store/domains_text.def"
 #undef X
 };
@@ -130,18 +134,21 @@ static void put_filled(const char *text, struct slice domain, struct buf *b)
 	}
 }
 
-static void put_new(const Sekisho__AssistAnswer *answer, struct slice told, bool japanese, struct buf *b)
+static bool put_new(const Sekisho__AssistAnswer *answer, struct slice told, bool japanese, struct buf *b)
 {
+	bool any = false;
 	for (size_t i = 0; i < answer->n_findings; i++) {
 		const Sekisho__AssistFinding *f = answer->findings[i];
-		if (is_bad(f) && !was_told(told, f))
-			buf_printf(
-			    b, "- %s\n  -> %s\n", japanese ? f->ja : f->en, japanese ? f->ja_do : f->en_do);
+		if (!is_bad(f) || was_told(told, f))
+			continue;
+		buf_printf(b, "- %s\n  -> %s\n", japanese ? f->ja : f->en, japanese ? f->ja_do : f->en_do);
+		any = true;
 	}
+	return any;
 }
 
-static void tell_postmaster(
-    struct store *s, struct slice domain, const Sekisho__AssistAnswer *answer, struct slice told)
+static void tell_postmaster(struct store *s, enum occasion occasion, struct slice domain,
+    const Sekisho__AssistAnswer *answer, struct slice told)
 {
 	BUF_LOCAL(subject, 1000);
 	BUF_LOCAL(text, TEXT_MOST);
@@ -149,13 +156,15 @@ static void tell_postmaster(
 	while (rest.n) {
 		struct slice language = slice_split(&rest, ' ');
 		for (size_t i = 0; i < COUNT(texts); i++) {
-			if (!slice_eq(language, slice_str(texts[i].language)))
+			if (texts[i].occasion != occasion ||
+			    !slice_eq(language, slice_str(texts[i].language)))
 				continue;
 			buf_puts(&subject, subject.n ? " / " : "");
 			put_filled(texts[i].subject, domain, &subject);
 			buf_puts(&text, text.n ? "\n----\n\n" : "");
 			put_filled(texts[i].before, domain, &text);
-			put_new(answer, told, slice_eq(language, SLICE("ja")), &text);
+			if (!put_new(answer, told, slice_eq(language, SLICE("ja")), &text))
+				buf_puts(&text, texts[i].none);
 			put_filled(texts[i].after, domain, &text);
 		}
 	}
@@ -206,7 +215,15 @@ void domains_keep(struct store *s, struct slice domain, const Sekisho__AssistAns
 	    .told = buf_slice(&told)};
 	EVENT(DNS_CHECKED, KV("domain", domain), KZ("state", dns_state_name(answer->worst)));
 	if (writer_wait(s->writer, &k.job) == OK && known && note_new(domain, answer, before))
-		tell_postmaster(s, domain, answer, before);
+		tell_postmaster(s, OCCASION_WORSE, domain, answer, before);
+}
+
+static int64_t month_of(int64_t ms)
+{
+	int64_t year;
+	int month, day;
+	mail_days_split(ms / DAY_MS, &year, &month, &day);
+	return year * 12 + month;
 }
 
 /* ---- the thread ---- */
@@ -227,7 +244,8 @@ static enum result apply_claim(struct job *j, struct db *db)
 	return db_changed(db) ? OK : GONE;
 }
 
-static bool take_due(struct store *s, struct arena *a, struct slice *out)
+/* *last_out: when it was checked before, 0: never. */
+static bool take_due(struct store *s, struct arena *a, struct slice *out, int64_t *last_out)
 {
 	struct claim c = {.job = {.store = s, .apply = apply_claim},
 	    .before = clock_utc_ms() - s->settings->dns.check_every_ms};
@@ -239,6 +257,7 @@ static bool take_due(struct store *s, struct arena *a, struct slice *out)
 		if (!db_next(&q))
 			return false;
 		*out = c.domain = arena_dup(a, db_octets(&q, 0));
+		*last_out = db_int(&q, 1);
 	}
 	return c.domain.n && writer_wait(s->writer, &c.job) == OK;
 }
@@ -247,10 +266,14 @@ static void check_due(struct store *s)
 {
 	ARENA_LOCAL(a, CHECK_ARENA);
 	struct slice domain;
+	int64_t last;
 	Sekisho__AssistAnswer *answer;
-	if (!atomic_load(&s->broken) && take_due(s, &a, &domain) &&
-	    domains_ask(s, domain, false, &a, &answer) == OK)
-		domains_keep(s, domain, answer);
+	if (atomic_load(&s->broken) || !take_due(s, &a, &domain, &last) ||
+	    domains_ask(s, domain, false, &a, &answer) != OK)
+		return;
+	domains_keep(s, domain, answer);
+	if (last && month_of(last) != month_of(clock_utc_ms()))
+		tell_postmaster(s, OCCASION_MONTH, domain, answer, SLICE_NONE);
 }
 
 /* The lock is held. */

@@ -350,15 +350,37 @@ static enum result plan(struct outgoing *o)
 	return done == OK && db_result(r.db) != OK ? LATER : done;
 }
 
-static enum result make(struct outgoing *o, struct buf *out)
+/* The message in *fd is replaced by the one for a server without 8BITMIME. */
+static enum result put_seven(const struct outgoing *o, int *fd)
+{
+	struct ipc *c = ipc_thread(o->s->settings->scan);
+	Sekisho__DraftAsk ask = SEKISHO__DRAFT_ASK__INIT;
+	Sekisho__DraftAnswer *answer;
+	struct ipc_fds send = {.fd = {*fd}, .n = 1}, got = {.n = 0};
+	ask.seven = true;
+	enum result r = c ? ipc_call(c, ASK_SCAN_DRAFT, &ask, &send, o->arena, &answer, &got) : LATER;
+	if (r == OK && got.n == 1) {
+		fd_close(fd);
+		*fd = got.fd[0];
+		return OK;
+	}
+	ipc_fds_close(&got);
+	return r == DENY ? DENY : LATER;
+}
+
+/* *fd: what is sent behind the fields, where it is not the message as it is kept. */
+static enum result make(struct outgoing *o, bool seven, struct buf *out, int *fd)
 {
 	enum result r = plan(o);
-	if (r == OK && (o->n || o->sealer)) {
-		FD_LOCAL fd = -1;
-		r = open_message(o, &fd);
-		if (r == OK)
-			r = sign(o, fd, out);
-	}
+	bool signs = o->s->settings->dkim_sign && (o->n || o->sealer);
+	if (r == OK && (signs || seven))
+		r = open_message(o, fd);
+	if (r == OK && seven)
+		r = put_seven(o, fd);
+	if (r == OK && signs)
+		r = sign(o, *fd, out);
+	if (seven)
+		return r;
 	if (r == OK && o->unsigned_why)
 		EVENT(
 		    DKIM_UNSIGNED, KV("mail", o->mail), KV("domain", o->author), KZ("why", o->unsigned_why));
@@ -374,8 +396,9 @@ void ask_signature(struct ipc_turn *t)
 	struct outgoing o = {.s = s, .arena = &t->arena, .mail = slice_str(ask->mail_id)};
 	struct slice fields = SLICE_NONE;
 	BUF_LOCAL(made, FIELDS_MOST);
-	if (s->settings->dkim_sign && !recall(s->lately, o.mail, &t->arena, &fields)) {
-		enum result r = make(&o, &made);
+	FD_LOCAL fd = -1;
+	if (ask->seven || (s->settings->dkim_sign && !recall(s->lately, o.mail, &t->arena, &fields))) {
+		enum result r = make(&o, ask->seven, &made, &fd);
 		if (r != OK) {
 			refuse(t, r);
 			return;
@@ -384,5 +407,6 @@ void ask_signature(struct ipc_turn *t)
 	}
 	Sekisho__SignatureAnswer answer = SEKISHO__SIGNATURE_ANSWER__INIT;
 	answer.fields = octets_of(fields);
-	ipc_answer(t, &answer, NULL);
+	struct ipc_fds fds = {.fd = {fd}, .n = 1};
+	ipc_answer(t, &answer, ask->seven ? &fds : NULL);
 }

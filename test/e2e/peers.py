@@ -202,6 +202,15 @@ class Postfix(Peer):
             """)
 
 
+class SevenBitPostfix(Postfix):
+    """One that takes no 8-bit messages."""
+
+    def configure(self):
+        super().configure()
+        with open(self.state / "main.cf", "a") as out:
+            out.write("smtpd_discard_ehlo_keywords = 8bitmime, chunking, smtputf8\n")
+
+
 class Exim(Peer):
     name = "exim"
 

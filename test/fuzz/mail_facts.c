@@ -18,6 +18,20 @@ static void part(struct slice m, const Sekisho__Part *p, uint64_t from, uint64_t
 		part(m, p->parts[i], p->body_offset, p->body_offset + p->body_length, depth + 1);
 }
 
+/* What is put for a server of seven bits is so, and can be read again. */
+static void seven(struct slice m, const Sekisho__Facts *f)
+{
+	ARENA_LOCAL(a, (size_t)256 << 20);
+	BUF_LOCAL(out, m.n * 12 + 4096);
+	BUF_LOCAL(twice, m.n * 12 + 4096);
+	Sekisho__Facts *again;
+	if (mail_seven(m, f->root, &out) != OK)
+		return;
+	assert(slice_is_ascii(buf_slice(&out)));
+	assert(mail_facts_extract(buf_slice(&out), &a, &again) == OK);
+	assert(mail_seven(buf_slice(&out), again->root, &twice) != FULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -26,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	Sekisho__Facts *f;
 	assert(mail_facts_extract(m, &a, &f) == OK);
 	part(m, f->root, 0, n, 0);
+	seven(m, f);
 	assert(slice_is_utf8(slice_str(f->subject)) && slice_is_utf8(slice_str(f->preview)));
 	size_t size = sekisho__facts__get_packed_size(f);
 	uint8_t *packed = malloc(size + 1);

@@ -107,9 +107,28 @@ static void on_outbody(struct ipc_turn *t)
 	ipc_answer(t, &answer, NULL);
 }
 
+/* The message for a server without 8BITMIME, as it would be had from store: `seven` or, where there is none, a refusal. */
+static void on_signature(struct ipc_turn *t)
+{
+	struct world *w = current;
+	const Sekisho__SignatureAsk *ask = t->ask;
+	Sekisho__SignatureAnswer answer = SEKISHO__SIGNATURE_ANSWER__INIT;
+	FD_LOCAL fd = fd_memory("seven");
+	struct ipc_fds fds = {.fd = {fd}, .n = 1};
+	if (!ask->seven || !w->seven) {
+		ipc_refuse(t, DENY, "it cannot be put without 8-bit octets");
+		return;
+	}
+	if (fd < 0 || fd_write_all(fd, slice_str(w->seven)) != OK || fd_seal(fd) != OK)
+		abort();
+	answer.fields = (ProtobufCBinaryData){11, (uint8_t *)"Signed: x\r\n"};
+	ipc_answer(t, &answer, &fds);
+}
+
 static ipc_handler *const store_handlers[ASK_MAX] = {[ASK_STORE_CLAIM] = on_claim,
     [ASK_STORE_REPORT] = on_report,
     [ASK_STORE_OUTBODY] = on_outbody,
+    [ASK_STORE_SIGNATURE] = on_signature,
     [ASK_STORE_STS_GET] = on_sts_get};
 
 /* ---- mail servers ---- */

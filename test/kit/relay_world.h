@@ -57,7 +57,8 @@ struct world {
 	size_t reports_n;
 	unsigned report_failures; /* so many reports are refused first */
 	struct slice body;        /* what OUTBODY serves */
-	const char *sts;          /* the policy that store keeps for each domain, NULL: none */
+	const char *seven; /* what a message is for servers without 8BITMIME; NULL: it cannot be put so */
+	const char *sts;   /* the policy that store keeps for each domain, NULL: none */
 	struct trial_report {
 		char domain[64], text[512], mx[64], reason[128];
 		unsigned policy, result, count;

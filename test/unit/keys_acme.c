@@ -437,6 +437,45 @@ static void a_certificate_is_installed_and_kept(void **state)
 	assert_int_equal(next(w)->kind, KIND(ISSUE));
 }
 
+/* Windows that no authority should give: renewal still comes well before the end. */
+static void odd_windows_do_no_harm(void **state)
+{
+	struct world *w = *state;
+	static const char *const right[] = {"mail.example.jp"};
+	static const int windows[][2] = {
+	    {10, 20}, {80, 400}, {20, 10}, {0, 0}, {5000, 6000}}; /* days from now */
+	int64_t began = clock_utc_ms();
+	struct jws j;
+	BUF_LOCAL(chain, 65536);
+	make_account(w);
+	Sekisho__AcmeTask *task = next(w);
+	finalize(w, task, &j);
+	issue(j.payload, right, 1, 90, &chain);
+	assert_int_equal(install(w, task, &chain), OK);
+	jws_free(&j);
+	assert_int_equal(report(w, task, REPORT(DONE), ""), OK);
+	for (size_t i = 0; i < COUNT(windows); i++) {
+		Sekisho__AcmeAdminAnswer *answer;
+		Sekisho__AcmeReportAsk window = SEKISHO__ACME_REPORT_ASK__INIT;
+		task = next(w);
+		assert_int_equal(task->kind, KIND(RENEWAL_INFO));
+		window.task = task->id;
+		window.kind = REPORT(RENEWAL);
+		window.from_ms = windows[i][0] ? clock_utc_ms() + windows[i][0] * DAY_MS : 0;
+		window.to_ms = windows[i][1] ? clock_utc_ms() + windows[i][1] * DAY_MS : 0;
+		assert_int_equal(
+		    ipc_call(&w->relay, ASK_KEYS_ACME_REPORT, &window, NULL, &w->arena, NULL, NULL), OK);
+		assert_int_equal(report(w, task, REPORT(DONE), ""), OK);
+		assert_int_equal(admin(w, VERB(STATUS), NULL, &answer), OK);
+		int64_t at = answer->sets[0]->renew_ms;
+		assert_true(at > clock_utc_ms() && at < began + 82 * DAY_MS);
+		if (i == 0)
+			assert_true(at >= began + 10 * DAY_MS && at <= began + 21 * DAY_MS);
+		clock_shift(clock_shifted() + 2 * HOUR_MS / SECOND_MS);
+	}
+	clock_shift(0);
+}
+
 static void failures_wait_longer_each_time(void **state)
 {
 	struct world *w = *state;
@@ -578,6 +617,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(only_what_the_task_needs_is_signed, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(who_may_ask_what, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_certificate_is_installed_and_kept, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(odd_windows_do_no_harm, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(failures_wait_longer_each_time, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(questions_are_answered, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_rollover_that_was_cut_off, set_up, tear_down),

@@ -362,10 +362,63 @@ static void binary_parts_are_encoded(void **state)
 	assert_int_equal(out.n, 35 + 2 + 76 + 2 + 76 + 2 + 4);
 }
 
+static void eight_bit_parts_are_encoded(void **state)
+{
+	static const struct {
+		struct slice in;
+		const char *out; /* NULL: it cannot be */
+	} cases[] = {
+	    {IN("Subject: x\r\n\r\nplain\r\n"), "Subject: x\r\n\r\nplain\r\n"},
+	    {IN("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+		"8bit\r\n\r\nA caf\303\251 = good \r\nmore\r\n"),
+		"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+		"quoted-printable\r\n\r\nA caf=C3=A9 =3D good=20\r\nmore\r\n"},
+	    {IN("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+		"8bit\r\n\r\n\346\227\245\346\234\254"),
+		"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+		"base64\r\n\r\n5pel5pys"},
+	    /* no word of MIME */
+	    {IN("Subject: x\r\n\r\na line with one \351\r\n"),
+		"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=unknown-8bit\r\n"
+		"Content-Transfer-Encoding: quoted-printable\r\n\r\na line with one =E9\r\n"},
+	    /* each part for itself; what is ASCII stays; the multipart says so too */
+	    {IN("Content-Type: multipart/x; boundary=b\r\nContent-Transfer-Encoding: "
+		"8bit\r\n\r\n--b\r\n\r\nt\r\n--b\r\n"
+		"Content-Type: image/x\r\n\r\n\001\377\r\n--b\r\nContent-Transfer-Encoding: "
+		"binary\r\n\r\nx\r\n--b--\r\n"),
+		"Content-Type: multipart/x; boundary=b\r\nContent-Transfer-Encoding: "
+		"7bit\r\n\r\n--b\r\n\r\nt\r\n--b\r\n"
+		"Content-Type: image/x\r\nContent-Transfer-Encoding: base64\r\n\r\nAf8=\r\n--b\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\neA==\r\n--b--\r\n"},
+	    {IN("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: "
+		"in\r\n\r\nseven of these are plain \351"),
+		"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\nSubject: in\r\n"
+		"Content-Transfer-Encoding: quoted-printable\r\n\r\nseven of these are plain =E9"},
+	    /* a header is nobody's to encode, and what is signed octet by octet stays */
+	    {IN("Subject: \346\227\245\r\n\r\nx\r\n"), NULL},
+	    {IN("Content-Type: multipart/signed; "
+		"boundary=b\r\n\r\n--b\r\n\r\n\351\r\n--b\r\n\r\ns\r\n--b--\r\n"),
+		NULL},
+	    {IN("Content-Type: multipart/x; boundary=b\r\n\r\n\351\r\n--b\r\n\r\nx\r\n--b--\r\n"), NULL},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		ARENA_LOCAL(a, 1 << 20);
+		BUF_LOCAL(out, 4096);
+		BUF_LOCAL(small, 10);
+		Sekisho__Facts *f;
+		assert_int_equal(mail_facts_extract(cases[i].in, &a, &f), OK);
+		assert_int_equal(mail_seven(cases[i].in, f->root, &out), cases[i].out ? OK : DENY);
+		if (cases[i].out)
+			assert_slice(buf_slice(&out), cases[i].out);
+		assert_int_equal(mail_seven(cases[i].in, f->root, &small), FULL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(binary_parts_are_encoded),
+	    cmocka_unit_test(eight_bit_parts_are_encoded),
 	    cmocka_unit_test(transfer),
 	    cmocka_unit_test(base64_lengths),
 	    cmocka_unit_test(structure),

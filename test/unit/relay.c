@@ -547,6 +547,25 @@ static void chunks(void **state)
 	world_end(w);
 }
 
+static void eight_bits_for_a_server_of_seven(void **state)
+{
+	struct world *w = world_new(ZONE);
+	w->seven = "Subject: x\r\n\r\n=E9\r\n.dot\r\n";
+	world_host(w, 1, HELLO "> 250-SIZE 1000\n> 250 PIPELINING\n" TAKE TAKE REST, NULL);
+	world_start(w);
+	for (uint32_t body = 1; body <= 2; body++) {
+		Sekisho__Job *job = world_job(w, "one.test", body, 1, "Subject: x\r\n\r\n\351\r\n.dot\r\n");
+		job->body = body;
+		world_give(w, job);
+		assert_int_equal(world_report(w, body)->outcome, SENT);
+	}
+	/* the signature of what is sent, and its size */
+	assert_true(world_heard(w, "MAIL FROM:<sender@example.jp> SIZE=36\n"));
+	assert_true(world_heard(w, "\nSigned: x\nSubject: x\n\n=E9\n..dot\n.\n"));
+	assert_false(world_heard(w, "BODY="));
+	world_end(w);
+}
+
 static void what_a_server_cannot_take(void **state)
 {
 	struct world *w = world_new(ZONE "xn--wgv71a119e.test MX 10 mx1.test\n");
@@ -777,6 +796,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(replies_one_by_one_cost_no_time),
 	    cmocka_unit_test(a_server_says_how_many),
 	    cmocka_unit_test(chunks),
+	    cmocka_unit_test(eight_bits_for_a_server_of_seven),
 	    cmocka_unit_test(what_a_server_cannot_take),
 	    cmocka_unit_test(parameters),
 	    cmocka_unit_test(a_large_message_comes_in_parts),
