@@ -1,4 +1,4 @@
-/* unbinary: a message with binary parts as one that every reader can have; one with 8-bit parts as one that every server takes. */
+/* unbinary: a message with binary parts as every reader can have it; one with 8-bit parts as every server takes it. */
 #include "mail/build.h"
 #include "mail/facts.h"
 #include <stdlib.h>

@@ -7,7 +7,8 @@ uint64_t delivery_size(const struct delivery *d)
 	return d->seven ? d->converted_signature.n + d->converted.n : d->signature.n + d->job->msg->size;
 }
 
-enum result delivery_convert(struct delivery *d)
+/* Once for each delivery. DENY: it cannot be. */
+static enum result convert(struct delivery *d)
 {
 	struct ipc *c = ipc_thread(d->settings->store);
 	Sekisho__SignatureAsk ask = SEKISHO__SIGNATURE_ASK__INIT;
@@ -25,6 +26,23 @@ enum result delivery_convert(struct delivery *d)
 	if (r == OK)
 		d->converted_signature = slice_of(answer->fields.data, answer->fields.len);
 	return r;
+}
+
+bool delivery_suit(struct delivery *d, const struct link *l, struct why *why)
+{
+	const struct caps *c = &l->caps;
+	bool binary = d->job->msg->body == 2;
+	d->seven = false;
+	if (binary ? c->chunking && c->binarymime : d->job->msg->body != 1 || c->eightbit)
+		return true;
+	enum result r = convert(d);
+	d->seven = r == OK;
+	if (r == DENY)
+		why_set(why, true, "5.6.3", "%s takes no %s, and this message cannot be put without it",
+		    l->host, binary ? "binary MIME" : "8-bit messages (8BITMIME)");
+	else if (r != OK)
+		why_set(why, false, "4.3.0", "the message cannot be put for %s now", l->host);
+	return r == OK;
 }
 
 void delivery_unconvert(struct delivery *d)

@@ -244,8 +244,11 @@ void deliver_job(struct delivery *d);
 
 /* ---- body.c ---- */
 
-/* Has the message put for a server without 8BITMIME, once. DENY: it cannot be. */
-NODISCARD enum result delivery_convert(struct delivery *d);
+/*
+ * A server without 8BITMIME or BINARYMIME gets the message in octets that it takes (RFC 6152 3), where that can be done; the
+ * reason where not. Sets d->seven.
+ */
+bool delivery_suit(struct delivery *d, const struct link *l, struct why *why);
 /* Forgets that again. */
 void delivery_unconvert(struct delivery *d);
 /* The size of what is sent: the signature and the message. */

@@ -522,7 +522,7 @@ static bool suit_body(struct talk *t, struct why *why)
 static bool can_take(struct talk *t, struct why *why)
 {
 	const struct caps *c = &t->l->caps;
-	if (!suit_body(t, why))
+	if (!delivery_suit(t->d, t->l, why))
 		return false;
 	uint64_t size = delivery_size(t->d);
 	if (c->size_most && size > c->size_most) {

@@ -2,8 +2,9 @@
  * domains: what our domains publish in the DNS. Inside the room only.
  *
  * A thread of its own has scan check each domain when its time has come (and the first time soon after a start), keeps
- * the answer, and tells postmaster once of what became worse, and of everything with the first check of each month (UTC). The
- * administrator's verbs that wait for the DNS run here too. Nothing that the DNS says is parsed here: scan's answers are texts and states.
+ * the answer, and tells postmaster once of what became worse, and of everything with the first check of each month
+ * (UTC). The administrator's verbs that wait for the DNS run here too. Nothing that the DNS says is parsed here: scan's
+ * answers are texts and states.
  *
  *   domains.c         the thread, results, warnings           domains_self.c    what we know of ourselves
  *   domains_setup.c   what web asks: is the domain ours       domains_publish.c changes by dynamic update

@@ -171,6 +171,114 @@ await test('the-cookie-is-out-of-reach-of-scripts', async () => {
   await page.context().close();
 });
 
+// ---- the first run
+
+await test('the-first-run', async () => {
+  const fresh = JSON.parse(process.env.FRESH);
+  const page = await open({ language: 'ja' });
+  await page.goto(fresh.setup.url);
+  await page.getByLabel('ドメイン', { exact: true }).waitFor();
+  equal(page.url().includes('skt_'), false, 'the code in the address');
+  await look(page, 'first run: domain');
+  await shoot(page, 'first-run');
+  await page.getByLabel('ドメイン', { exact: true }).fill('first.test');
+  await page.getByRole('button', { name: '次へ' }).click();
+  const password = 'a quiet road through the pass';
+  await page.getByLabel('名前').fill('高橋 美咲');
+  await page.locator('input[autocomplete=new-password]').fill('password1');
+  await page.getByRole('button', { name: '作成してサインイン' }).click();
+  await page.getByRole('alert').waitFor();
+  await look(page, 'first run: administrator');
+  await page.locator('input[autocomplete=new-password]').fill(password);
+  await page.getByRole('button', { name: '作成してサインイン' }).click();
+  await page.getByText('公開するレコード').waitFor();
+  await look(page, 'first run: DNS');
+  await page.getByRole('button', { name: '次へ' }).click();
+  await look(page, 'first run: certificate');
+  await page.getByRole('button', { name: '次へ' }).click();
+  await page.getByLabel('@ の前の部分').fill('ken');
+  await page.getByRole('button', { name: 'アカウントを追加' }).click();
+  await page.getByText('ken@first.test を作成しました').waitFor();
+  await look(page, 'first run: account');
+  const once = await page.locator('.sk-record code').innerText();
+  await page.getByRole('button', { name: '概要へ' }).click();
+  await page.getByRole('heading', { name: '概要', level: 1 }).waitFor();
+  await page.context().close();
+
+  const again = await open();
+  await again.goto(fresh.setup.url);
+  await again.getByRole('alert').waitFor();
+  // The first person signs in, and has to choose another password.
+  await again.goto(fresh.api.url);
+  await again.locator('input[type=email]').fill('ken@first.test');
+  await again.locator('input[autocomplete=current-password]').fill(once);
+  await again.getByRole('button', { name: 'Sign in' }).click();
+  await again.getByRole('heading', { name: 'Choose a new password' }).waitFor();
+  await look(again, 'forced change');
+  await again.locator('input[autocomplete=current-password]').fill(once);
+  for (const field of await again.locator('input[autocomplete=new-password]').all()) await field.fill('eleven herons in the rain');
+  await again.getByRole('button', { name: 'Change the password' }).click();
+  await again.waitForSelector('nav');
+  await again.context().close();
+});
+
+// ---- second factors
+
+await test('a-code-of-an-authenticator', async () => {
+  const page = await open();
+  const user = { ...demo.users[2] };
+  await signIn(page, user);
+  await page.goto(`${url}/#/me`);
+  await page.getByRole('button', { name: 'Set up an authenticator app' }).click();
+  await page.getByRole('img', { name: /^QR code/ }).waitFor();
+  user.secret = (await page.locator('.sk-record code').first().innerText()).trim();
+  await look(page, 'own account with a QR code');
+  await page.getByLabel('Code of your authenticator app').fill(totp(user.secret));
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await page.getByText('Keep these recovery codes').waitFor();
+  const codes = await page.locator('.sk-codes li').allInnerTexts();
+  await page.getByRole('button', { name: 'I have kept them' }).click();
+  await page.context().close();
+
+  const next = await open();
+  await next.goto(url);
+  await next.locator('input[type=email]').fill(user.address);
+  await next.locator('input[autocomplete=current-password]').fill(user.password);
+  await next.getByRole('button', { name: 'Sign in' }).click();
+  await next.getByRole('heading', { name: 'One more step' }).waitFor();
+  await look(next, 'second factor');
+  await next.locator('input[autocomplete=one-time-code]').fill('000000');
+  await next.getByRole('button', { name: 'Go on' }).click();
+  await next.getByRole('alert').waitFor();
+  // Each code counts once; the next half minute has another one.
+  await next.locator('input[autocomplete=one-time-code]').fill(totp(user.secret, Date.now() + 30000));
+  await next.getByRole('button', { name: 'Go on' }).click();
+  await next.waitForSelector('nav');
+  await next.context().close();
+
+  const lost = await open();
+  await lost.goto(url);
+  await lost.locator('input[type=email]').fill(user.address);
+  await lost.locator('input[autocomplete=current-password]').fill(user.password);
+  await lost.getByRole('button', { name: 'Sign in' }).click();
+  await lost.getByRole('button', { name: 'Use a recovery code' }).click();
+  await lost.locator('input[autocomplete=one-time-code]').fill(codes[0]);
+  await lost.getByRole('button', { name: 'Go on' }).click();
+  await lost.waitForSelector('nav');
+  await lost.context().close();
+});
+
+await test('a-password-for-a-mail-program', async () => {
+  const page = await open();
+  await signIn(page, hana);
+  await page.goto(`${url}/#/me`);
+  await page.getByLabel('Device or program').fill('phone');
+  await page.getByRole('button', { name: 'Make a password' }).click();
+  await page.getByText('It is shown this once').waitFor();
+  await page.getByRole('cell', { name: 'phone', exact: true }).waitFor();
+  await page.context().close();
+});
+
 // ---- the administrator's day
 
 await test('an-account-from-beginning-to-end', async () => {
