@@ -229,6 +229,7 @@ static json_t *action_json(const struct sieve_action *x)
 	put_text(o, "mailbox_id", x->mailbox_id);
 	if (x->flags_set)
 		put_list(o, "flags", x->flags, x->flag_count);
+	put_text(o, "feedback", x->feedback);
 	put_text(o, "subject", x->subject);
 	put_text(o, "from", x->from);
 	put_text(o, "suppressed", x->suppressed);
@@ -246,7 +247,7 @@ static json_t *action_json(const struct sieve_action *x)
 		const char *name;
 		bool set;
 	} marks[] = {{"copy", x->copy}, {"create", x->create}, {"mime", x->mime}, {"list", x->list},
-	    {"implicit", x->implicit}};
+	    {"headers_only", x->headers_only}, {"implicit", x->implicit}};
 	for (size_t i = 0; i < COUNT(marks); i++)
 		if (marks[i].set)
 			json_object_set_new(o, marks[i].name, json_true());
@@ -290,6 +291,19 @@ static json_t *edits_json(const struct sieve_edit *e)
 	return out;
 }
 
+static json_t *logs_json(const struct sieve_log *l)
+{
+	json_t *out = json_array();
+	for (; l; l = l->next) {
+		json_t *o = json_object();
+		put_text(o, "script", l->script);
+		json_object_set_new(o, "line", json_integer(l->line));
+		put_text(o, "text", l->text);
+		json_array_append_new(out, o);
+	}
+	return out;
+}
+
 static json_t *trace_json(const struct sieve_trace *t)
 {
 	json_t *out = json_array();
@@ -316,6 +330,8 @@ static json_t *result_json(const struct sieve_errors *compiled, const struct sie
 	json_object_set_new(out, "warnings", errors_json(compiled, true));
 	if (result->edits)
 		json_object_set_new(out, "edits", edits_json(result->edits));
+	if (result->logs)
+		json_object_set_new(out, "logs", logs_json(result->logs));
 	json_object_set_new(out, "trace", trace_json(result->trace));
 	json_object_set_new(out, "steps", json_integer((json_int_t)result->steps));
 	return out;

@@ -96,6 +96,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 		struct config_address address;
 		struct config_addresses list;
 		struct config_routes routes;
+		struct config_items items;
 	} field = {0};
 	if (config_is_list(o->type))
 		config_value_list(o, scratch, &field, 1);

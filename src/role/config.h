@@ -31,6 +31,14 @@ struct config_routes {
 	size_t n;
 };
 
+struct config_item {
+	const char *name, *value;
+};
+struct config_items {
+	const struct config_item *at;
+	size_t n;
+};
+
 /* In the order of the choices in config.def. */
 enum config_log_format { CONFIG_LOGFMT, CONFIG_JSON };
 enum config_log_level { CONFIG_DEBUG, CONFIG_INFO, CONFIG_WARN, CONFIG_ERROR };
@@ -56,6 +64,7 @@ enum config_publish_mta_sts { CONFIG_STS_NONE, CONFIG_STS_TESTING, CONFIG_STS_EN
 #define CONFIG_TYPE_ADDRESSES struct config_addresses
 #define CONFIG_TYPE_HOSTPORT struct config_address
 #define CONFIG_TYPE_ROUTES struct config_routes
+#define CONFIG_TYPE_ITEMS struct config_items /* at most LIMIT_SIEVE_ENVIRONMENT */
 
 struct config {
 	struct arena arena;
@@ -79,6 +88,7 @@ enum config_type {
 	CONFIG_ADDRESSES,
 	CONFIG_HOSTPORT,
 	CONFIG_ROUTES,
+	CONFIG_ITEMS,
 };
 
 struct config_option {

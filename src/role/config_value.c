@@ -3,7 +3,7 @@
 
 bool config_is_list(enum config_type t)
 {
-	return t == CONFIG_LISTEN || t == CONFIG_ADDRESSES || t == CONFIG_ROUTES;
+	return t == CONFIG_LISTEN || t == CONFIG_ADDRESSES || t == CONFIG_ROUTES || t == CONFIG_ITEMS;
 }
 
 const char *config_type_name(enum config_type t)
@@ -21,6 +21,7 @@ const char *config_type_name(enum config_type t)
 	    [CONFIG_ADDRESSES] = "list of address[:port]",
 	    [CONFIG_HOSTPORT] = "host:port",
 	    [CONFIG_ROUTES] = "list of domain=host:port",
+	    [CONFIG_ITEMS] = "list of name=text",
 	};
 	return names[t];
 }
@@ -30,6 +31,9 @@ void config_value_list(const struct config_option *o, struct arena *a, void *fie
 	if (o->type == CONFIG_ROUTES)
 		*(struct config_routes *)field =
 		    (struct config_routes){arena_array(a, n, sizeof(struct config_route)), n};
+	else if (o->type == CONFIG_ITEMS)
+		*(struct config_items *)field =
+		    (struct config_items){arena_array(a, n, sizeof(struct config_item)), n};
 	else
 		*(struct config_addresses *)field =
 		    (struct config_addresses){arena_array(a, n, sizeof(struct config_address)), n};
@@ -171,6 +175,19 @@ static const char *read_text(const struct config_option *o, struct slice s, stru
 	return slice_is_utf8(s) ? NULL : "is not UTF-8";
 }
 
+static const char *read_item(
+    const struct config_option *o, struct slice s, struct arena *a, struct config_item *out)
+{
+	struct slice value = s, name = slice_split(&value, '=');
+	bool good = name.n && name.n < s.n && name.n <= LIMIT_SIEVE_NAME;
+	for (size_t i = 0; i < name.n; i++)
+		good = good && (ascii_alpha(name.p[i]) || ascii_digit(name.p[i]) || strchr("_-.", name.p[i]));
+	if (!good)
+		return "is not name=text, the name of letters, digits, \"-\", \"_\" and \".\"";
+	out->name = arena_z(a, name);
+	return read_text(o, value, a, &out->value);
+}
+
 const char *config_value_read(
     const struct config_option *o, struct slice s, struct arena *a, void *field, size_t index)
 {
@@ -199,6 +216,12 @@ const char *config_value_read(
 	case CONFIG_ROUTES: {
 		struct config_routes *list = field;
 		return read_route(s, a, (struct config_route *)&list->at[index]);
+	}
+	case CONFIG_ITEMS: {
+		struct config_items *list = field;
+		return index < LIMIT_SIEVE_ENVIRONMENT
+			   ? read_item(o, s, a, (struct config_item *)&list->at[index])
+			   : "has too many items";
 	}
 	}
 	return "has no type";
@@ -253,6 +276,12 @@ static void put_addresses(struct buf *b, const struct config_addresses *list)
 	}
 }
 
+static void put_items(struct buf *b, const struct config_items *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		buf_printf(b, "%s%s=%s", i ? ", " : "", list->at[i].name, list->at[i].value);
+}
+
 static void put_routes(struct buf *b, const struct config_routes *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
@@ -298,6 +327,9 @@ void config_put_value(struct buf *b, const struct config *c, const struct config
 		break;
 	case CONFIG_ROUTES:
 		put_routes(b, field);
+		break;
+	case CONFIG_ITEMS:
+		put_items(b, field);
 		break;
 	}
 }

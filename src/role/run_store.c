@@ -151,6 +151,16 @@ static void add_service(struct store_dns *d, const char *name, const struct conf
 		d->services[d->n_services++] = (struct store_service){name, listen->at[0].port};
 }
 
+static const struct store_item *items_of(const struct config_items *list)
+{
+	struct store_item *items = calloc(list->n + 1, sizeof *items);
+	if (!items)
+		abort();
+	for (size_t i = 0; i < list->n; i++)
+		items[i] = (struct store_item){list->at[i].name, list->at[i].value};
+	return items;
+}
+
 static void fill_dns(const struct config *c, struct store_dns *d)
 {
 	static const char *const modes[] = {"none", "testing", "enforce"};
@@ -267,6 +277,8 @@ void run_store(struct run *r)
 	s.sieve_spam_full = (uint32_t)c->sieve_spam_full;
 	s.sieve_virus_field = c->sieve_virus_field;
 	s.sieve_virus_words = c->sieve_virus_words;
+	s.sieve_items = items_of(&c->sieve_environment);
+	s.n_sieve_items = c->sieve_environment.n;
 	fill_dns(c, &s.dns);
 	s.shown = show_config(c);
 	memcpy(s.scan_seal, r->scan_seal, sizeof s.scan_seal);

@@ -93,6 +93,18 @@ static void read_scores(struct running *r)
 	sieve_scores_read(&r->base, &how, r->arena, &r->env);
 }
 
+static void fill_items(struct running *r)
+{
+	const Sekisho__SieveJob *j = r->job;
+	struct slice(*items)[2] = arena_array(r->arena, j->n_items + 1, sizeof *items);
+	for (size_t i = 0; items && i < j->n_items; i++) {
+		items[i][0] = slice_str(arena_printf(r->arena, "vnd.dovecot.config.%s", j->items[i]->name));
+		items[i][1] = slice_str(j->items[i]->value);
+	}
+	r->env.environment = (const struct slice(*)[2])items;
+	r->env.environment_count = items ? j->n_items : 0;
+}
+
 /* Where mail has been is not for scripts to remove: they would send it in a circle. */
 static const struct slice kept_fields[] = {
     {"Delivered-To", 12}, {"X-Sieve-Redirected-From", 23}, {"Return-Path", 11}};
@@ -126,6 +138,8 @@ static void fill_env(struct running *r)
 	    .ask_ctx = r};
 	if (j->client)
 		r->env.remote_ip = slice_str(j->client->ip);
+	r->env.report_from = r->env.own_count ? own[0] : SLICE_NONE;
+	fill_items(r);
 	r->env.to_shared = !is_users(&r->env, r->env.to);
 	r->env.protected = kept_fields;
 	r->env.protected_count = COUNT(kept_fields);
@@ -275,6 +289,7 @@ static const struct {
     {SIEVE_VACATION, SEKISHO__SIEVE_ACTION__ACT__VACATION},
     {SIEVE_NOTIFY, SEKISHO__SIEVE_ACTION__ACT__NOTIFY},
     {SIEVE_DUPLICATE, SEKISHO__SIEVE_ACTION__ACT__DUPLICATE},
+    {SIEVE_REPORT, SEKISHO__SIEVE_ACTION__ACT__REPORT},
 };
 
 static bool find_act(enum sieve_act act, Sekisho__SieveAction__Act *out)
@@ -325,13 +340,13 @@ static bool is_own(struct running *r, struct slice from)
 	return !r->env.to_shared && slice_ieq(r->env.to, buf_slice(&address));
 }
 
-/* An automatic answer or a notification; or why there is none. */
+/* An automatic answer, a notification or a report; or why there is none. */
 static bool answer_body(struct running *r, const struct sieve_result *done, const struct sieve_action *x,
     Sekisho__SieveAction *out)
 {
 	struct sieve_mail mail;
 	struct sieve_action mine = *x;
-	BUF_LOCAL(text, EDIT_ROOM);
+	BUF_LOCAL(text, r->base.octets.n + EDIT_ROOM);
 	if (x->suppressed.n) {
 		out->skip = arena_z(r->arena, x->suppressed);
 		return out->skip != NULL;
@@ -357,6 +372,9 @@ static bool choose_body(struct running *r, const struct sieve_result *done, cons
 	case SIEVE_REDIRECT:
 		out->skip = (char *)(uintptr_t)r->skip_forward;
 		return *out->skip || forward_body(r, done, x->edits, &out->body, &out->skip);
+	case SIEVE_REPORT:
+		out->skip = (char *)(uintptr_t)r->skip_forward;
+		return *out->skip || answer_body(r, done, x, out);
 	case SIEVE_VACATION:
 	case SIEVE_NOTIFY:
 		return answer_body(r, done, x, out);
@@ -438,6 +456,22 @@ static void fail_with(struct running *r, const char *script, const struct sieve_
 		fail(r, script, 0, SLICE("the script failed"));
 }
 
+static void put_logs(struct running *r, const char *script, const struct sieve_log *l)
+{
+	Sekisho__SieveRunAnswer *out = &r->answer;
+	for (; l && out->n_logs < LIMIT_SIEVE_LOGS; l = l->next) {
+		Sekisho__SieveLog *log = arena_new(r->arena, Sekisho__SieveLog);
+		if (!log)
+			return;
+		sekisho__sieve_log__init(log);
+		log->script = l->script.n ? arena_z(r->arena, l->script) : (char *)(uintptr_t)script;
+		log->line = l->line;
+		log->text = one_line(r->arena, l->text);
+		if (log->script && log->text)
+			out->logs[out->n_logs++] = log;
+	}
+}
+
 static void put_question(struct running *r, const struct sieve_question *q)
 {
 	Sekisho__SieveKnown *k = arena_new(r->arena, Sekisho__SieveKnown);
@@ -493,6 +527,7 @@ static bool run_script(struct running *r, const Sekisho__SieveScript *s, bool la
 	r->env.limits.steps = how.limits.steps;
 	r->steps = MIN(r->steps + done.steps, (uint64_t)LIMIT_SIEVE_STEPS_ALL);
 	r->answer.steps = r->steps;
+	put_logs(r, s->name, done.logs);
 	if (done.end == SIEVE_FAILED)
 		fail_with(r, s->name, &done.errors);
 	else if (done.end == SIEVE_ASKS)
@@ -515,7 +550,8 @@ static void run_all(struct running *r)
 	const Sekisho__SieveJob *j = r->job;
 	r->answer.actions = arena_array(r->arena, ACTIONS_MOST, sizeof *r->answer.actions);
 	r->answer.bodies = arena_array(r->arena, ACTIONS_MOST + 3, sizeof *r->answer.bodies);
-	if (!r->answer.actions || !r->answer.bodies)
+	r->answer.logs = arena_array(r->arena, LIMIT_SIEVE_LOGS, sizeof *r->answer.logs);
+	if (!r->answer.actions || !r->answer.bodies || !r->answer.logs)
 		return;
 	fill_env(r);
 	r->skip_forward = why_no_forward(r);

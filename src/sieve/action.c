@@ -48,15 +48,19 @@ void sieve_act_finish(struct sieve_runner *r)
 	r->out->action_count++;
 }
 
+/* Goes with every other action. */
+static bool goes_along(enum sieve_act act)
+{
+	return act == SIEVE_DISCARD || act == SIEVE_NOTIFY || act == SIEVE_DUPLICATE || act == SIEVE_REPORT;
+}
+
 /* Rejected mail is not kept and kept mail is not rejected, RFC 5429 2.4. */
 bool sieve_act_allowed(struct sieve_runner *r, const struct sieve_node *n, enum sieve_act act)
 {
 	bool rejects = act == SIEVE_REJECT || act == SIEVE_EREJECT;
 	for (const struct sieve_action *x = r->out->actions; x; x = x->next) {
 		bool rejected = x->act == SIEVE_REJECT || x->act == SIEVE_EREJECT;
-		if (x->done || x->act == SIEVE_DISCARD || x->act == SIEVE_NOTIFY ||
-		    x->act == SIEVE_DUPLICATE || act == SIEVE_DISCARD || act == SIEVE_NOTIFY ||
-		    act == SIEVE_DUPLICATE || (!rejects && !rejected))
+		if (x->done || goes_along(x->act) || goes_along(act) || (!rejects && !rejected))
 			continue;
 		if (rejects && rejected)
 			sieve_fail(r, n, "the message is rejected twice (first in line %u)", x->line);

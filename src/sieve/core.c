@@ -9,6 +9,8 @@ void sieve_require(struct sieve_script *s, enum sieve_cap cap)
 		s->caps |= (uint64_t)1 << SIEVE_CAP_VACATION;
 	if (cap == SIEVE_CAP_SPAMTESTPLUS) /* RFC 5235 2.2 */
 		s->caps |= (uint64_t)1 << SIEVE_CAP_SPAMTEST;
+	if (cap == SIEVE_CAP_VND_ENVIRONMENT)
+		s->caps |= (uint64_t)1 << SIEVE_CAP_ENVIRONMENT;
 }
 
 bool sieve_check_require(struct sieve_compiler *c, struct sieve_node *n)
@@ -90,13 +92,16 @@ enum sieve_flow sieve_test_size(struct sieve_runner *r, const struct sieve_node 
 
 /* ---- addresses ---- */
 
+/* Fields made of addresses, of the registry (RFC 4021 on) and in use; besides them any that begins with X-. */
 bool sieve_check_address(struct sieve_compiler *c, struct sieve_node *n)
 {
 	static const char *const fields[] = {"from", "to", "cc", "bcc", "sender", "reply-to", "resent-from",
-	    "resent-to", "resent-cc", "resent-bcc", "resent-sender", "resent-reply-to", "apparently-to",
-	    "delivered-to", "disposition-notification-to", "envelope-to", "errors-to", "mail-followup-to",
-	    "mail-reply-to", "return-path", "return-receipt-to", "x-envelope-from", "x-envelope-to",
-	    "x-forwarded-to", "x-original-to"};
+	    "resent-to", "resent-cc", "resent-bcc", "resent-sender", "resent-reply-to", "abuse-reports-to",
+	    "apparently-to", "approved", "author", "delivered-to", "disposition-notification-to",
+	    "envelope-to", "errors-to", "for-approval", "for-comment", "for-handling", "mail-copies-to",
+	    "mail-followup-to", "mail-reply-to", "original-from", "read-receipt-to",
+	    "registered-mail-reply-requested-by", "return-path", "return-receipt-requested",
+	    "return-receipt-to"};
 	for (const struct sieve_text *t = n->pos[0]->texts; t; t = t->next) {
 		size_t i = 0;
 		while (i < COUNT(fields) && !slice_ieq(t->text, slice_str(fields[i])))
@@ -147,13 +152,16 @@ static bool match_field(void *ctx, struct sieve_field *f)
 {
 	struct sieve_match *m = ctx;
 	const struct mail_entries *entries = sieve_field_entries(m->r, f);
+	bool all = !(m->n->tags & (SIEVE_PARTS & ~SIEVE_BIT(ALL)));
+	/* RFC 5228 2.7.4: what is no address has its whole text, here none. */
+	if (entries && !entries->first && all && !sieve_tagged(m->n, SIEVE_TAG_COUNT))
+		return sieve_match_value(m, SLICE_NONE);
 	for (const struct mail_entry *e = entries ? entries->first : NULL; e; e = e->next) {
 		struct slice part = e->local;
 		if (e->kind != MAIL_ENTRY_MAILBOX)
 			continue;
 		bool has = e->domain.n && !e->broken;
-		if (has ? sieve_address_part(m->r, m->n, e->local, e->domain, &part)
-			: !(m->n->tags & (SIEVE_PARTS & ~SIEVE_BIT(ALL))))
+		if (has ? sieve_address_part(m->r, m->n, e->local, e->domain, &part) : all)
 			if (sieve_match_value(m, part))
 				return true;
 	}

@@ -53,8 +53,8 @@ enum sieve_arg_kind { SIEVE_STRING, SIEVE_LIST, SIEVE_NUMBER, SIEVE_TAG };
 /* One piece of a string with variables, RFC 5229 3. */
 struct sieve_piece {
 	struct sieve_piece *next;
-	enum { SIEVE_TEXT, SIEVE_NAME, SIEVE_NUMBERED, SIEVE_GLOBAL, SIEVE_OUTSIDE } kind;
-	struct slice text; /* the text, or the name of a global variable */
+	enum { SIEVE_TEXT, SIEVE_NAME, SIEVE_NUMBERED, SIEVE_GLOBAL, SIEVE_ITEM } kind;
+	struct slice text; /* the text, or the name of a global variable or of an item of the environment */
 	unsigned index;    /* of a name in sieve_script.names, or of a match variable */
 };
 
@@ -174,12 +174,13 @@ sieve_check_fn sieve_check_require, sieve_check_if, sieve_check_redirect, sieve_
     sieve_check_addheader, sieve_check_deleteheader, sieve_check_include, sieve_check_global,
     sieve_check_foreverypart, sieve_check_break, sieve_check_extracttext, sieve_check_duplicate,
     sieve_check_ihave, sieve_check_vacation, sieve_check_notify, sieve_check_header, sieve_check_mailboxes,
-    sieve_check_exists, sieve_check_body, sieve_check_replace, sieve_check_enclose;
+    sieve_check_exists, sieve_check_body, sieve_check_replace, sieve_check_enclose, sieve_check_report;
 sieve_do_fn sieve_run_require, sieve_run_if, sieve_run_else, sieve_run_stop, sieve_run_keep,
     sieve_run_discard, sieve_run_redirect, sieve_run_fileinto, sieve_run_set, sieve_run_flags,
     sieve_run_addheader, sieve_run_deleteheader, sieve_run_include, sieve_run_return, sieve_run_global,
     sieve_run_foreverypart, sieve_run_break, sieve_run_extracttext, sieve_run_error, sieve_run_vacation,
-    sieve_run_reject, sieve_run_ereject, sieve_run_notify, sieve_run_replace, sieve_run_enclose;
+    sieve_run_reject, sieve_run_ereject, sieve_run_notify, sieve_run_replace, sieve_run_enclose,
+    sieve_run_report, sieve_run_debug_log;
 sieve_test_fn sieve_test_true, sieve_test_false, sieve_test_not, sieve_test_allof, sieve_test_anyof,
     sieve_test_header, sieve_test_address, sieve_test_envelope, sieve_test_exists, sieve_test_size,
     sieve_test_string, sieve_test_hasflag, sieve_test_body, sieve_test_date, sieve_test_currentdate,
@@ -472,6 +473,12 @@ struct slice sieve_list_name(struct arena *a, struct slice name);
 enum sieve_known sieve_certain(const struct sieve_node *n);
 /* NULL, or what is wrong with the URI. */
 const char *sieve_mailto_parse(struct slice uri, struct arena *a, struct sieve_mailto *out);
+/*
+ * An item of the environment, RFC 5183 and vnd.dovecot.environment; as a variable it has '_' where its name has '-'.
+ * False: there is none.
+ */
+bool sieve_environment(const struct sieve_runner *r, const struct sieve_script *s, struct slice name,
+    bool variable, struct slice *out);
 /* Auto-Submitted says so, RFC 3834. */
 bool sieve_automatic(struct sieve_runner *r);
 

@@ -78,22 +78,37 @@ enum sieve_flow sieve_test_duplicate(struct sieve_runner *r, const struct sieve_
 
 /* ---- environment ---- */
 
-static bool environment(const struct sieve_env *env, struct slice name, struct slice *out)
+static bool is_item(struct slice name, bool variable, struct slice item)
 {
+	bool same = name.n == item.n;
+	for (size_t i = 0; same && i < name.n; i++)
+		same = ascii_lower(name.p[i]) == ascii_lower(item.p[i]) ||
+		       (variable && name.p[i] == '_' && item.p[i] == '-');
+	return same;
+}
+
+bool sieve_environment(const struct sieve_runner *r, const struct sieve_script *s, struct slice name,
+    bool variable, struct slice *out)
+{
+	const struct sieve_env *env = r->env;
 	const struct {
 		const char *name;
 		struct slice value;
 	} items[] = {{"domain", env->domain}, {"host", env->host}, {"location", env->location},
 	    {"phase", env->phase}, {"name", SLICE("Sekisho")}, {"version", env->version},
-	    {"remote-host", env->remote_host}, {"remote-ip", env->remote_ip}};
+	    {"remote-host", env->remote_host}, {"remote-ip", env->remote_ip},
+	    {"vnd.dovecot.default-mailbox", env->inbox.n ? env->inbox : SLICE("INBOX")},
+	    {"vnd.dovecot.username", env->own_count ? env->own[0] : env->to}};
+	if (slice_istarts(name, SLICE("vnd.dovecot.")) && !sieve_has(s, SIEVE_CAP_VND_ENVIRONMENT))
+		return false;
 	for (size_t i = 0; i < env->environment_count; i++) {
 		*out = env->environment[i][1];
-		if (slice_ieq(name, env->environment[i][0]))
+		if (is_item(name, variable, env->environment[i][0]))
 			return true;
 	}
 	for (size_t i = 0; i < COUNT(items); i++) {
 		*out = items[i].value;
-		if (slice_ieq(name, slice_str(items[i].name)))
+		if (is_item(name, variable, slice_str(items[i].name)))
 			return out->n > 0;
 	}
 	return false;
@@ -104,8 +119,8 @@ enum sieve_flow sieve_test_environment(struct sieve_runner *r, const struct siev
 	struct sieve_match m;
 	struct slice value;
 	sieve_match_start(&m, r, n, n->pos[1]);
-	if (!environment(
-		r->env, sieve_arg_value(r, n->pos[0]), &value)) /* RFC 5183 4: then nothing matches */
+	if (!sieve_environment(r, n->script, sieve_arg_value(r, n->pos[0]), false,
+		&value)) /* RFC 5183 4: then nothing matches */
 		return SIEVE_GO;
 	sieve_match_value(&m, value);
 	return sieve_match_end(&m, yes);

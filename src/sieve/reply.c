@@ -1,4 +1,7 @@
-/* reply: what actions send: vacation (RFC 5230 5), reject (RFC 5429 2.1, RFC 8098), notify (RFC 5436 2), redirect. */
+/*
+ * reply: what actions send: vacation (RFC 5230 5), reject (RFC 5429 2.1, RFC 8098), notify (RFC 5436 2), report (RFC
+ * 5965), redirect.
+ */
 #include "mail/utf8.h"
 #include "sieve/inside.h"
 
@@ -207,17 +210,21 @@ static void make_vacation(const struct making *k)
 		mail_put_text_part(k->out, SLICE("plain"), k->x->reason);
 }
 
+static struct slice postmaster(const struct making *k)
+{
+	const struct sieve_env *env = k->env;
+	return env->postmaster.n ? env->postmaster
+				 : slice_str(arena_printf(k->a, "postmaster@" SLICE_FMT,
+				       SLICE_ARG(env->domain.n ? env->domain : SLICE("localhost"))));
+}
+
 /* A refusal after the message was taken: a disposition notification that says it was deleted. */
 static void make_reject(const struct making *k)
 {
 	char boundary[MAIL_BOUNDARY + 1];
 	const struct sieve_env *env = k->env;
-	struct slice postmaster = env->postmaster.n
-				      ? env->postmaster
-				      : slice_str(arena_printf(k->a, "postmaster@" SLICE_FMT,
-					    SLICE_ARG(env->domain.n ? env->domain : SLICE("localhost"))));
 	struct slice id;
-	const struct mail_named *daemon = named(k, postmaster), *to = named(k, env->from);
+	const struct mail_named *daemon = named(k, postmaster(k)), *to = named(k, env->from);
 	mail_boundary_make(boundary);
 	put_common(k);
 	if (daemon)
@@ -251,11 +258,20 @@ static void make_reject(const struct making *k)
 		mail_put_raw(k->out, SLICE("Original-Message-ID"), id);
 	buf_puts(k->out, "Disposition: automatic-action/MDN-sent-automatically; deleted\r\n");
 	mail_put_boundary(k->out, boundary, false);
-	buf_puts(k->out, "Content-Type: message/rfc822-headers\r\n\r\n");
+	buf_puts(k->out, "Content-Type: text/rfc822-headers\r\n\r\n");
 	const Sekisho__Part *root = k->m->facts->root;
 	if (root)
 		buf_put(k->out, slice_sub(k->m->octets, root->header_offset, root->header_length));
 	mail_put_boundary(k->out, boundary, true);
+}
+
+static void put_subject_about(const struct making *k, const char *what)
+{
+	struct slice raw, subject = SLICE("(no subject)");
+	if (field(k, "subject", &raw))
+		subject = decoded(k, raw);
+	mail_put_text(k->out, SLICE("Subject"),
+	    shortened(k, slice_str(arena_printf(k->a, "%s: " SLICE_FMT, what, SLICE_ARG(subject)))));
 }
 
 static void make_notify(const struct making *k)
@@ -264,12 +280,8 @@ static void make_notify(const struct making *k)
 											   "high", "normal",
 											   "low"};
 	const struct sieve_mailto *to = k->x->mailto;
-	struct slice raw, subject = k->x->reason.n ? k->x->reason : to->subject;
-	struct slice me = k->x->from.n ? k->x->from : k->env->postmaster;
-	if (!me.n)
-		me = slice_str(arena_printf(k->a, "postmaster@" SLICE_FMT,
-		    SLICE_ARG(k->env->domain.n ? k->env->domain : SLICE("localhost"))));
-	const struct mail_named *from = named(k, me);
+	struct slice subject = k->x->reason.n ? k->x->reason : to->subject;
+	const struct mail_named *from = named(k, k->x->from.n ? k->x->from : postmaster(k));
 	put_common(k);
 	mail_put_raw(k->out, SLICE("X-Priority"), slice_str(priorities[k->x->importance - 1]));
 	mail_put_raw(k->out, SLICE("Importance"), slice_str(words[k->x->importance - 1]));
@@ -277,11 +289,10 @@ static void make_notify(const struct making *k)
 		mail_put_addresses(k->out, SLICE("From"), from, 1);
 	put_list(k->out, "To", to->to, to->to_count);
 	put_list(k->out, "Cc", to->cc, to->cc_count);
-	if (!subject.n)
-		subject = field(k, "subject", &raw) ? slice_str(arena_printf(k->a, "Notification: " SLICE_FMT,
-							  SLICE_ARG(decoded(k, raw))))
-						    : SLICE("Notification: (no subject)");
-	mail_put_text(k->out, SLICE("Subject"), shortened(k, subject));
+	if (subject.n)
+		mail_put_text(k->out, SLICE("Subject"), shortened(k, subject));
+	else
+		put_subject_about(k, "Notification");
 	BUF_LOCAL(marker, 2 * LIMIT_ADDRESS);
 	buf_puts(&marker, "auto-notified");
 	if (k->env->own_count)
@@ -299,6 +310,73 @@ static void make_notify(const struct making *k)
 	else
 		buf_puts(&body, "Notification of new message.");
 	mail_put_text_part(k->out, SLICE("plain"), buf_slice(&body));
+}
+
+/* What a program reads of a report: what is known of the delivery, RFC 5965 3. */
+static void put_feedback(const struct making *k)
+{
+	const struct sieve_env *env = k->env;
+	struct slice user = env->own_count ? env->own[0] : env->orig_to;
+	const struct {
+		const char *name;
+		struct slice path;
+	} paths[] = {{"Original-Mail-From", env->from}, {"Original-Rcpt-To", env->orig_to},
+	    {"Dovecot-Reporting-User", user}};
+	buf_puts(k->out, "Content-Type: message/feedback-report\r\n\r\nVersion: 1\r\n");
+	mail_put_raw(k->out, SLICE("Feedback-Type"), k->x->feedback);
+	buf_puts(k->out, "User-Agent: Sekisho/1\r\n");
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		BUF_LOCAL(path, 2 * LIMIT_ADDRESS);
+		buf_printf(&path, "<" SLICE_FMT ">", SLICE_ARG(paths[i].path));
+		bool given = paths[i].path.n || (i == 0 && env->has_envelope);
+		if (given && slice_is_ascii(paths[i].path))
+			mail_put_raw(k->out, slice_str(paths[i].name), buf_slice(&path));
+	}
+	if (env->has_envelope)
+		mail_put_date(k->out, SLICE("Arrival-Date"), (struct mail_date){env->now_ms, env->zone});
+	if (env->remote_ip.n)
+		mail_put_raw(k->out, SLICE("Source-IP"), env->remote_ip);
+	if (env->host.n)
+		buf_printf(k->out, "Reporting-MTA: dns; " SLICE_FMT "\r\n", SLICE_ARG(env->host));
+}
+
+/* The message is reported as it came: what filters made of it is not what its sender sent. */
+static void make_report(const struct making *k)
+{
+	char boundary[MAIL_BOUNDARY + 1];
+	const struct sieve_env *env = k->env;
+	const Sekisho__Facts *facts = k->m->facts;
+	struct slice original = k->m->octets;
+	if (k->x->headers_only && facts->root)
+		original = slice_sub(original, facts->root->header_offset, facts->root->header_length);
+	const char *coding = facts->has_binary && !k->x->headers_only ? "binary"
+			     : slice_is_ascii(original)               ? "7bit"
+								      : "8bit";
+	const struct mail_named *from = named(k, env->report_from.n ? env->report_from : postmaster(k)),
+				*to = named(k, k->x->address);
+	mail_boundary_make(boundary);
+	put_common(k);
+	if (from)
+		mail_put_addresses(k->out, SLICE("From"), from, 1);
+	if (to)
+		put_bare(k->out, "To", to->addr);
+	put_subject_about(k, "Report");
+	mail_put_raw(k->out, SLICE("Auto-Submitted"), SLICE("auto-generated (report)"));
+	mail_put_raw(k->out, SLICE("MIME-Version"), SLICE("1.0"));
+	buf_printf(k->out,
+	    "Content-Type: multipart/report; report-type=feedback-report;\r\n\tboundary=\"%s\"\r\n"
+	    "Content-Transfer-Encoding: %s\r\n",
+	    boundary, coding);
+	mail_put_boundary(k->out, boundary, false);
+	mail_put_text_part(k->out, SLICE("plain"), k->x->reason);
+	mail_put_boundary(k->out, boundary, false);
+	put_feedback(k);
+	mail_put_boundary(k->out, boundary, false);
+	buf_printf(k->out,
+	    "Content-Type: %s\r\nContent-Transfer-Encoding: %s\r\nContent-Disposition: attachment\r\n\r\n",
+	    k->x->headers_only ? "text/rfc822-headers" : "message/rfc822", coding);
+	buf_put(k->out, original);
+	mail_put_boundary(k->out, boundary, true);
 }
 
 static bool recipients(const struct making *k, struct sieve_mail *out)
@@ -337,7 +415,7 @@ enum result sieve_mail_make(const struct sieve_message *m, const struct sieve_en
 {
 	struct making k = {.m = m, .env = env, .x = x, .a = a, .out = text};
 	bool makes = x->act == SIEVE_VACATION || x->act == SIEVE_REJECT || x->act == SIEVE_EREJECT ||
-		     x->act == SIEVE_NOTIFY || x->act == SIEVE_REDIRECT;
+		     x->act == SIEVE_NOTIFY || x->act == SIEVE_REPORT || x->act == SIEVE_REDIRECT;
 	*out = (struct sieve_mail){0};
 	if (!makes || x->suppressed.n)
 		return DENY;
@@ -354,6 +432,8 @@ enum result sieve_mail_make(const struct sieve_message *m, const struct sieve_en
 		make_vacation(&k);
 	} else if (x->act == SIEVE_NOTIFY) {
 		make_notify(&k);
+	} else if (x->act == SIEVE_REPORT) {
+		make_report(&k);
 	} else {
 		make_reject(&k);
 	}

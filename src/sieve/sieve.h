@@ -6,8 +6,8 @@
  *   match.c regex.c unicode.c comparators and match types    message.c  fields as scripts see them, edited or not
  *   score.c          what a spam or virus filter in front wrote into the header
  *   core.c action.c  require, header, envelope; keep, fileinto, redirect        reply.c  the messages that actions send
- *   body.c date.c editheader.c enclose.c flags.c include.c mailbox.c mime.c misc.c notify.c vacation.c variables.c
- *   extensions
+ *   body.c date.c dovecot.c editheader.c enclose.c flags.c include.c mailbox.c mime.c misc.c notify.c vacation.c
+ *   variables.c extensions
  *
  * Pure: a script, a message and what is known of its delivery go in, a list of actions comes out. Nothing is opened,
  * asked or written here; it runs in `scan`, which could not. What only others know (does a mailbox exist, has this been
@@ -125,9 +125,10 @@ struct sieve_env {
 	    version;                          /* environment, RFC 5183 */
 	const struct slice (*environment)[2]; /* further items: name, value */
 	size_t environment_count;
-	struct slice delimiters; /* between user and detail, RFC 5233; "+" when not known */
-	struct slice postmaster; /* mailer-daemon's address of this organisation, for reject and notify */
-	struct slice inbox;      /* "INBOX" when empty */
+	struct slice delimiters;  /* between user and detail, RFC 5233; "+" when not known */
+	struct slice postmaster;  /* mailer-daemon's address of this organisation, for reject and notify */
+	struct slice report_from; /* the author of reports; empty: postmaster */
+	struct slice inbox;       /* "INBOX" when empty */
 	bool has_spam;
 	int spam_percent; /* 0-100, RFC 5235 */
 	int virus;        /* 0-5; 0: not tested */
@@ -158,6 +159,7 @@ enum sieve_act {
 	SIEVE_VACATION, /* reason, subject, from, addresses, mime, key and seconds: RFC 5230 4.2 */
 	SIEVE_NOTIFY,   /* address: mailto URI; from, importance, options, reason: message, mailto */
 	/* both: a copy into mailbox, if one is given, as by FILEINTO */
+	SIEVE_REPORT,    /* address, feedback, headers_only; reason: the message (draft-bosch-sieve-report) */
 	SIEVE_DUPLICATE, /* key, seconds: mark as seen when all else is done */
 	SIEVE_DISCARD, /* only in the list for those who explain: the message goes nowhere when nothing else keeps it */
 };
@@ -181,9 +183,11 @@ struct sieve_action {
 	struct slice *list_items; /* VACATION: addresses; NOTIFY: options */
 	size_t list_count;
 	uint64_t seconds;
+	struct slice feedback; /* REPORT: "abuse" or another type of RFC 5965 */
+	bool headers_only;
 	unsigned importance;               /* 1-3 */
 	const struct sieve_mailto *mailto; /* NOTIFY: the URI taken apart */
-	struct slice suppressed; /* VACATION, NOTIFY, REJECT: why nothing is to be sent; empty: send it */
+	struct slice suppressed; /* VACATION, NOTIFY, REJECT, REPORT: why nothing is sent; empty: it is */
 	size_t edits;            /* the message as it was after so many edits: sieve_message_put() */
 };
 
@@ -201,6 +205,13 @@ struct sieve_edit {
 	size_t field;              /* to be deleted: its place in the header as it is now, from 0 */
 	const Sekisho__Part *part; /* of the message as it is now */
 	const struct sieve_message *message;
+};
+
+/* What the script wants to be written down (debug_log), also one that failed. */
+struct sieve_log {
+	struct sieve_log *next;
+	struct slice script, text;
+	uint32_t line;
 };
 
 struct sieve_trace {
@@ -223,6 +234,7 @@ struct sieve_result {
 	size_t edit_count;
 	struct sieve_question question; /* SIEVE_ASKS */
 	struct sieve_errors errors;
+	struct sieve_log *logs; /* at most LIMIT_SIEVE_LOGS */
 	struct sieve_trace *trace;
 	uint64_t steps;
 };
@@ -251,7 +263,7 @@ struct sieve_mail {
 	struct slice octets; /* in `text` */
 };
 /*
- * For REDIRECT, VACATION, NOTIFY, REJECT and EREJECT: writes the message into text. DENY: nothing is to be sent (other
+ * For REDIRECT, VACATION, NOTIFY, REJECT, EREJECT and REPORT: writes the message into text. DENY: nothing is to be sent (other
  * actions, suppressed ones). A redirect keeps the sender; SRS and loops are the caller's.
  */
 NODISCARD enum result sieve_mail_make(const struct sieve_message *m, const struct sieve_env *env,

@@ -133,6 +133,15 @@ bool sieve_variable_index(
 	return true;
 }
 
+/* "vnd.dovecot.username": names with dots between. */
+static bool item_valid(struct slice name)
+{
+	while (name.n)
+		if (!sieve_name_valid(slice_split(&name, '.')))
+			return false;
+	return true;
+}
+
 /* Whether `inner` is a reference to a variable; *good is false when it is a wrong one, which was said. */
 static bool reference(struct sieve_compiler *c, const struct sieve_text *t, struct slice inner,
     struct sieve_piece *p, bool *good)
@@ -158,9 +167,10 @@ static bool reference(struct sieve_compiler *c, const struct sieve_text *t, stru
 	if (!sieve_name_valid(space) || !sieve_name_valid(slice_split(&first, '.')))
 		return false;
 	const struct sieve_ext *more = c->how->more;
-	if (more && slice_eq(space, slice_str(more->space))) {
-		p->kind = SIEVE_OUTSIDE;
-		p->text = inner;
+	bool environment = slice_ieq(space, SLICE("env")) && sieve_has(c->script, SIEVE_CAP_VND_ENVIRONMENT);
+	if ((environment && item_valid(rest)) || (more && slice_eq(space, slice_str(more->space)))) {
+		p->kind = SIEVE_ITEM;
+		p->text = environment ? rest : inner;
 		return true;
 	}
 	p->kind = SIEVE_GLOBAL;
@@ -240,13 +250,11 @@ static struct slice *global(struct sieve_runner *r, struct slice name)
 	return &(*g)->value;
 }
 
-/* An item of the environment, in the namespace of the conformance test. */
-static struct slice *outside(struct sieve_runner *r, struct slice name)
+static struct slice *item(struct sieve_runner *r, struct slice name)
 {
 	struct slice *out = arena_new(r->a, struct slice);
-	for (size_t i = 0; out && i < r->env->environment_count; i++)
-		if (slice_eq(r->env->environment[i][0], name))
-			*out = r->env->environment[i][1];
+	if (out && !sieve_environment(r, r->frame->script, name, true, out))
+		*out = SLICE_NONE;
 	return out;
 }
 
@@ -261,8 +269,8 @@ struct slice *sieve_variable(struct sieve_runner *r, const struct sieve_piece *p
 							 : &f->values[p->index];
 	case SIEVE_NUMBERED:
 		return p->index < f->captures.count ? &f->captures.text[p->index] : NULL;
-	case SIEVE_OUTSIDE:
-		return outside(r, p->text);
+	case SIEVE_ITEM:
+		return item(r, p->text);
 	default:
 		return NULL;
 	}

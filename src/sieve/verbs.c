@@ -83,6 +83,7 @@ const char *sieve_act_name(enum sieve_act act)
 	    [SIEVE_EREJECT] = "ereject",
 	    [SIEVE_VACATION] = "vacation",
 	    [SIEVE_NOTIFY] = "notify",
+	    [SIEVE_REPORT] = "report",
 	    [SIEVE_DUPLICATE] = "duplicate",
 	    [SIEVE_DISCARD] = "discard"};
 	return names[act];

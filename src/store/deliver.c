@@ -199,7 +199,7 @@ static struct slice seal_sender(struct deliver *d, struct db *reader, const stru
 		onward |= d->remotes[i].state == RCPT_WAITING;
 	if (onward && !d->quarantined)
 		filter_sender(s, reader, e->rcpts[0].domain, &local, &from_local, &from_domain);
-	return queue_seal_mail(s, d->mail, from_local, from_domain, e->envid, 0, e->authored, d->arena);
+	return queue_seal_mail(s, d->mail, from_local, from_domain, e->envid, 0, e->origin, d->arena);
 }
 
 static void begin(struct deliver *d, struct store *s, const struct envelope *e, const struct message *m)

@@ -33,7 +33,7 @@ struct envelope {
 	struct slice envid;
 	uint32_t ret, strip;
 	bool smtputf8;
-	bool authored;                  /* an account of ours sent it, or it was made here */
+	enum mail_origin origin;
 	bool require_tls;               /* REQUIRETLS */
 	bool answered;                  /* somebody waits who can be told that nobody wants it */
 	const struct judgement *judged; /* what is thought of its sender; NULL: it is one of ours */

@@ -248,7 +248,7 @@ static enum result prepare(struct notice *n, struct db *db, struct message *m)
 	    .n_rcpts = 1,
 	    .strip = sizeof return_path - 1,
 	    .require_tls = n->require_tls,
-	    .authored = true};
+	    .origin = ORIGIN_OURS};
 	e.mail = deliver_mail_id(n->arena);
 	TRACE t;
 	trace_start(&t, n->store, e.mail);

@@ -86,7 +86,7 @@ static enum result load_person(struct filter_run *run)
 const char *filter_act_name(const Sekisho__SieveAction *a)
 {
 	static const char *const names[] = {
-	    "keep", "fileinto", "redirect", "reject", "ereject", "vacation", "notify", "duplicate"};
+	    "keep", "fileinto", "redirect", "reject", "ereject", "vacation", "notify", "duplicate", "report"};
 	return (unsigned)a->act < COUNT(names) ? names[a->act] : "?";
 }
 
@@ -200,14 +200,28 @@ static enum result file(struct filter_run *run, const Sekisho__SieveAction *a)
 	return r == OK ? place(run, a, mailbox, body) : r;
 }
 
+/* NULL: refused in the conversation, or a notice may go to its sender. Otherwise nobody would hear of it. */
+static const char *why_untold(const struct filter_run *run)
+{
+	const struct envelope *e = run->f->e;
+	if (e->answered && run->f->total == 1)
+		return NULL;
+	if (e->from_local.n && e->origin != ORIGIN_OURS && e->origin != ORIGIN_PROVEN)
+		return "others did not refuse it, and its sender is not proven: a notice could go to "
+		       "somebody else";
+	return filter_too_many(run);
+}
+
 /* Once it is known who else refuses it, the client is told or the sender gets a notice. */
 static enum result reject(struct filter_run *run, const Sekisho__SieveAction *a)
 {
 	struct filtering *f = run->f;
 	const struct envelope_rcpt *rcpt = &f->e->rcpts[run->to->rcpt];
-	/* Nobody would hear of it: it is not refused in the conversation, and no notice may be sent. */
-	const char *untold = f->e->answered && f->total == 1 ? NULL : filter_too_many(run);
-	if (untold && !run->refused) {
+	const char *untold = why_untold(run);
+	run->refused++;
+	if (!f->reason.n)
+		f->reason = arena_dup(f->d->arena, slice_str(a->reason));
+	if (run->refused == 1 && untold) { /* kept, unless everybody refuses it */
 		static const Sekisho__SieveAction keep = SEKISHO__SIEVE_ACTION__INIT;
 		filter_step(run, STEP_LEFT_OUT, a);
 		trace_field(f->trace, TRACE_WHY, slice_str(untold));
@@ -215,8 +229,6 @@ static enum result reject(struct filter_run *run, const Sekisho__SieveAction *a)
 	}
 	filter_step(run, STEP_REJECTED, a);
 	trace_field(f->trace, TRACE_WHY, slice_str(a->reason));
-	if (!run->refused++ && !f->reason.n)
-		f->reason = arena_dup(f->d->arena, slice_str(a->reason));
 	if (run->refused > 1 || !f->e->from_local.n || (rcpt->notify & NOTIFY_NEVER))
 		return OK;
 	if (a->act == SEKISHO__SIEVE_ACTION__ACT__REJECT && a->body)
@@ -262,14 +274,12 @@ static enum result act(struct filter_run *run, const Sekisho__SieveAction *a)
 static enum result act_all(struct filter_run *run)
 {
 	static const Sekisho__SieveAction keep = SEKISHO__SIEVE_ACTION__INIT;
-	bool kept = false;
 	for (size_t i = 0; i < run->answer->n_actions; i++) {
 		enum result r = act(run, run->answer->actions[i]);
 		if (r != OK)
 			return r;
 	}
-	kept = run->placed || run->sent || run->refused;
-	if (!kept && run->skipped)
+	if (run->skipped && !run->placed && !run->forwarded && !run->refused)
 		return place(
 		    run, &keep, SLICE_NONE, 0); /* what was to be sent was not: nothing may be lost */
 	if (!run->placed && !run->refused)
@@ -321,6 +331,20 @@ static enum result keep_deadly(struct filter_run *run)
 	    SLICE("it took too much and does not run any more until it is changed"));
 }
 
+/* What scripts have written down (debug_log), as long as it leaves room for what is decided. */
+static void trace_logs(const struct filter_run *run)
+{
+	struct trace *t = run->f->trace;
+	for (size_t i = 0; i < run->answer->n_logs && t->steps.n < TRACE_MOST / 2; i++) {
+		const Sekisho__SieveLog *log = run->answer->logs[i];
+		trace_step(t, STEP_SAID);
+		trace_field(t, TRACE_ACCOUNT, run->own[0]);
+		trace_field(t, TRACE_SCRIPT, slice_str(log->script));
+		trace_number(t, TRACE_LINE, log->line);
+		trace_field(t, TRACE_SAID, slice_str(log->text));
+	}
+}
+
 enum result filter_target(struct filtering *f, const struct target *to)
 {
 	struct filter_run run = {.f = f, .to = to, .name = ""};
@@ -330,6 +354,8 @@ enum result filter_target(struct filtering *f, const struct target *to)
 		r = load_person(&run);
 	if (r == OK) {
 		r = filter_ask(&run);
+		if (r == OK)
+			trace_logs(&run);
 		if (r == DENY)
 			r = keep_deadly(&run);
 		else if (r == FULL)

@@ -67,7 +67,7 @@ struct filter_run {
 	Sekisho__SieveRunAnswer *answer;
 	struct slice bulk; /* what the answer's bodies lie in; mapped */
 	unsigned *bodies;  /* of the delivery, by number of the answer's; 0: not taken in yet */
-	unsigned placed, sent, skipped, refused;
+	unsigned placed, forwarded, skipped, refused; /* skipped: forwards */
 };
 
 /*
@@ -79,7 +79,7 @@ NODISCARD enum result filter_ask(struct filter_run *run);
 NODISCARD enum result filter_body(struct filter_run *run, uint32_t number, unsigned *body_out);
 /* Puts a message that is not from the answer among the delivery's bodies. */
 NODISCARD enum result filter_keep_body(struct filtering *f, const struct message *m, unsigned *body_out);
-/* REDIRECT, VACATION, NOTIFY, REJECT with a message: queued, or left out with a reason in the trace. */
+/* REDIRECT, VACATION, NOTIFY, REPORT, REJECT with a message: queued, or left out with a reason in the trace. */
 NODISCARD enum result filter_send(struct filter_run *run, const Sekisho__SieveAction *a);
 /* Tells the owner that the script failed, unless it was told today. */
 void filter_tell(struct filter_run *run, struct slice script, struct slice why);

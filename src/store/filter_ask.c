@@ -45,6 +45,22 @@ static Sekisho__Scores *scores_of(struct filter_run *run)
 	return scores;
 }
 
+static void fill_items(struct filter_run *run, Sekisho__SieveJob *job)
+{
+	const struct store_settings *c = run->f->store->settings;
+	struct arena *a = run->f->d->arena;
+	job->items = arena_array(a, c->n_sieve_items + 1, sizeof *job->items);
+	for (; job->items && job->n_items < c->n_sieve_items; job->n_items++) {
+		Sekisho__SieveItem *item = arena_new(a, Sekisho__SieveItem);
+		if (!item)
+			return;
+		sekisho__sieve_item__init(item);
+		item->name = (char *)(uintptr_t)c->sieve_items[job->n_items].name;
+		item->value = (char *)(uintptr_t)c->sieve_items[job->n_items].value;
+		job->items[job->n_items] = item;
+	}
+}
+
 static bool fill_job(struct filter_run *run, Sekisho__SieveJob *job)
 {
 	struct filtering *f = run->f;
@@ -75,6 +91,7 @@ static bool fill_job(struct filter_run *run, Sekisho__SieveJob *job)
 	if (f->d->ret)
 		job->ret = (char *)(uintptr_t)(f->d->ret == FILTER_RET_FULL ? "FULL" : "HDRS");
 	job->scores = scores_of(run);
+	fill_items(run, job);
 	job->known = arena_array(a, LIMIT_SIEVE_ROUNDS, sizeof *job->known);
 	return !arena_full(a);
 }

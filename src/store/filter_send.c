@@ -163,7 +163,7 @@ static enum result queue_it(struct sending *p)
 	struct arena *a = f->d->arena;
 	BUF_LOCAL(room, SRS_MOST);
 	bool ours = resolve_is_ours(f->db, p->to.domain);
-	bool authored = p->action->act != SEKISHO__SIEVE_ACTION__ACT__REDIRECT || f->e->authored;
+	bool forward = p->action->act == SEKISHO__SIEVE_ACTION__ACT__REDIRECT;
 	struct deliver_sent *s = deliver_add_sent(f->d);
 	if (!s)
 		return LATER;
@@ -174,8 +174,8 @@ static enum result queue_it(struct sending *p)
 	s->body = p->body;
 	s->strip = p->body ? 0 : f->d->strip;
 	s->once = p->once;
-	s->sealed = queue_seal_mail(
-	    f->store, s->mail, p->from.local, p->from.domain, SLICE_NONE, run->to->account, authored, a);
+	s->sealed = queue_seal_mail(f->store, s->mail, p->from.local, p->from.domain, SLICE_NONE,
+	    run->to->account, forward ? f->e->origin : ORIGIN_OURS, a);
 	s->ret = ret_of(p);
 	s->to = (struct deliver_remote){
 	    .state = ours ? RCPT_INWARD : RCPT_WAITING, .domain = p->to.domain, .notify = notify_of(p)};
@@ -184,7 +184,7 @@ static enum result queue_it(struct sending *p)
 	filter_step(run, STEP_PASSED_ON, p->action);
 	trace_address(f->trace, TRACE_REPLY, p->to.local, p->to.domain);
 	trace_field(f->trace, TRACE_ABOUT, s->mail);
-	run->sent++;
+	run->forwarded += forward;
 	return *p->action->mailbox || *p->action->special_use ? file_copy(p, s) : arena_full(a) ? LATER : OK;
 }
 
@@ -218,7 +218,9 @@ static bool address_it(struct sending *p)
 	bool forward = p->action->act == SEKISHO__SIEVE_ACTION__ACT__REDIRECT;
 	if (forward)
 		p->from = (struct mail_addr){f->e->from_local, f->e->from_domain};
-	if (!forward && p->action->act != SEKISHO__SIEVE_ACTION__ACT__NOTIFY) {
+	bool answers = p->action->act == SEKISHO__SIEVE_ACTION__ACT__VACATION ||
+		       p->action->act == SEKISHO__SIEVE_ACTION__ACT__REJECT;
+	if (answers) {
 		p->to = (struct mail_addr){f->e->from_local, f->e->from_domain};
 		return p->to.local.n != 0;
 	}
@@ -242,6 +244,9 @@ enum result filter_send(struct filter_run *run, const Sekisho__SieveAction *a)
 	if (why)
 		return leave_out(&p, why);
 	if (a->act == SEKISHO__SIEVE_ACTION__ACT__VACATION) {
+		if (run->f->e->origin == ORIGIN_FALSE)
+			return leave_out(
+			    &p, "its sender is not who it says, and who it names would get the answer");
 		remember(&p);
 		if (was_answered(&p))
 			return leave_out(&p, "this sender was answered not long ago");

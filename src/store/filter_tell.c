@@ -94,7 +94,7 @@ void filter_tell(struct filter_run *run, struct slice script, struct slice why)
 	s->mail = deliver_mail_id(a);
 	s->body = body;
 	s->once = once;
-	s->sealed = queue_seal_mail(f->store, s->mail, SLICE_NONE, SLICE_NONE, SLICE_NONE, 0, true, a);
+	s->sealed = queue_seal_mail(f->store, s->mail, SLICE_NONE, SLICE_NONE, SLICE_NONE, 0, ORIGIN_OURS, a);
 	s->to = (struct deliver_remote){.state = RCPT_INWARD, .domain = run->to->domain};
 	s->to.sealed = queue_seal_rcpt(f->store, s->mail, run->to->local, run->to->domain, SLICE_NONE, a);
 	TRACE t;

@@ -320,7 +320,7 @@ static enum result prepare(
 	    .ret = ask->ret,
 	    .strip = ask->strip,
 	    .smtputf8 = ask->smtputf8,
-	    .authored = user != NULL,
+	    .origin = user ? ORIGIN_OURS : ORIGIN_UNKNOWN,
 	    .require_tls = ask->require_tls,
 	    .answered = true,
 	    .client = ask->client,
@@ -344,9 +344,10 @@ static enum result prepare(
 	struct judgement judgement;
 	if (!user && m->facts) {
 		r = judge_sender(t, d, &e, reader.db, m, &trace, &judgement);
-		e.judged = &judgement;
 		if (r != OK)
 			return r;
+		e.judged = &judgement;
+		e.origin = judgement.origin;
 	}
 	r = deliver_prepare(d, s, reader.db, &e, &res, m, &trace);
 	*why_out = d->why;

@@ -19,7 +19,8 @@ struct inward {
 	int64_t queued;
 	struct slice mail, from_local, from_domain;
 	uint32_t strip;
-	bool going, authored;
+	bool going;
+	enum mail_origin origin;
 	struct blob_place body;
 	struct inward_row rows[ROWS_MOST];
 	struct envelope_rcpt rcpts[ROWS_MOST];
@@ -39,7 +40,7 @@ static enum result read_rows(struct inward *in, struct db *db)
 		struct slice fields = queue_open_sealed(in->store, in->mail, db_octets(&q, 3), in->arena);
 		in->from_local = fields_find(fields, QUEUE_LOCAL);
 		in->from_domain = fields_find(fields, QUEUE_DOMAIN);
-		in->authored = fields_number(fields_find(fields, QUEUE_AUTHORED)) != 0;
+		in->origin = queue_origin(fields);
 		in->body = blob_place_of(&q, 4);
 	}
 	if (!in->going)
@@ -83,7 +84,7 @@ static enum result prepare(struct inward *in, struct db *db, struct message *m)
 	    .rcpts = in->rcpts,
 	    .n_rcpts = in->n,
 	    .strip = in->strip,
-	    .authored = in->authored};
+	    .origin = in->origin};
 	TRACE t;
 	trace_start(&t, in->store, in->mail);
 	in->d.arena = in->arena;

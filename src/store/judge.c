@@ -199,6 +199,31 @@ static void spare(struct judgement *j, const char *rule, const char *why)
 	j->spare_why = why;
 }
 
+/* The domain is the signer's, or below it. */
+static bool is_signed(const struct judge_ask *ask)
+{
+	for (size_t i = 0; i < ask->trust->n_dkim; i++) {
+		const Sekisho__TrustDkim *d = ask->trust->dkim[i];
+		for (struct slice name = ask->domain; name.n && strcmp(d->result, "pass") == 0;
+		     slice_split(&name, '.'))
+			if (slice_ieq(name, slice_str(d->domain)))
+				return true;
+	}
+	return false;
+}
+
+/* SPF of the null sender is that of HELO, and nobody is answered anyway. */
+static enum mail_origin origin_of(const struct judge_ask *ask, const struct judgement *j)
+{
+	const Sekisho__Trust *t = ask->trust;
+	const char *spf = t->spf ? t->spf->result : "none";
+	if (t->dmarc && t->dmarc->result == SEKISHO__TRUST_DMARC__RESULT__FAIL && !*j->spare)
+		return ORIGIN_FALSE;
+	if (strcmp(spf, "pass") == 0 || is_signed(ask))
+		return ORIGIN_PROVEN;
+	return strcmp(spf, "fail") == 0 ? ORIGIN_FALSE : ORIGIN_UNKNOWN;
+}
+
 enum result judge(
     struct store *s, struct db *db, const struct judge_ask *ask, struct arena *a, struct judgement *out)
 {
@@ -215,5 +240,6 @@ enum result judge(
 			spare(out, "arc", arena_printf(a, "%s, a trusted forwarder, found it proven", by));
 	}
 	rule_fields(ask, out);
+	out->origin = origin_of(ask, out);
 	return db_result(db) == OK && !arena_full(a) ? OK : LATER;
 }

@@ -16,7 +16,20 @@
 
 enum override_kind { OVERRIDE_DOMAIN = 1, OVERRIDE_ADDRESS = 2, OVERRIDE_NETWORK = 3 };
 
+/*
+ * What is known of whom a message would be answered to, its MAIL FROM. Automatic mail goes to nobody who might be a
+ * victim of it (RFC 3834 5, RFC 5429 2.1): a refusal in a message of its own goes to OURS and PROVEN only, an automatic
+ * reply not to FALSE.
+ */
+enum mail_origin {
+	ORIGIN_UNKNOWN, /* nothing stands for it */
+	ORIGIN_OURS,    /* an account of ours sent it, or it was made here */
+	ORIGIN_PROVEN,  /* SPF or a signature stands for the domain of MAIL FROM */
+	ORIGIN_FALSE,   /* SPF says no, or the author's domain does (DMARC) */
+};
+
 struct judgement {
+	enum mail_origin origin;
 	enum store_judge action;
 	const char *rule;  /* "dmarc", "own-domain", "from-fields"; "": nothing speaks against it */
 	const char *why;   /* in words */

@@ -39,7 +39,7 @@ enum result notice_prepare(struct store *s, struct db *db, struct arena *a, cons
 	if (resolve(&res, n->local, n->domain, 0).result != OK)
 		return LATER;
 	struct envelope_rcpt rcpt = {n->local, n->domain, SLICE_NONE, NOTIFY_NEVER};
-	struct envelope e = {.mail = deliver_mail_id(a), .rcpts = &rcpt, .n_rcpts = 1, .authored = true};
+	struct envelope e = {.mail = deliver_mail_id(a), .rcpts = &rcpt, .n_rcpts = 1, .origin = ORIGIN_OURS};
 	TRACE t;
 	trace_start(&t, s, e.mail);
 	trace_step(&t, STEP_RECEIVED);

@@ -458,7 +458,8 @@ struct slice queue_seal_fields(struct store *s, struct slice mail, const struct 
 }
 
 struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice from_local,
-    struct slice from_domain, struct slice envid, int64_t originator, bool authored, struct arena *a)
+    struct slice from_domain, struct slice envid, int64_t originator, enum mail_origin origin,
+    struct arena *a)
 {
 	BUF_LOCAL(b, 8192);
 	fields_put(&b, QUEUE_LOCAL, from_local);
@@ -466,9 +467,19 @@ struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice fr
 	fields_put(&b, QUEUE_ENVID, envid);
 	if (originator)
 		fields_put_number(&b, QUEUE_ORIGINATOR, (uint64_t)originator);
-	if (authored)
+	if (origin == ORIGIN_OURS)
 		fields_put_number(&b, QUEUE_AUTHORED, 1);
+	else if (origin != ORIGIN_UNKNOWN)
+		fields_put_number(&b, QUEUE_ORIGIN, origin);
 	return queue_seal_fields(s, mail, &b, a);
+}
+
+enum mail_origin queue_origin(struct slice fields)
+{
+	uint64_t origin = fields_number(fields_find(fields, QUEUE_ORIGIN));
+	if (fields_number(fields_find(fields, QUEUE_AUTHORED)))
+		return ORIGIN_OURS;
+	return origin == ORIGIN_PROVEN || origin == ORIGIN_FALSE ? (enum mail_origin)origin : ORIGIN_UNKNOWN;
 }
 
 struct slice queue_seal_rcpt(struct store *s, struct slice mail, struct slice local, struct slice domain,

@@ -57,11 +57,11 @@ bool queue_mail_is_claimed(struct store *s, struct db *db, int64_t queued);
 unsigned queue_claimants(struct queue *q);
 
 /*
- * The sealed columns, in the arena. originator: the account whose filter sends it, 0: none. authored: an account of ours sent
- * it, or it was made here (signing.h).
+ * The sealed columns, in the arena. originator: the account whose filter sends it, 0: none.
  */
 struct slice queue_seal_mail(struct store *s, struct slice mail, struct slice from_local,
-    struct slice from_domain, struct slice envid, int64_t originator, bool authored, struct arena *a);
+    struct slice from_domain, struct slice envid, int64_t originator, enum mail_origin origin,
+    struct arena *a);
 struct slice queue_seal_rcpt(struct store *s, struct slice mail, struct slice local, struct slice domain,
     struct slice orcpt, struct arena *a);
 enum queue_field {
@@ -75,8 +75,10 @@ enum queue_field {
 	QUEUE_TEXT,
 	QUEUE_WHEN,
 	QUEUE_ORIGINATOR,
-	QUEUE_AUTHORED
+	QUEUE_AUTHORED, /* 1: ORIGIN_OURS */
+	QUEUE_ORIGIN,   /* others, but for ORIGIN_UNKNOWN */
 };
+enum mail_origin queue_origin(struct slice fields);
 /* What became of a recipient whom no server was asked about. */
 struct slice queue_seal_outcome(
     struct store *s, struct slice mail, const char *status, struct slice text, struct arena *a);

@@ -129,7 +129,7 @@ static enum result read_mail(struct outgoing *o, struct db *db)
 	struct slice fields = queue_open_sealed(o->s, o->mail, db_octets(&q, 3), o->arena);
 	o->strip = (uint64_t)db_int(&q, 1);
 	o->size = (uint64_t)db_int(&q, 2);
-	o->authored = fields_number(fields_find(fields, QUEUE_AUTHORED)) != 0;
+	o->authored = queue_origin(fields) == ORIGIN_OURS;
 	o->envelope_domain = fields_find(fields, QUEUE_DOMAIN);
 	o->blob = db_int(&q, 4);
 	o->at = blob_place_of(&q, 5);

@@ -63,6 +63,11 @@ struct store_dns {
 	const char *update_key; /* name of the TSIG key; "" or NULL: nothing is published by us */
 };
 
+/* Of the environment of filters: vnd.dovecot.config.NAME. */
+struct store_item {
+	const char *name, *value;
+};
+
 /* Kept as it is, not copied: it outlives the store. */
 struct store_settings {
 	const char *dir; /* exists, writable, ours alone */
@@ -90,6 +95,8 @@ struct store_settings {
 	uint64_t sieve_sends_per_hour; /* of one account's filter */
 	const char *sieve_spam_field, *sieve_virus_field, *sieve_virus_words; /* config.def */
 	uint32_t sieve_spam_full;
+	const struct store_item *sieve_items;
+	size_t n_sieve_items;
 	struct s3_settings objects; /* endpoint NULL: none */
 	bool bodies_in_objects;     /* new ones; the others stay where they are */
 	int64_t object_rest_ms;     /* so long an object is left alone that no row points to */

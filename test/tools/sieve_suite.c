@@ -406,7 +406,6 @@ static const struct sieve_verb verbs[] = {
     COMMAND("test_config_reload", false, NULL, BIT(EXTENSION), 0, run_nothing),
     COMMAND("test_binary_load", false, "s:name", 0, 0, run_nothing),
     COMMAND("test_binary_save", false, "s:name", 0, 0, run_nothing),
-    COMMAND("debug_log", false, "s:text", 0, 0, run_nothing),
     COMMAND("test_result_print", false, NULL, 0, 0, run_nothing),
     COMMAND("test_message_print", false, NULL, 0, 0, run_nothing),
     COMMAND("test_mailbox_create", false, "s:name", 0, 0, run_mailbox),
@@ -422,7 +421,8 @@ static const struct sieve_verb verbs[] = {
     TEST("test_message", "n:index", WHERE, WHERE, test_message),
 };
 
-static const struct sieve_ext suite = {verbs, COUNT(verbs), "vnd.dovecot.", "tst", tags, COUNT(tags)};
+static const struct sieve_ext suite = {
+    verbs, COUNT(verbs), "vnd.dovecot.testsuite", "tst", tags, COUNT(tags)};
 
 /* ---- files ---- */
 

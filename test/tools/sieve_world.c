@@ -125,6 +125,39 @@ static void protect(struct world *w)
 		w->protected[w->env.protected_count++] = slice_split(&names, ' ');
 }
 
+/* The address that a setting chooses. */
+static struct slice chosen(const struct world *w, const char *key, struct slice normal)
+{
+	struct slice how = world_setting(w, key), me = world_setting(w, "sieve_user_email");
+	if (slice_eq(how, SLICE("sender")))
+		return w->env.from;
+	if (slice_eq(how, SLICE("recipient")))
+		return w->env.to;
+	if (slice_eq(how, SLICE("orig_recipient")))
+		return w->env.orig_to.n ? w->env.orig_to : w->env.to;
+	if (slice_eq(how, SLICE("user_email")))
+		return me.n ? me : w->env.to;
+	if (slice_eq(how, SLICE("postmaster")))
+		return w->env.postmaster;
+	return slice_starts(how, SLICE("<")) ? slice_sub(how, 1, how.n - 2) : normal;
+}
+
+/* "sieve_environment/NAME" is the item vnd.dovecot.config.NAME. */
+static void configure_items(struct world *w)
+{
+	struct slice prefix = SLICE("sieve_environment/");
+	w->env.environment_count = 2;
+	for (size_t i = 0; i < w->setting_count && w->env.environment_count < COUNT(w->items); i++) {
+		struct slice key = w->settings[i].key;
+		if (!slice_starts(key, prefix) || !w->settings[i].value.n)
+			continue;
+		struct slice *item = w->items[w->env.environment_count++];
+		item[0] = slice_str(arena_printf(
+		    &w->a, "vnd.dovecot.config." SLICE_FMT, SLICE_ARG(slice_sub(key, prefix.n, key.n))));
+		item[1] = w->settings[i].value;
+	}
+}
+
 void world_settings(struct world *w)
 {
 	struct sieve_env *e = &w->env;
@@ -148,6 +181,8 @@ void world_settings(struct world *w)
 	e->vacation_to_header = yes(w, "sieve_vacation_to_header_ignore_envelope");
 	e->vacation_unnamed = slice_eq(world_setting(w, "sieve_vacation_check_recipient"), SLICE("no"));
 	e->vacation_least = number(w, "sieve_vacation_min_period", 0);
+	e->report_from = chosen(w, "sieve_report_from", SLICE_NONE);
+	configure_items(w);
 	protect(w);
 }
 
@@ -321,24 +356,13 @@ static bool store(
 
 static struct slice sender(const struct world *w, const struct sieve_action *x, struct slice normal)
 {
-	struct slice how = world_setting(w,
-	    x->act == SIEVE_REDIRECT ? "sieve_redirect_envelope_from" : "sieve_notify_mailto_envelope_from");
-	struct slice me = world_setting(w, "sieve_user_email");
 	if (x->act == SIEVE_VACATION && yes(w, "sieve_vacation_send_from_recipient"))
 		return w->env.to;
-	if ((x->act != SIEVE_REDIRECT && x->act != SIEVE_NOTIFY) || !how.n || !w->env.from.n)
+	if ((x->act != SIEVE_REDIRECT && x->act != SIEVE_NOTIFY) || !w->env.from.n)
 		return normal;
-	if (slice_eq(how, SLICE("sender")))
-		return w->env.from;
-	if (slice_eq(how, SLICE("recipient")))
-		return w->env.to;
-	if (slice_eq(how, SLICE("orig_recipient")))
-		return w->env.orig_to.n ? w->env.orig_to : w->env.to;
-	if (slice_eq(how, SLICE("user_email")))
-		return me.n ? me : w->env.to;
-	if (slice_eq(how, SLICE("postmaster")))
-		return w->env.postmaster;
-	return slice_starts(how, SLICE("<")) ? slice_sub(how, 1, how.n - 2) : normal;
+	return chosen(w,
+	    x->act == SIEVE_REDIRECT ? "sieve_redirect_envelope_from" : "sieve_notify_mailto_envelope_from",
+	    normal);
 }
 
 static bool send(struct world *w, const struct sieve_result *result, const struct sieve_action *x)

@@ -144,8 +144,8 @@ static void every_value_reads_as_it_is_written(void **state)
 		config_put_value(&value, c, o);
 		if (strcmp(o->name, "hostname") != 0 && strcmp(o->name, "master_key_file") != 0)
 			assert_string_equal(buf_z(&value), o->standard);
-		bool list =
-		    o->type == CONFIG_LISTEN || o->type == CONFIG_ADDRESSES || o->type == CONFIG_ROUTES;
+		bool list = o->type == CONFIG_LISTEN || o->type == CONFIG_ADDRESSES ||
+			    o->type == CONFIG_ROUTES || o->type == CONFIG_ITEMS;
 		if (!list)
 			buf_printf(&text, "%s = \"%s\"\n", o->name, buf_z(&value));
 	}

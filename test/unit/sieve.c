@@ -235,6 +235,9 @@ static void put(struct buf *b, const struct sieve_action *x)
 	if (x->act != SIEVE_KEEP)
 		put_text(b, "mailbox", x->mailbox);
 	put_text(b, "address", x->address);
+	put_text(b, "feedback", x->feedback);
+	if (x->headers_only)
+		buf_puts(b, " headers-only");
 	put_text(b, "special-use", x->special_use);
 	put_text(b, "mailboxid", x->mailbox_id);
 	if (x->flags_set)
@@ -343,6 +346,8 @@ static void vector_run(struct vector *v, struct buf *out)
 		put(out, x);
 	put_edits(out, result.edits);
 	put_errors(out, &result.errors);
+	for (const struct sieve_log *l = result.logs; l; l = l->next)
+		buf_printf(out, "log %u " SLICE_FMT "\n", l->line, SLICE_ARG(l->text));
 }
 
 /* ---- files ---- */

@@ -311,12 +311,209 @@ static void a_notification_is_from_its_person(void **state)
 	assert_true(slice_search(text, SLICE("MAILER-DAEMON")) < 0);
 }
 
+/* ---- Dovecot's own ---- */
+
+static void a_report_leaves_as_its_person(void **state)
+{
+	put_script("taro@here.example",
+	    "require [\"vnd.dovecot.report\", \"fileinto\"]; fileinto \"Junk\"; report \"abuse\" \"unasked\" "
+	    "\"abuse@far.example\"; report :headers_only \"abuse\" \"again\" \"abuse@far.example\"; "
+	    "report \"abuse\" \"me\" \"taro@here.example\";");
+	mail("x@far.example", "taro@here.example", LETTER);
+	const Sekisho__ClaimAnswer *jobs = claim();
+	assert_int_equal(jobs->n_jobs, 1);
+	const Sekisho__Job *job = jobs->jobs[0];
+	struct slice text = slice_of_octets(job->data);
+	assert_int_equal(job->sender->local.len, 0); /* nobody is told when it cannot be delivered */
+	assert_true(slice_search(text, SLICE("From: taro@here.example\r\n")) > 0);
+	assert_true(slice_search(text, SLICE("To: <abuse@far.example>\r\n")) > 0);
+	assert_true(slice_search(text, SLICE("Auto-Submitted: auto-generated (report)\r\n")) > 0);
+	assert_true(slice_search(text, SLICE("Feedback-Type: abuse\r\n")) > 0);
+	assert_true(slice_search(text, SLICE("Original-Mail-From: <x@far.example>\r\n")) > 0);
+	assert_true(slice_search(text, SLICE("Dovecot-Reporting-User: <taro@here.example>\r\n")) > 0);
+	assert_true(slice_search(text, SLICE("\r\n\r\nFrom: x@far.example\r\n")) > 0);
+	assert_true(slice_search(text, SLICE("Hello.")) > 0);
+	assert_int_equal(messages(taro, "Junk"), 1);
+	assert_int_equal(messages(taro, "INBOX"), 0);
+}
+
+/* A report counts as a redirect, and in the hour. */
+static void reports_have_the_limits_of_redirects(void **state)
+{
+	kit.settings.sieve_redirects = 1;
+	put_script("taro@here.example",
+	    "require \"vnd.dovecot.report\"; report \"abuse\" \"a\" \"p@out.example\"; redirect "
+	    "\"q@out.example\";");
+	mail("x@far.example", "taro@here.example", LETTER);
+	assert_int_equal(claim()->n_jobs, 0);
+	assert_true(comes(taro, "INBOX", 2)); /* it, and the note that the filter failed */
+	kit.settings.sieve_redirects = 4;
+	kit.settings.sieve_sends_per_hour = 2; /* the note is one of them */
+	put_script(
+	    "taro@here.example", "require \"vnd.dovecot.report\"; report \"abuse\" \"a\" \"p@out.example\";");
+	mail("x@far.example", "taro@here.example", LETTER);
+	mail("x@far.example", "taro@here.example", LETTER);
+	assert_int_equal(claim()->n_jobs, 1);
+	assert_int_equal(messages(taro, "INBOX"), 4);
+}
+
+static void a_filter_knows_what_the_administrator_says(void **state)
+{
+	static const struct store_item items[] = {{"helpdesk", "Work"}, {"other", "x"}};
+	kit.settings.sieve_items = items;
+	kit.settings.n_sieve_items = COUNT(items);
+	make(taro, "Work");
+	put_script("taro@here.example",
+	    "require [\"vnd.dovecot.environment\", \"variables\", \"fileinto\", \"vnd.dovecot.debug\"];\n"
+	    "debug_log \"for ${env.vnd.dovecot.username}\";\n"
+	    "if environment \"vnd.dovecot.config.other\" \"x\" {\n"
+	    "  fileinto \"${env.vnd.dovecot.config.helpdesk}\"; }");
+	mail("x@far.example", "taro@here.example", LETTER);
+	assert_int_equal(messages(taro, "Work"), 1);
+	enum result r;
+	json_t *v = store_kit_admin(&kit, "trace.find", "{\"from\":\"x@far.example\"}", &r);
+	char *said = json_dumps(v, 0);
+	assert_non_null(strstr(said, "(line 2) says: for taro@here.example"));
+	free(said);
+	json_decref(v);
+}
+
 /* ---- refusing ---- */
+
+/* What scan could have found out about the sender. */
+struct found {
+	Sekisho__Trust trust;
+	Sekisho__TrustSpf spf;
+	Sekisho__TrustDmarc dmarc;
+	Sekisho__TrustDkim dkim, *dkim_list[1];
+};
+
+static Sekisho__Trust *find(struct found *f, const char *spf, const char *signer, bool dmarc_fails)
+{
+	sekisho__trust__init(&f->trust);
+	sekisho__trust_spf__init(&f->spf);
+	sekisho__trust_dmarc__init(&f->dmarc);
+	sekisho__trust_dkim__init(&f->dkim);
+	f->spf.result = (char *)(uintptr_t)spf;
+	f->dmarc.result =
+	    dmarc_fails ? SEKISHO__TRUST_DMARC__RESULT__FAIL : SEKISHO__TRUST_DMARC__RESULT__NONE;
+	f->dmarc.why = "for a test";
+	f->dkim.result = "pass";
+	f->dkim.domain = (char *)(uintptr_t)signer;
+	f->dkim_list[0] = &f->dkim;
+	f->trust.spf = &f->spf;
+	f->trust.dmarc = &f->dmarc;
+	f->trust.dkim = f->dkim_list;
+	f->trust.n_dkim = *signer ? 1 : 0;
+	return &f->trust;
+}
+
+static enum result deliver_to_both(Sekisho__Trust *trust)
+{
+	struct ipc c = store_kit_channel(&kit, PEER_MX);
+	struct kit_envelope e = {
+	    .from = "x@far.example", .to = {"taro@here.example", "hana@here.example"}, .trust = trust};
+	enum result r = kit_deliver_text(&kit, &c, &e, LETTER);
+	ipc_close(&c);
+	return r;
+}
+
+/* The victim of a forged sender hears nothing: what cannot be refused in the conversation is kept. */
+static void a_refusal_makes_no_backscatter(void **state)
+{
+	const struct {
+		const char *spf, *signer;
+		bool dmarc_fails, notice;
+	} senders[] = {{"none", "", false, false}, {"softfail", "", false, false}, {"fail", "", false, false},
+	    {"neutral", "other.example", false, false}, {"pass", "", true, false},
+	    {"none", "r.example", false, false}, {"pass", "", false, true},
+	    {"fail", "far.example", false, true}, {"none", "EXAMPLE", false, true}};
+	const char *const verbs[] = {"reject", "ereject"};
+	uint32_t kept = 0;
+	for (size_t k = 0; k < COUNT(verbs); k++) {
+		put_script("taro@here.example",
+		    arena_printf(&mem, "require \"%s\"; %s \"no\";", verbs[k], verbs[k]));
+		for (size_t i = 0; i < COUNT(senders); i++) {
+			struct found f;
+			assert_int_equal(deliver_to_both(find(
+					     &f, senders[i].spf, senders[i].signer, senders[i].dmarc_fails)),
+			    OK);
+			kept += !senders[i].notice;
+			if (messages(taro, "INBOX") != kept)
+				fail_msg("%s %zu: %u messages", verbs[k], i, messages(taro, "INBOX"));
+		}
+	}
+	assert_int_equal(messages(hana, "INBOX"), 2 * COUNT(senders));
+	for (int i = 0; i < 200 && claim()->n_jobs < 6; i++)
+		usleep(20000);
+	assert_int_equal(claim()->n_jobs, 6);
+}
+
+static void when_all_refuse_the_client_hears_it(void **state)
+{
+	struct found f;
+	put_script("taro@here.example", "require \"reject\"; reject \"no\";");
+	put_script("hana@here.example", "require \"ereject\"; ereject \"nor I\";");
+	assert_int_equal(deliver_to_both(find(&f, "fail", "", false)), DENY);
+	assert_int_equal(deliver_to_both(find(&f, "pass", "", false)), DENY);
+	assert_int_equal(messages(taro, "INBOX"), 0);
+	assert_int_equal(messages(hana, "INBOX"), 0);
+	assert_int_equal(claim()->n_jobs, 0);
+}
+
+/* What is known of a sender goes along with what is passed on to a filter that refuses it. */
+static void a_forward_is_refused_to_proven_senders_only(void **state)
+{
+	struct ipc c = store_kit_channel(&kit, PEER_MX);
+	put_script("taro@here.example", "redirect \"hana@here.example\";");
+	put_script("hana@here.example", "require \"reject\"; reject \"no\";");
+	for (uint32_t proven = 0; proven < 2; proven++) {
+		struct found f;
+		struct kit_envelope e = {.from = "x@far.example",
+		    .to = {"taro@here.example"},
+		    .trust = find(&f, proven ? "pass" : "softfail", "", false)};
+		assert_int_equal(kit_deliver_text(&kit, &c, &e, LETTER), OK);
+		assert_true(comes(hana, "INBOX", 1));
+		for (int i = 0; i < 200 && proven && claim()->n_jobs < 1; i++)
+			usleep(20000);
+	}
+	ipc_close(&c);
+	usleep(200000);
+	assert_int_equal(messages(hana, "INBOX"), 1);
+	assert_int_equal(messages(taro, "INBOX"), 0);
+}
+
+static void an_automatic_reply_goes_to_no_victim(void **state)
+{
+	const struct {
+		const char *spf, *signer;
+		bool dmarc_fails, answer;
+	} senders[] = {{"fail", "", false, false}, {"none", "", true, false}, {"pass", "", true, false},
+	    {"none", "", false, true}, {"softfail", "", false, true}, {"pass", "", false, true}};
+	struct ipc c = store_kit_channel(&kit, PEER_MX);
+	put_script("taro@here.example", "require \"vacation\"; vacation \"Away\";");
+	unsigned answers = 0;
+	for (size_t i = 0; i < COUNT(senders); i++) {
+		struct found f;
+		const char *from = arena_printf(&mem, "x%zu@far.example", i);
+		struct kit_envelope e = {.from = from,
+		    .to = {"taro@here.example"},
+		    .trust = find(&f, senders[i].spf, senders[i].signer, senders[i].dmarc_fails)};
+		assert_int_equal(kit_deliver_text(&kit, &c, &e, LETTER), OK);
+		answers += senders[i].answer;
+		assert_int_equal(claim()->n_jobs, answers);
+	}
+	ipc_close(&c);
+	assert_int_equal(messages(taro, "INBOX"), COUNT(senders));
+}
 
 static void a_refusal_nobody_hears_of_is_none(void **state)
 {
+	struct found f;
 	struct ipc c = store_kit_channel(&kit, PEER_MX);
-	struct kit_envelope e = {.from = "x@far.example", .to = {"taro@here.example", "hana@here.example"}};
+	struct kit_envelope e = {.from = "x@far.example",
+	    .to = {"taro@here.example", "hana@here.example"},
+	    .trust = find(&f, "pass", "", false)};
 	kit.settings.sieve_sends_per_hour = 2;
 	put_script("taro@here.example", "require \"reject\"; reject \"no\";");
 	for (unsigned i = 0; i < 4; i++)
@@ -371,6 +568,16 @@ static void an_enclosed_message_ends_its_circle_too(void **state)
 	mail("x@far.example", "taro@here.example", LETTER);
 	assert_true(comes(taro, "INBOX", 1));
 	assert_int_equal(messages(hana, "INBOX"), 0);
+}
+
+/* What else a filter sends is no copy of a message that could not be forwarded. */
+static void a_circle_that_tells_somebody_loses_nothing(void **state)
+{
+	put_script("taro@here.example",
+	    "require \"enotify\"; redirect \"friend@far.example\"; notify \"mailto:p@out.example\";");
+	mail("x@far.example", "taro@here.example", "Delivered-To: taro@here.example\r\n" LETTER);
+	assert_int_equal(claim()->n_jobs, 1);
+	assert_int_equal(messages(taro, "INBOX"), 1);
 }
 
 static void a_forward_to_oneself_arrives_once(void **state)
@@ -451,6 +658,14 @@ int main(void)
 	    TEST(a_reason_is_said_as_the_client_can_read_it),
 	    TEST(a_script_cannot_hide_where_mail_has_been),
 	    TEST(an_enclosed_message_ends_its_circle_too),
+	    TEST(a_refusal_makes_no_backscatter),
+	    TEST(when_all_refuse_the_client_hears_it),
+	    TEST(a_forward_is_refused_to_proven_senders_only),
+	    TEST(an_automatic_reply_goes_to_no_victim),
+	    TEST(a_circle_that_tells_somebody_loses_nothing),
+	    TEST(a_report_leaves_as_its_person),
+	    TEST(reports_have_the_limits_of_redirects),
+	    TEST(a_filter_knows_what_the_administrator_says),
 	    TEST(a_forward_to_oneself_arrives_once),
 	    TEST(answers_are_not_answered),
 	    TEST(rounds_share_their_steps),
