@@ -3,9 +3,7 @@
  * make of it: edited ones, forwards, answers. Nothing is known here but what the job says; what it does not say is asked
  * by ending the run, and it is run again with the answer.
  */
-#include "role/scan.h"
-#include "sieve/sieve.h"
-#include <time.h>
+#include "role/scan_sieve.h"
 
 #define BULK_MOST ((size_t)1 << 30) /* octets of all messages made in one run */
 #define REASON_MOST 500
@@ -13,164 +11,15 @@
 #define ACTIONS_MOST (3 * LIMIT_SIEVE_ACTIONS)
 #define EDIT_ROOM ((size_t)4 << 20) /* what edits may add to a message */
 
-_Static_assert((int)SIEVE_ASK_MAILBOX == (int)SEKISHO__SIEVE_KNOWN__WHAT__MAILBOX &&
-		   (int)SIEVE_ASK_LIST_NAME == (int)SEKISHO__SIEVE_KNOWN__WHAT__LIST_NAME,
-    "the questions are the same in sieve.h and in sieve.proto");
-
-struct running {
-	struct ipc_turn *turn;
-	struct arena *arena;
-	const Sekisho__SieveJob *job;
-	struct sieve_message base; /* what the script at hand sees */
-	uint32_t base_body;        /* its number among the bodies; 0: as it came */
-	struct sieve_env env;
-	struct buf bulk;
-	Sekisho__SieveRunAnswer answer;
-	uint64_t steps;         /* of this and former rounds */
-	uint32_t forward_of[2]; /* the number of edits + 1 and the body of the last forward */
-	const char *skip_forward;
-};
-
-static struct slice octets(ProtobufCBinaryData b)
-{
-	return slice_of(b.data, b.len);
-}
-
 static ProtobufCBinaryData octets_of(struct slice s)
 {
 	return (ProtobufCBinaryData){s.n, (uint8_t *)(uintptr_t)s.p};
 }
 
-/* ---- what is known ---- */
-
-static enum sieve_known ask(void *ctx, const struct sieve_question *q, struct slice *value_out)
-{
-	const struct running *r = ctx;
-	for (size_t i = 0; i < r->job->n_known; i++) {
-		const Sekisho__SieveKnown *k = r->job->known[i];
-		if ((int)k->what != (int)q->what || !slice_eq(octets(k->a), q->a) ||
-		    !slice_eq(octets(k->b), q->b) || k->global != q->global)
-			continue;
-		*value_out = octets(k->value);
-		return k->yes ? SIEVE_YES : SIEVE_NO;
-	}
-	return SIEVE_UNKNOWN;
-}
-
-static int zone_now(int64_t ms)
-{
-	time_t seconds = ms / 1000;
-	struct tm tm;
-	return localtime_r(&seconds, &tm) ? (int)(tm.tm_gmtoff / 60) : 0;
-}
-
-/* An address of the user's, with a detail or without. */
-static bool is_users(const struct sieve_env *env, struct slice address)
-{
-	struct slice domain = address, local = slice_split(&domain, '@');
-	size_t user = local.n ? 1 : 0;
-	while (user < local.n && slice_find(env->delimiters, local.p[user]) < 0)
-		user++;
-	for (size_t i = 0; i < env->own_count; i++) {
-		struct slice own_domain = env->own[i], own = slice_split(&own_domain, '@');
-		if (slice_ieq(own_domain, domain) &&
-		    (slice_ieq(own, local) || slice_ieq(own, slice_sub(local, 0, user))))
-			return true;
-	}
-	return false;
-}
-
-/* Others wrote these fields, and it is for the administrator to say whom they can be believed. */
-static void read_scores(struct running *r)
-{
-	const Sekisho__Scores *s = r->job->scores;
-	if (!s)
-		return;
-	const struct sieve_scores how = {.spam_field = slice_str(s->spam_field),
-	    .spam_full = MAX(s->spam_full, 1u),
-	    .virus_field = slice_str(s->virus_field),
-	    .virus_words = slice_str(s->virus_words)};
-	sieve_scores_read(&r->base, &how, r->arena, &r->env);
-}
-
-static void fill_items(struct running *r)
-{
-	const Sekisho__SieveJob *j = r->job;
-	struct slice(*items)[2] = arena_array(r->arena, j->n_items + 1, sizeof *items);
-	for (size_t i = 0; items && i < j->n_items; i++) {
-		items[i][0] = slice_str(arena_printf(r->arena, "vnd.dovecot.config.%s", j->items[i]->name));
-		items[i][1] = slice_str(j->items[i]->value);
-	}
-	r->env.environment = (const struct slice(*)[2])items;
-	r->env.environment_count = items ? j->n_items : 0;
-}
-
-/* Where mail has been is not for scripts to remove: they would send it in a circle. */
-static const struct slice kept_fields[] = {
-    {"Delivered-To", 12}, {"X-Sieve-Redirected-From", 23}, {"Return-Path", 11}};
-
-static void fill_env(struct running *r)
-{
-	const Sekisho__SieveJob *j = r->job;
-	struct slice *own = arena_array(r->arena, j->n_own + 1, sizeof *own);
-	for (size_t i = 0; own && i < j->n_own; i++)
-		own[i] = octets(j->own[i]);
-	r->env = (struct sieve_env){.has_envelope = true,
-	    .from = octets(j->from),
-	    .to = octets(j->to),
-	    .orig_to = octets(j->to),
-	    .envid = slice_str(j->envid),
-	    .orcpt = slice_str(j->notify_orcpt),
-	    .notify = slice_str(j->notify),
-	    .ret = slice_str(j->ret),
-	    .own = own,
-	    .own_count = own ? j->n_own : 0,
-	    .user_name = slice_str(j->user_name),
-	    .now_ms = clock_utc_ms(),
-	    .domain = slice_str(j->domain),
-	    .host = slice_str(j->host),
-	    .location = SLICE("MDA"),
-	    .phase = SLICE("during"),
-	    .delimiters = j->delimiters.len ? octets(j->delimiters) : SLICE(""),
-	    .postmaster = slice_str(arena_printf(r->arena, "MAILER-DAEMON@%s", j->domain)),
-	    .limits = sieve_limits_default(),
-	    .ask = ask,
-	    .ask_ctx = r};
-	if (j->client)
-		r->env.remote_ip = slice_str(j->client->ip);
-	r->env.report_from = r->env.own_count ? own[0] : SLICE_NONE;
-	fill_items(r);
-	r->env.to_shared = !is_users(&r->env, r->env.to);
-	r->env.protected = kept_fields;
-	r->env.protected_count = COUNT(kept_fields);
-	read_scores(r);
-	r->env.zone = zone_now(r->env.now_ms);
-	r->env.limits.redirects = MIN(r->env.limits.redirects, (size_t)j->redirects);
-}
-
-/* Mail that passed this account before goes in a circle; what passed very many may do so too. */
-static const char *why_no_forward(const struct running *r)
-{
-	const Sekisho__Part *root = r->base.facts->root;
-	unsigned hops = 0;
-	for (size_t i = 0; i < root->n_fields; i++) {
-		const Sekisho__Field *f = root->fields[i];
-		if (!slice_ieq(slice_str(f->name), SLICE("Delivered-To")))
-			continue;
-		struct slice value = slice_sub(r->base.octets, f->offset, f->length);
-		slice_split(&value, ':');
-		if (++hops > LIMIT_FILTER_HOPS)
-			return "it was forwarded too often";
-		if (r->job->n_own && slice_ieq(slice_trim(value), octets(r->job->own[0])))
-			return "it came back from where it was forwarded to";
-	}
-	return "";
-}
-
 /* ---- messages made here ---- */
 
 /* Adds a message with its facts; its number, 0 when there is no room for it. */
-static uint32_t add_body(struct running *r, struct slice text)
+static uint32_t add_body(struct scan_run *r, struct slice text)
 {
 	ARENA_LOCAL(a, FACTS_ARENA);
 	Sekisho__Facts *facts;
@@ -212,7 +61,7 @@ static struct slice without_return_path(struct slice text, struct buf *room)
 }
 
 /* The message as it was after so many edits: a number among the bodies. */
-static bool edited_body(struct running *r, const struct sieve_result *done, size_t edits, uint32_t *out)
+static bool edited_body(struct scan_run *r, const struct sieve_result *done, size_t edits, uint32_t *out)
 {
 	*out = r->base_body;
 	if (!edits)
@@ -249,7 +98,7 @@ static bool has_other_author(struct slice before, struct slice after)
 
 /* False: there is no room. *skip_out is set when it must not go. */
 static bool forward_body(
-    struct running *r, const struct sieve_result *done, size_t edits, uint32_t *out, char **skip_out)
+    struct scan_run *r, const struct sieve_result *done, size_t edits, uint32_t *out, char **skip_out)
 {
 	*out = r->forward_of[1];
 	if (r->forward_of[0] == edits + 1)
@@ -267,7 +116,7 @@ static bool forward_body(
 			return true;
 		}
 	}
-	buf_printf(&text, "Delivered-To: " SLICE_FMT "\r\n", SLICE_ARG(octets(r->job->own[0])));
+	buf_printf(&text, "Delivered-To: " SLICE_FMT "\r\n", SLICE_ARG(scan_octets(r->job->own[0])));
 	buf_put(&text, r->job->strip ? without_return_path(now, &room) : now);
 	*out = buf_result(&edited) == OK && buf_result(&text) == OK ? add_body(r, buf_slice(&text)) : 0;
 	r->forward_of[0] = (uint32_t)edits + 1;
@@ -316,7 +165,7 @@ static char *one_line(struct arena *a, struct slice text)
 	return z;
 }
 
-static void copy_flags(struct running *r, const struct sieve_action *x, Sekisho__SieveAction *out)
+static void copy_flags(struct scan_run *r, const struct sieve_action *x, Sekisho__SieveAction *out)
 {
 	size_t n = MIN(x->flag_count, (size_t)LIMIT_KEYWORDS);
 	out->flags = arena_array(r->arena, n + 1, sizeof *out->flags);
@@ -325,7 +174,7 @@ static void copy_flags(struct running *r, const struct sieve_action *x, Sekisho_
 }
 
 /* Nobody writes in another's name: an address of the user's, or the one that the message was sent to. */
-static bool is_own(struct running *r, struct slice from)
+static bool is_own(struct scan_run *r, struct slice from)
 {
 	struct mail_entries entries;
 	mail_entries_parse(from, r->arena, &entries);
@@ -341,7 +190,7 @@ static bool is_own(struct running *r, struct slice from)
 }
 
 /* An automatic answer, a notification or a report; or why there is none. */
-static bool answer_body(struct running *r, const struct sieve_result *done, const struct sieve_action *x,
+static bool answer_body(struct scan_run *r, const struct sieve_result *done, const struct sieve_action *x,
     Sekisho__SieveAction *out)
 {
 	struct sieve_mail mail;
@@ -362,7 +211,7 @@ static bool answer_body(struct running *r, const struct sieve_result *done, cons
 }
 
 /* The message that goes out or is filed. False: there is no room. */
-static bool choose_body(struct running *r, const struct sieve_result *done, const struct sieve_action *x,
+static bool choose_body(struct scan_run *r, const struct sieve_result *done, const struct sieve_action *x,
     Sekisho__SieveAction *out)
 {
 	switch (x->act) {
@@ -387,7 +236,7 @@ static bool choose_body(struct running *r, const struct sieve_result *done, cons
 
 /* A notification goes to several people: one action each, with the same message. */
 static bool more_recipients(
-    struct running *r, const struct sieve_action *x, const Sekisho__SieveAction *first)
+    struct scan_run *r, const struct sieve_action *x, const Sekisho__SieveAction *first)
 {
 	const struct sieve_mailto *m = x->mailto;
 	for (size_t i = 1; i < m->to_count + m->cc_count; i++) {
@@ -403,7 +252,7 @@ static bool more_recipients(
 }
 
 static bool add_action(
-    struct running *r, const struct sieve_result *done, const struct sieve_action *x, const char *script)
+    struct scan_run *r, const struct sieve_result *done, const struct sieve_action *x, const char *script)
 {
 	Sekisho__SieveAction *out = arena_new(r->arena, Sekisho__SieveAction);
 	Sekisho__SieveAction__Act act;
@@ -434,7 +283,7 @@ static bool add_action(
 
 /* ---- scripts, one after the other ---- */
 
-static void fail(struct running *r, const char *script, uint32_t line, struct slice why)
+static void fail(struct scan_run *r, const char *script, uint32_t line, struct slice why)
 {
 	r->answer.end = SEKISHO__SIEVE_RUN_ANSWER__END__FAILED;
 	r->answer.n_actions = r->answer.n_bodies = 0;
@@ -445,7 +294,7 @@ static void fail(struct running *r, const char *script, uint32_t line, struct sl
 	r->answer.errors = (char *)(uintptr_t)(text ? text : "");
 }
 
-static void fail_with(struct running *r, const char *script, const struct sieve_errors *errors)
+static void fail_with(struct scan_run *r, const char *script, const struct sieve_errors *errors)
 {
 	const struct sieve_error *e = errors->first;
 	while (e && e->warning)
@@ -456,7 +305,7 @@ static void fail_with(struct running *r, const char *script, const struct sieve_
 		fail(r, script, 0, SLICE("the script failed"));
 }
 
-static void put_logs(struct running *r, const char *script, const struct sieve_log *l)
+static void put_logs(struct scan_run *r, const char *script, const struct sieve_log *l)
 {
 	Sekisho__SieveRunAnswer *out = &r->answer;
 	for (; l && out->n_logs < LIMIT_SIEVE_LOGS; l = l->next) {
@@ -472,7 +321,7 @@ static void put_logs(struct running *r, const char *script, const struct sieve_l
 	}
 }
 
-static void put_question(struct running *r, const struct sieve_question *q)
+static void put_question(struct scan_run *r, const struct sieve_question *q)
 {
 	Sekisho__SieveKnown *k = arena_new(r->arena, Sekisho__SieveKnown);
 	if (!k)
@@ -488,7 +337,7 @@ static void put_question(struct running *r, const struct sieve_question *q)
 }
 
 /* What the next script sees: the message as this one has left it. */
-static bool take_edits(struct running *r, const struct sieve_result *done)
+static bool take_edits(struct scan_run *r, const struct sieve_result *done)
 {
 	uint32_t number;
 	if (!done->edit_count)
@@ -507,7 +356,7 @@ static bool take_edits(struct running *r, const struct sieve_result *done)
 }
 
 /* True: a keep is left, and the next script decides about it. */
-static bool run_script(struct running *r, const Sekisho__SieveScript *s, bool last)
+static bool run_script(struct scan_run *r, const Sekisho__SieveScript *s, bool last)
 {
 	struct sieve_options how = {.limits = r->env.limits};
 	struct sieve_errors errors = {0};
@@ -515,7 +364,7 @@ static bool run_script(struct running *r, const Sekisho__SieveScript *s, bool la
 	struct sieve_result done = {0};
 	bool keep = false, fine = true;
 	size_t before = r->arena->used;
-	enum result compiled = sieve_compile(octets(s->text), &how, r->arena, &errors, &script);
+	enum result compiled = sieve_compile(scan_octets(s->text), &how, r->arena, &errors, &script);
 	/* What is compiled anew in each round is work too: about a step for eight octets of what it becomes. */
 	r->steps = MIN(r->steps + (r->arena->used - before) / 8, (uint64_t)LIMIT_SIEVE_STEPS_ALL);
 	if (compiled != OK) {
@@ -545,7 +394,7 @@ static bool run_script(struct running *r, const Sekisho__SieveScript *s, bool la
 	return fine && keep;
 }
 
-static void run_all(struct running *r)
+static void run_all(struct scan_run *r)
 {
 	const Sekisho__SieveJob *j = r->job;
 	r->answer.actions = arena_array(r->arena, ACTIONS_MOST, sizeof *r->answer.actions);
@@ -553,8 +402,8 @@ static void run_all(struct running *r)
 	r->answer.logs = arena_array(r->arena, LIMIT_SIEVE_LOGS, sizeof *r->answer.logs);
 	if (!r->answer.actions || !r->answer.bodies || !r->answer.logs)
 		return;
-	fill_env(r);
-	r->skip_forward = why_no_forward(r);
+	scan_sieve_env(r);
+	r->skip_forward = scan_sieve_no_forward(r);
 	r->steps = MIN(j->steps, (uint64_t)LIMIT_SIEVE_STEPS_ALL);
 	for (size_t i = 0; i < j->n_scripts; i++)
 		if (!run_script(r, j->scripts[i], i + 1 == j->n_scripts))
@@ -563,11 +412,11 @@ static void run_all(struct running *r)
 
 /* ---- the ask ---- */
 
-static bool take_job(struct ipc_turn *t, struct running *r)
+static bool take_job(struct ipc_turn *t, struct scan_run *r)
 {
 	const Sekisho__SieveRunAsk *asked = t->ask;
 	struct ipc_allocator al = ipc_allocator(&t->arena);
-	struct slice packed = octets(asked->job), mapped = SLICE_NONE;
+	struct slice packed = scan_octets(asked->job), mapped = SLICE_NONE;
 	if (asked->in_fd && (t->fds.n < 2 || fd_map_sealed(t->fds.fd[1], FACTS_ARENA, &mapped) != OK))
 		return false;
 	if (asked->in_fd)
@@ -581,7 +430,7 @@ static bool take_job(struct ipc_turn *t, struct running *r)
 	return r->base.facts && r->base.facts->root;
 }
 
-static void answer(struct running *r)
+static void answer(struct scan_run *r)
 {
 	struct ipc_fds fds = {.n = 0};
 	FD_LOCAL fd = -1;
@@ -603,7 +452,7 @@ static void answer(struct running *r)
 
 void scan_sieve_run(struct ipc_turn *t)
 {
-	struct running r = {.turn = t, .arena = &t->arena, .answer = SEKISHO__SIEVE_RUN_ANSWER__INIT};
+	struct scan_run r = {.turn = t, .arena = &t->arena, .answer = SEKISHO__SIEVE_RUN_ANSWER__INIT};
 	if (!scan_map_message(t, &r.base.octets))
 		return;
 	struct slice message = r.base.octets;
