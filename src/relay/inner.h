@@ -289,15 +289,21 @@ void rows_remove(struct rows *r, uint64_t row);
 
 struct reports {
 	pthread_mutex_t lock;
-	pthread_cond_t wait;
+	pthread_cond_t wait, taken;
 	struct outcome *first, **end;
 	size_t n;
+	int64_t offered_ms; /* since when a batch is offered to store, by the monotonic clock; 0: none is */
 	bool stopping;
 	pthread_t thread;
 };
 void reports_start(struct relay *r);
 /* Takes the list. */
 void reports_add(struct relay *r, struct outcome *list, size_t n);
+/*
+ * Waits as long as store takes no reports: what is sent meanwhile would be sent again if the relay died before they are
+ * taken. False: the relay stops.
+ */
+bool reports_flow(struct relay *r);
 void reports_stop(struct relay *r); /* after everything was reported */
 
 /* ---- queue.c ---- */

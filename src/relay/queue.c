@@ -135,6 +135,10 @@ static void learn(struct relay *r, struct destination *dest, const struct delive
 /* One job; the lock is not held. */
 static void run_job(struct delivery *d, struct job *j, const struct why *dead)
 {
+	if (!dead && !reports_flow(d->relay)) {
+		claim_release(d->relay, j);
+		return;
+	}
 	d->job = j;
 	d->outcomes = NULL;
 	d->outcomes_end = &d->outcomes;

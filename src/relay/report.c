@@ -1,6 +1,7 @@
 /*
  * Outcomes to store, in batches: one commit there for many messages. A batch goes when it has BATCH outcomes, when the
- * first of it has waited GATHER_MS, or when nothing else is under way. It is offered until store has taken it.
+ * first of it has waited GATHER_MS, or when nothing else is under way. It is offered until store has taken it, and when
+ * that takes long, or very many wait, no other message is begun.
  */
 #include "relay/inner.h"
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #define TRIALS 16 /* kinds of sessions that go along */
 #define GATHER_MS 5
 #define RETRY_MS 200
+#define HELD_MS 500        /* so long a batch may be offered, */
+#define HELD_N (4 * BATCH) /* and so many outcomes may wait, before messages do */
 
 /* ---- rows: a set by linear probing ---- */
 
@@ -186,6 +189,7 @@ static void *reporter_main(void *arg)
 			break;
 		gather(r, p);
 		struct outcome *list = take_batch(p);
+		p->offered_ms = clock_mono_ms();
 		pthread_mutex_unlock(&p->lock);
 		struct session_count *trials = trials_take(r, TRIALS);
 		while (send_batch(r, list, trials) != OK)
@@ -196,6 +200,8 @@ static void *reporter_main(void *arg)
 		for (struct outcome *o; (o = list); free(o))
 			list = o->next;
 		pthread_mutex_lock(&p->lock);
+		p->offered_ms = 0;
+		pthread_cond_broadcast(&p->taken);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -209,6 +215,7 @@ void reports_start(struct relay *r)
 	pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wait, &mono);
+	pthread_cond_init(&p->taken, &mono);
 	pthread_condattr_destroy(&mono);
 	p->end = &p->first;
 	if (pthread_create(&p->thread, NULL, reporter_main, r) != 0)
@@ -231,6 +238,26 @@ void reports_add(struct relay *r, struct outcome *list, size_t n)
 	pthread_mutex_unlock(&p->lock);
 }
 
+static bool is_held(const struct reports *p)
+{
+	return p->n >= HELD_N || (p->offered_ms && clock_mono_ms() - p->offered_ms > HELD_MS);
+}
+
+bool reports_flow(struct relay *r)
+{
+	struct reports *p = &r->reports;
+	pthread_mutex_lock(&p->lock);
+	while (is_held(p) && !atomic_load(&r->stopping)) {
+		struct timespec end;
+		clock_gettime(CLOCK_MONOTONIC, &end);
+		end.tv_sec++; /* to see whether the relay stops */
+		pthread_cond_timedwait(&p->taken, &p->lock, &end);
+	}
+	bool flow = !is_held(p);
+	pthread_mutex_unlock(&p->lock);
+	return flow;
+}
+
 void reports_stop(struct relay *r)
 {
 	struct reports *p = &r->reports;
@@ -240,5 +267,6 @@ void reports_stop(struct relay *r)
 	pthread_mutex_unlock(&p->lock);
 	pthread_join(p->thread, NULL);
 	pthread_cond_destroy(&p->wait);
+	pthread_cond_destroy(&p->taken);
 	pthread_mutex_destroy(&p->lock);
 }

@@ -711,6 +711,52 @@ static void reports_are_offered_until_taken(void **state)
 	world_end(w);
 }
 
+/* What is sent while store takes no reports would be sent again, were the relay to die now. */
+static void nothing_is_begun_that_cannot_be_reported(void **state)
+{
+	struct world *w = world_new(ZONE);
+	w->report_failures = 15; /* 3 s */
+	world_host(w, 1, HELLO_PIPELINING TAKE REST, HELLO_PIPELINING TAKE REST, NULL);
+	world_start(w);
+	world_give(w, world_job(w, "one.test", 1, 1, MESSAGE));
+	while (!world_heard(w, "r1@one.test"))
+		usleep(1000);
+	usleep(1000000);
+	world_give(w, world_job(w, "one.test", 2, 1, MESSAGE));
+	for (int i = 0; i < 50; i++) {
+		pthread_mutex_lock(&w->lock);
+		bool refusing = w->report_failures > 0;
+		pthread_mutex_unlock(&w->lock);
+		if (!refusing)
+			break;
+		assert_false(world_heard(w, "r2@one.test"));
+		usleep(10000);
+	}
+	assert_int_equal(world_report(w, 2)->outcome, SENT);
+	assert_int_equal(world_report(w, 1)->outcome, SENT);
+	w->careless = true;
+	world_end(w);
+}
+
+/* It stops without having begun what waits for that. */
+static void stopping_does_not_wait_for_reports_to_begin(void **state)
+{
+	struct world *w = world_new(ZONE);
+	w->report_failures = 12;
+	world_host(w, 1, HELLO_PIPELINING TAKE REST, NULL);
+	world_start(w);
+	world_give(w, world_job(w, "one.test", 1, 1, MESSAGE));
+	while (!world_heard(w, "r1@one.test"))
+		usleep(1000);
+	usleep(1000000);
+	world_give(w, world_job(w, "one.test", 2, 1, MESSAGE));
+	usleep(200000);
+	w->careless = true;
+	world_end(w);
+	assert_int_equal(world_outcomes(w, SENT), 1);
+	assert_int_equal(world_outcomes(w, SEKISHO__ATTEMPT__OUTCOME__RELEASED), 1);
+}
+
 static void store_comes_back(void **state)
 {
 	struct world *w = world_new(ZONE);
@@ -802,6 +848,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(a_large_message_comes_in_parts),
 	    cmocka_unit_test(a_message_that_ends_early_is_never_finished),
 	    cmocka_unit_test(reports_are_offered_until_taken),
+	    cmocka_unit_test(nothing_is_begun_that_cannot_be_reported),
+	    cmocka_unit_test(stopping_does_not_wait_for_reports_to_begin),
 	    cmocka_unit_test(store_comes_back),
 	    cmocka_unit_test(many_at_once),
 	    cmocka_unit_test(stopping_gives_back_what_was_not_begun),
