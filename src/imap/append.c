@@ -201,9 +201,12 @@ static bool stage(struct imap_append *a)
 
 /* ---- the end ---- */
 
+/* NULL: into a mailbox that may not be read, of which nothing is said (RFC 4315 5). */
 static const char *append_uid(struct imap_append *a, const Sekisho__AppendAnswer *answer)
 {
 	struct arena *arena = &a->s->arena;
+	if (!answer->uidvalidity)
+		return NULL;
 	if (!a->staged)
 		return arena_printf(arena, "APPENDUID %u %u", answer->uidvalidity, answer->uid);
 	return arena_printf(
@@ -232,9 +235,9 @@ static enum result replaced(struct imap_append *a, const Sekisho__AppendAnswer *
 	bool here = box->uidvalidity == answer->uidvalidity;
 	if (here)
 		imap_box_put(s, answer->uid, answer->uid);
-	stream_put(s->base.stream, SLICE("* OK ["));
-	stream_puts(s->base.stream, append_uid(a, answer));
-	stream_put(s->base.stream, SLICE("] The new message is there\r\n"));
+	const char *code = append_uid(a, answer);
+	stream_puts(s->base.stream,
+	    code ? arena_printf(&s->arena, "* OK [%s] The new message is there\r\n", code) : "");
 	if (s->store.notes & NOTE_MAILBOX)
 		return imap_ok(s, "Replaced");
 	if (here && imap_uidmap_append(&box->map, answer->uid, 1)) {

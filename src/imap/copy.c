@@ -69,9 +69,11 @@ static bool tell_moved(struct imap *s, const struct copied *done)
 	for (size_t i = 0; i < done->from.n; i++)
 		if (!imap_runs_add(&gone, &s->arena, done->from.v[i].first, done->from.v[i].last))
 			return false;
-	stream_put(s->base.stream, SLICE("* OK ["));
-	put_copyuid(s, done);
-	stream_put(s->base.stream, SLICE("] Moved\r\n"));
+	if (done->uidvalidity) {
+		stream_put(s->base.stream, SLICE("* OK ["));
+		put_copyuid(s, done);
+		stream_put(s->base.stream, SLICE("] Moved\r\n"));
+	}
 	imap_runs_tidy(&gone);
 	imap_sync_vanished(s, &gone);
 	imap_sync_own(s->box, done->highest, s->store.notes & NOTE_MAILBOX);
@@ -112,6 +114,8 @@ static enum result copy_or_move(struct imap *s, struct imap_args *p, bool move)
 	r = imap_sync(s);
 	if (r != OK)
 		return r;
+	if (!done.uidvalidity) /* RFC 4315 5: it may not be read */
+		return imap_ok(s, "Copied");
 	imap_ok_start(s, "");
 	put_copyuid(s, &done);
 	return imap_ok_end(s, "Copied");

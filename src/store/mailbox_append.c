@@ -116,7 +116,7 @@ static enum result replace(struct append *p, struct db *db, struct box *to, uint
 	struct writer *w = p->job.store->writer;
 	struct box other, *from = to;
 	struct entry old;
-	enum result r = access_selected(db, p->user, RIGHT_TRASH | RIGHT_EXPUNGE, NULL);
+	enum result r = access_selected(db, p->user, RIGHT_READ | RIGHT_TRASH | RIGHT_EXPUNGE, NULL);
 	if (r == DENY)
 		p->why = "NOPERM";
 	if (r != OK)
@@ -167,7 +167,6 @@ static enum result apply_append(struct job *j, struct db *db)
 		return r;
 	box_save(db, &b);
 	writer_touch(j->store->writer, b.id, NULL);
-	p->answer.highestmodseq = b.modseq;
 	return OK;
 }
 
@@ -176,6 +175,8 @@ static void done_append(struct job *j, enum result r)
 	struct append *p = (struct append *)j;
 	Sekisho__AppendAnswer answer = p->answer;
 	incoming_free(p->all);
+	if (!(p->target.rights & RIGHT_READ)) /* RFC 4315 5 */
+		answer.uidvalidity = answer.uid = 0;
 	if (r == OK)
 		ipc_answer(p->turn, &answer, NULL);
 	else if (p->why)

@@ -157,7 +157,7 @@ static enum result apply_copy(struct job *j, struct db *db)
 	}
 	struct entries list = {0};
 	collect(db, from.id, &c->uids, &list);
-	c->uidvalidity = to->uidvalidity;
+	c->uidvalidity = c->target.rights & RIGHT_READ ? to->uidvalidity : 0; /* RFC 4315 5 */
 	c->modseq = from.modseq;
 	if (to != &from && c->target.rights & RIGHT_WRITE)
 		r = map_keywords(c, db, from.id, id, &list, &map);
@@ -188,7 +188,8 @@ static void send_answer(struct copy *c)
 		size_t n = MIN(c->from.n - at, (size_t)RUNS_A_PACKET);
 		answer.from = runs_pack(&c->from, at, n, &a);
 		answer.to = runs_pack(&c->to, at, n, &a);
-		answer.n_from = answer.n_to = answer.from && answer.to ? n : 0;
+		answer.n_from = answer.from && answer.to ? n : 0;
+		answer.n_to = c->uidvalidity ? answer.n_from : 0;
 		answer.uidvalidity = c->uidvalidity;
 		answer.highestmodseq = c->modseq;
 		if (at + n == c->from.n) {

@@ -70,7 +70,7 @@ static enum result apply_expunge(struct job *j, struct db *db)
 	struct box b;
 	if (!box_load(db, x->user->selected, &b))
 		return GONE;
-	enum result r = access_selected(db, x->user, RIGHT_EXPUNGE, NULL);
+	enum result r = access_selected(db, x->user, RIGHT_READ | RIGHT_EXPUNGE, NULL);
 	if (r != OK)
 		return r;
 	struct part p = {.entries = calloc(A_JOB, sizeof(struct entry))};

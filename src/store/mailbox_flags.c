@@ -122,6 +122,8 @@ static bool take_rights(struct changing *c, const Sekisho__FlagsAsk *ask)
 	unsigned rights = access_rights(c->db, c->f->user->account, c->box.account, c->box.id);
 	c->flags_may = access_flags(rights);
 	c->keywords_may = rights & RIGHT_WRITE ? UINT64_MAX : 0;
+	if (!(rights & RIGHT_READ)) /* taken away since it was opened: the answer says what is there */
+		return false;
 	if (ask->mode == SEKISHO__FLAGS_ASK__MODE__REPLACE)
 		return c->flags_may != 0;
 	return (ask->flags & c->flags_may) || (ask->n_keywords && c->keywords_may) ||

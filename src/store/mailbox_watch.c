@@ -5,18 +5,37 @@
 #define A_PACKET 500          /* mailboxes, without names */
 #define A_PACKET_OCTETS 60000 /* of entries */
 
-/* What was annotated up to now is no news. */
-static enum result begin_metadata(struct ipc_turn *t, struct login *user)
+static bool may_read(struct db *db, const struct login *user, int64_t id)
+{
+	int64_t owner;
+	{
+		DB_ROWS q = DB_QUERY(db, MAILBOX_ACCOUNT, DI(id));
+		if (!db_next(&q))
+			return false;
+		owner = db_int(&q, 0);
+	}
+	unsigned need = RIGHT_LOOKUP | RIGHT_READ;
+	return owner == user->account || (access_rights(db, user->account, owner, id) & need) == need;
+}
+
+/* Nobody hears even that something happened in a mailbox that he may not read. What was annotated up to now is no news. */
+static enum result begin(struct ipc_turn *t, struct login *user)
 {
 	const Sekisho__WatchAsk *ask = t->ask;
 	READER r = reader_begin(store_of(t));
 	if (!r.db)
 		return LATER;
-	for (size_t i = ask->n_mailboxes; i < user->n_watches; i++) {
+	for (size_t i = 0; i < user->n_watches; i++) {
 		size_t k = i - ask->n_mailboxes;
-		int64_t mailbox = k < ask->n_metadata ? (int64_t)ask->metadata[k] : 0;
-		sessions_told_metadata(
-		    user, i, (uint64_t)DB_NUMBER(r.db, 0, METADATA_LAST, DI(mailbox), DI(user->account)));
+		bool metadata = i >= ask->n_mailboxes;
+		int64_t mailbox = !metadata             ? (int64_t)ask->mailboxes[i]
+				  : k < ask->n_metadata ? (int64_t)ask->metadata[k]
+							: 0;
+		if ((mailbox || !metadata) && !may_read(r.db, user, mailbox))
+			sessions_unwatch(user, i);
+		else if (metadata)
+			sessions_told_metadata(user, i,
+			    (uint64_t)DB_NUMBER(r.db, 0, METADATA_LAST, DI(mailbox), DI(user->account)));
 	}
 	return db_result(r.db);
 }
@@ -31,9 +50,8 @@ void ask_watch(struct ipc_turn *t)
 		ipc_refuse(t, FULL, "Too many mailboxes to watch");
 		return;
 	}
-	/* Whose they are is asked when there is something to tell. */
 	sessions_watch(user, ask);
-	enum result r = user->n_watches > ask->n_mailboxes ? begin_metadata(t, user) : OK;
+	enum result r = begin(t, user);
 	if (r == OK)
 		ipc_answer(t, NULL, NULL);
 	else
@@ -66,21 +84,6 @@ static void send_packet(struct watched *w)
 {
 	ipc_answer_part(w->turn, &w->answer, NULL);
 	next_packet(w);
-}
-
-/* One that is gone, or may not be read any more, is left to STORE_MAILBOXES: names have changed. */
-static bool may_read(const struct watched *w, int64_t id)
-{
-	int64_t owner;
-	{
-		DB_ROWS q = DB_QUERY(w->db, MAILBOX_ACCOUNT, DI(id));
-		if (!db_next(&q))
-			return false;
-		owner = db_int(&q, 0);
-	}
-	unsigned need = RIGHT_LOOKUP | RIGHT_READ;
-	int64_t account = w->user->account;
-	return owner == account || (access_rights(w->db, account, owner, id) & need) == need;
 }
 
 static bool add_status(struct watched *w, int64_t id)
@@ -145,12 +148,15 @@ static bool add_metadata(struct watched *w, const struct watch_news *news)
 static void add_all(struct watched *w, const struct watch_news *news, size_t n, bool names)
 {
 	for (size_t i = 0; i < n; i++) {
-		bool there = !news[i].mailbox || may_read(w, news[i].mailbox);
+		bool there = !news[i].mailbox || may_read(w->db, w->user, news[i].mailbox);
 		if (there && !news[i].metadata)
 			there = add_status(w, news[i].mailbox);
 		else if (there)
 			there = add_metadata(w, &news[i]);
+		/* One that is gone, or may not be read any more, is left to STORE_MAILBOXES: names have changed. */
 		names |= !there;
+		if (!there)
+			sessions_unwatch(w->user, news[i].at);
 	}
 	w->answer.names = names;
 }

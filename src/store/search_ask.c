@@ -12,7 +12,7 @@
 struct asking {
 	struct ipc_turn *turn;
 	struct store *store;
-	int64_t mailbox;
+	int64_t mailbox, owner, account;
 	struct runs only;
 	struct task task;
 	unsigned n;
@@ -221,15 +221,31 @@ static void send_all(struct asking *a)
 	}
 }
 
+/* The right to read it may have been taken away while it was searched. */
+static enum result may_hear(const struct asking *a)
+{
+	if (a->account == a->owner)
+		return OK;
+	READER r = reader_begin(a->store);
+	if (!r.db)
+		return LATER;
+	bool may = access_rights(r.db, a->account, a->owner, a->mailbox) & RIGHT_READ;
+	return db_result(r.db) != OK ? LATER : may ? OK : DENY;
+}
+
 static void run(void *arg)
 {
 	/* The turn's arena, in which it lies, ends with the answer. */
 	struct asking a = *(struct asking *)arg;
 	int64_t start = clock_mono_us();
 	enum result r = find_all(&a);
+	if (r == OK)
+		r = may_hear(&a);
 	EVENT(
 	    SEARCH_DONE, KN("needles", a.n), KN("us", clock_mono_us() - start), KZ("result", result_name(r)));
-	if (r != OK)
+	if (r == DENY)
+		ipc_refuse(a.turn, DENY, "NOPERM");
+	else if (r != OK)
 		refuse(a.turn, r);
 	else
 		send_all(&a);
@@ -272,6 +288,8 @@ void ask_search(struct ipc_turn *t)
 	a->turn = t;
 	a->store = store_of(t);
 	a->mailbox = user->selected;
+	a->owner = user->selected_owner;
+	a->account = user->account;
 	if (!take_needles(a, t->ask)) {
 		refuse(t, BAD);
 		return;

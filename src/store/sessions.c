@@ -82,14 +82,21 @@ static void leave_account(struct login *s)
 	s->all->count--;
 }
 
+static void leave_watch(struct watch *w)
+{
+	if (!w->at)
+		return;
+	*w->at = w->next;
+	if (w->next)
+		w->next->at = w->at;
+	w->at = NULL;
+	w->changed = false;
+}
+
 static void leave_watches(struct login *s)
 {
-	for (size_t i = 0; i < s->n_watches; i++) {
-		struct watch *w = &s->watches[i];
-		*w->at = w->next;
-		if (w->next)
-			w->next->at = w->at;
-	}
+	for (size_t i = 0; i < s->n_watches; i++)
+		leave_watch(&s->watches[i]);
 	free(s->watches);
 	s->watches = NULL;
 	s->n_watches = 0;
@@ -223,6 +230,13 @@ void sessions_watch(struct login *s, const Sekisho__WatchAsk *ask)
 	pthread_mutex_unlock(&s->all->lock);
 }
 
+void sessions_unwatch(struct login *s, size_t at)
+{
+	pthread_mutex_lock(&s->all->lock);
+	leave_watch(&s->watches[at]);
+	pthread_mutex_unlock(&s->all->lock);
+}
+
 void sessions_told_metadata(struct login *s, size_t at, uint64_t modseq)
 {
 	pthread_mutex_lock(&s->all->lock);
@@ -259,7 +273,7 @@ size_t sessions_watched(struct login *s, struct watch_news *out, bool *names_out
 static void watch_again(struct login *s)
 {
 	for (size_t i = 0; i < s->n_watches; i++)
-		s->watches[i].changed = true;
+		s->watches[i].changed = s->watches[i].at != NULL;
 	s->names_changed = s->watches_names;
 	note_watch(s);
 }

@@ -59,7 +59,9 @@ void sessions_rearm(struct login *s);
  * watch it.
  */
 void sessions_watch(struct login *s, const Sekisho__WatchAsk *ask);
-/* Annotations up to this modseq are no news. `at`: place among what it watches. */
+/* No more of one mailbox. `at`: place among what it watches, here and below. */
+void sessions_unwatch(struct login *s, size_t at);
+/* Annotations up to this modseq are no news. */
 void sessions_told_metadata(struct login *s, size_t at, uint64_t modseq);
 /* The same of what the session set itself, unless others did something too. */
 void sessions_set_metadata(struct login *s, int64_t mailbox, uint64_t modseq);

@@ -212,6 +212,11 @@ static enum result try_keyword(struct ipc *c, const char *name)
 {
 	return put_flags(c, 0, "$x");
 }
+/* Changes nothing, and would be answered with the flags there are. */
+static enum result try_no_flags(struct ipc *c, const char *name)
+{
+	return put_flags(c, 0, NULL);
+}
 static enum result try_expunge(struct ipc *c, const char *name)
 {
 	Sekisho__ExpungeAsk ask = SEKISHO__EXPUNGE_ASK__INIT;
@@ -254,23 +259,24 @@ static const struct {
     {ASK_STORE_UNSUBSCRIBE, "unsubscribe", NOTHING, "", NULL},
     {ASK_STORE_SELECT, "select", NAMED, "r", try_select},
     {ASK_STORE_UNSELECT, "unselect", NOTHING, "", NULL},
-    {ASK_STORE_WATCH, "watch", NOTHING, "", NULL}, /* imap_notify: rights_begin_and_end_it */
+    {ASK_STORE_WATCH, "watch", NOTHING, "", NULL}, /* watching_needs_the_right_to_read */
     {ASK_STORE_WATCHED, "watched", NOTHING, "", NULL},
     {ASK_STORE_SYNC, "sync", SELECTED, "r", try_sync},
     {ASK_STORE_FETCH, "fetch", SELECTED, "r", try_fetch},
     {ASK_STORE_CARDS, "cards", SELECTED, "r", try_cards},
     {ASK_STORE_SEARCH, "search", SELECTED, "r", try_search},
     {ASK_STORE_BODY, "body", SELECTED, "r", try_body},
-    {ASK_STORE_FLAGS, "store seen", SELECTED, "s", try_seen},
-    {ASK_STORE_FLAGS, "store deleted", SELECTED, "t", try_deleted},
-    {ASK_STORE_FLAGS, "store flagged", SELECTED, "w", try_flagged},
-    {ASK_STORE_FLAGS, "store keyword", SELECTED, "w", try_keyword},
-    {ASK_STORE_EXPUNGE, "expunge", SELECTED, "e", try_expunge},
+    {ASK_STORE_FLAGS, "store seen", SELECTED, "rs", try_seen},
+    {ASK_STORE_FLAGS, "store deleted", SELECTED, "rt", try_deleted},
+    {ASK_STORE_FLAGS, "store flagged", SELECTED, "rw", try_flagged},
+    {ASK_STORE_FLAGS, "store keyword", SELECTED, "rw", try_keyword},
+    {ASK_STORE_FLAGS, "store nothing", SELECTED, "r", try_no_flags},
+    {ASK_STORE_EXPUNGE, "expunge", SELECTED, "re", try_expunge},
     {ASK_STORE_COPY, "copy from", SELECTED, "r", try_copy_from},
     {ASK_STORE_COPY, "move from", SELECTED, "rte", try_move_from},
     {ASK_STORE_COPY, "copy to", NAMED, "i", try_copy_to},
     {ASK_STORE_APPEND, "append", NAMED, "i", try_append},
-    {ASK_STORE_APPEND, "replace", SELECTED, "te", try_replace},
+    {ASK_STORE_APPEND, "replace", SELECTED, "rte", try_replace},
     {ASK_STORE_STAGE, "stage", NAMED, "i", try_stage},
     {ASK_STORE_UNSTAGE, "unstage", NOTHING, "", NULL},
     {ASK_STORE_RIGHTS, "my rights", NAMED, "l", try_my_rights},
@@ -411,6 +417,56 @@ static void every_ask_needs_its_rights(void **state)
 		else if (cases[i].about == SELECTED)
 			check_selected(i);
 	}
+}
+
+/* Whatever number a session names: that something happened is not for those who may not read it. */
+static void watching_needs_the_right_to_read(void **state)
+{
+	struct ipc a = login(alice), b = login(bob);
+	Sekisho__AppendAnswer *appended = NULL;
+	fresh_project();
+	give_bob("lr");
+	Sekisho__SelectAsk select = SEKISHO__SELECT_ASK__INIT;
+	Sekisho__SelectAnswer *opened = NULL;
+	select.name = AS_BOB;
+	assert_int_equal(ASK(&b, SELECT, &select, &opened), OK);
+	uint64_t id = opened->mailbox->id;
+	assert_int_equal(ASK(&b, UNSELECT, NULL, NULL), OK);
+	static const char *const rights[] = {"lr", "l", "r", "lrs", "none"};
+	for (size_t i = 0; i < COUNT(rights); i++) {
+		bool may = strstr(rights[i], "lr") != NULL;
+		give_bob(rights[i]);
+		Sekisho__WatchAsk ask = SEKISHO__WATCH_ASK__INIT;
+		Sekisho__WatchedAnswer *news = NULL;
+		ask.mailboxes = &id;
+		ask.n_mailboxes = 1;
+		assert_int_equal(ASK(&b, WATCH, &ask, NULL), OK);
+		b.notes = 0;
+		assert_int_equal(do_append(&kit, &a, BOX, "Subject: x\r\n\r\nx\r\n", &appended), OK);
+		assert_int_equal(ASK(&b, WATCHED, NULL, &news), OK);
+		if ((b.notes & NOTE_WATCH) != (may ? NOTE_WATCH : 0) || news->n_mailboxes != may ||
+		    news->names)
+			fail_msg("%s: note %d, %zu mailboxes, names %d", rights[i],
+			    (b.notes & NOTE_WATCH) != 0, news->n_mailboxes, news->names);
+	}
+	/* Taken away: it is heard once that names have changed, and no more. */
+	for (int i = 0; i < 2; i++) {
+		Sekisho__WatchAsk ask = SEKISHO__WATCH_ASK__INIT;
+		Sekisho__WatchedAnswer *news = NULL;
+		ask.mailboxes = &id;
+		ask.n_mailboxes = 1;
+		if (!i) {
+			give_bob("lr");
+			assert_int_equal(ASK(&b, WATCH, &ask, NULL), OK);
+			give_bob("none");
+		}
+		assert_int_equal(do_append(&kit, &a, BOX, "Subject: x\r\n\r\nx\r\n", &appended), OK);
+		assert_int_equal(ASK(&b, WATCHED, NULL, &news), OK);
+		assert_int_equal(news->n_mailboxes, 0);
+		assert_int_equal(news->names, i == 0);
+	}
+	ipc_close(&a);
+	ipc_close(&b);
 }
 
 /* ---- lists ---- */
@@ -783,6 +839,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_ask_of_a_session_is_here),
 	    cmocka_unit_test(every_ask_needs_its_rights),
+	    cmocka_unit_test(watching_needs_the_right_to_read),
 	    cmocka_unit_test(names_do_not_leak),
 	    cmocka_unit_test(groups_count_and_denials_win),
 	    cmocka_unit_test(metadata_needs_some_right),
