@@ -185,7 +185,7 @@ static enum result search_all(struct imap *s, struct multisearch *m)
 	enum result r = list_all(s, &l);
 	bool own = imap_filter_has(m->filters, IMAP_FILTER_SELECTED);
 	for (size_t i = 0; i < l.n && s->box; i++)
-		if (l.v[i]->id == s->box->id) {
+		if (l.v[i]->id == s->box->id && !l.v[i]->no_status) { /* else it may not be read any more */
 			m->own_name = l.v[i]->name;
 			own |= imap_filter_means(m->filters, l.v[i]);
 		}

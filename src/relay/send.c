@@ -501,23 +501,6 @@ static bool header_is_ascii(struct delivery *d)
 	return ascii;
 }
 
-/* A server without 8BITMIME or BINARYMIME gets the message in octets that it takes (RFC 6152 3), where that can be done. */
-static bool suit_body(struct talk *t, struct why *why)
-{
-	const struct caps *c = &t->l->caps;
-	t->d->seven = false;
-	if (t->msg->body == 2 ? c->chunking && c->binarymime : t->msg->body != 1 || c->eightbit)
-		return true;
-	enum result r = delivery_convert(t->d);
-	t->d->seven = r == OK;
-	if (r == DENY)
-		why_set(why, true, "5.6.3", "%s takes no %s, and this message cannot be put without it",
-		    t->l->host, t->msg->body == 2 ? "binary MIME" : "8-bit messages (8BITMIME)");
-	else if (r != OK)
-		why_set(why, false, "4.3.0", "the message cannot be put for %s now", t->l->host);
-	return r == OK;
-}
-
 /* Sets utf8 and how; the reason when this server cannot take the message. */
 static bool can_take(struct talk *t, struct why *why)
 {

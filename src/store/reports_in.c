@@ -19,7 +19,7 @@ static struct slice proven_author(struct store *s, const struct envelope *e)
 {
 	if (e->judged)
 		return e->judged->proven;
-	return e->authored && !e->client ? slice_str(s->settings->hostname) : SLICE_NONE;
+	return e->origin == ORIGIN_OURS && !e->client ? slice_str(s->settings->hostname) : SLICE_NONE;
 }
 
 struct slice reports_seal_mail(
@@ -136,7 +136,7 @@ static enum result prepare_delivery(struct reading *r, struct db *db, const stru
 	    .from_domain = r->row.from_domain,
 	    .rcpts = &rcpt,
 	    .n_rcpts = 1,
-	    .authored = true};
+	    .origin = ORIGIN_OURS};
 	TRACE t;
 	resolve_start(&res, r->s, db, r->arena, true);
 	if (resolve(&res, rcpt.local, rcpt.domain, 0).result != OK)

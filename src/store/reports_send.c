@@ -108,7 +108,7 @@ static enum result prepare_mail(
 	if (r != OK)
 		return r;
 	struct envelope e = {
-	    .mail = deliver_mail_id(o->arena), .rcpts = m->rcpts, .n_rcpts = m->n, .authored = true};
+	    .mail = deliver_mail_id(o->arena), .rcpts = m->rcpts, .n_rcpts = m->n, .origin = ORIGIN_OURS};
 	TRACE t;
 	trace_start(&t, o->s, e.mail);
 	trace_step(&t, STEP_RECEIVED);

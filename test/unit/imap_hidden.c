@@ -7,7 +7,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#define ALICE "Other Users/alice@here.example/"
+#define LEVEL "Other Users/alice@here.example"
+#define ALICE LEVEL "/"
 
 static struct store_kit kit;
 static struct imap_person *alice, *bob;
@@ -73,29 +74,38 @@ static int tear_down(void **state)
 /* The same words as for a mailbox that there is not, whatever is asked. */
 static void what_may_not_be_looked_up_is_not_there(void **state)
 {
-	static const char *const commands[] = {"SELECT \"%s\"", "EXAMINE \"%s\"",
-	    "STATUS \"%s\" (MESSAGES UIDNEXT UIDVALIDITY UNSEEN SIZE DELETED HIGHESTMODSEQ)",
-	    "LIST \"\" \"%s\"",
-	    "LIST \"\" \"%s\" RETURN (CHILDREN MYRIGHTS STATUS (MESSAGES) METADATA (/shared/comment))",
-	    "LIST (SUBSCRIBED RECURSIVEMATCH) \"\" \"%s\"", "LSUB \"\" \"%s\"", "GETACL \"%s\"",
-	    "MYRIGHTS \"%s\"", "LISTRIGHTS \"%s\" bob@here.example", "SETACL \"%s\" bob@here.example lr",
-	    "DELETEACL \"%s\" bob@here.example", "GETMETADATA \"%s\" /shared/comment",
-	    "SETMETADATA \"%s\" (/private/comment \"x\")", "GETQUOTAROOT \"%s\"", "DELETE \"%s\"",
-	    "CREATE \"%s\"", "CREATE \"%s/below\"", "RENAME \"%s\" Mine", "RENAME Sent \"%s\"",
-	    "RENAME \"%s\" \"" ALICE "Open\"", "APPEND \"%s\" {14+}\r\nSubject: x\r\n\r\n",
-	    "ESEARCH IN (mailboxes \"%s\") RETURN (COUNT) TEXT zanzibar",
-	    "ESEARCH IN (subtree \"%s\") RETURN (ALL) ALL",
-	    "NOTIFY SET STATUS (mailboxes \"%s\" (MessageNew MessageExpunge FlagChange))", "NOTIFY NONE",
-	    "NOTIFY SET (subtree \"%s\" (MailboxName SubscriptionChange MessageNew MessageExpunge))",
-	    "NOTIFY NONE", "SUBSCRIBE \"%s\"", "LIST (SUBSCRIBED) \"\" \"%s\"", "LSUB \"\" \"%s\"",
-	    "UNSUBSCRIBE \"%s\""};
+	static const char *const commands[] = {"SELECT \"" ALICE "######\"", "EXAMINE \"" ALICE "######\"",
+	    "STATUS \"" ALICE "######\" (MESSAGES UIDNEXT UIDVALIDITY UNSEEN SIZE DELETED HIGHESTMODSEQ)",
+	    "LIST \"\" \"" ALICE "######\"",
+	    "LIST \"\" \"" ALICE
+	    "######\" RETURN (CHILDREN MYRIGHTS STATUS (MESSAGES) METADATA (/shared/comment))",
+	    "LIST (SUBSCRIBED RECURSIVEMATCH) \"\" \"" ALICE "######\"", "LSUB \"\" \"" ALICE "######\"",
+	    "GETACL \"" ALICE "######\"", "MYRIGHTS \"" ALICE "######\"",
+	    "LISTRIGHTS \"" ALICE "######\" bob@here.example",
+	    "SETACL \"" ALICE "######\" bob@here.example lr",
+	    "DELETEACL \"" ALICE "######\" bob@here.example",
+	    "GETMETADATA \"" ALICE "######\" /shared/comment",
+	    "SETMETADATA \"" ALICE "######\" (/private/comment \"x\")", "GETQUOTAROOT \"" ALICE "######\"",
+	    "DELETE \"" ALICE "######\"", "CREATE \"" ALICE "######\"", "CREATE \"" ALICE "######/below\"",
+	    "RENAME \"" ALICE "######\" Mine", "RENAME Sent \"" ALICE "######\"",
+	    "RENAME \"" ALICE "######\" \"" ALICE "Open\"",
+	    "APPEND \"" ALICE "######\" {14+}\r\nSubject: x\r\n\r\n",
+	    "ESEARCH IN (mailboxes \"" ALICE "######\") RETURN (COUNT) TEXT zanzibar",
+	    "ESEARCH IN (subtree \"" ALICE "######\") RETURN (ALL) ALL",
+	    "NOTIFY SET STATUS (mailboxes \"" ALICE "######\" (MessageNew MessageExpunge FlagChange))",
+	    "NOTIFY NONE",
+	    "NOTIFY SET (subtree \"" ALICE
+	    "######\" (MailboxName SubscriptionChange MessageNew MessageExpunge))",
+	    "NOTIFY NONE", "SUBSCRIBE \"" ALICE "######\"", "LIST (SUBSCRIBED) \"\" \"" ALICE "######\"",
+	    "LSUB \"\" \"" ALICE "######\"", "UNSUBSCRIBE \"" ALICE "######\""};
 	HAS(imap_person_say(bob, "s SELECT \"" ALICE "Open\""), "s OK");
 	for (size_t i = 0; i < COUNT(commands); i++) {
 		/* Names of the same length, so that nothing but the name differs. */
 		char command[2][400], said[2][4000] = {{0}};
 		for (int k = 0; k < 2; k++) {
-			const char *name = k ? ALICE "Nihil!" : ALICE "Secret";
-			snprintf(command[k], sizeof command[k], commands[i], name);
+			snprintf(command[k], sizeof command[k], "%s", commands[i]);
+			for (char *at; (at = strstr(command[k], "######"));)
+				memcpy(at, k ? "Nihil!" : "Secret", 6);
 			snprintf(said[k], sizeof said[k], "%s", imap_person_say(bob, "a %s", command[k]));
 			for (char *at; (at = strstr(said[k], k ? "Nihil!" : "Secret"));)
 				memcpy(at, "######", 6);
@@ -123,8 +133,9 @@ static void what_may_not_be_read_has_no_numbers(void **state)
 	HAS(said, "LIST (\\HasNoChildren) \"/\" \"" ALICE "Seen\"");
 	LACKS(said, "STATUS \"" ALICE "Seen\"");
 	said = imap_person_say(
-	    bob, "c ESEARCH IN (subtree \"" ALICE "\" personal) RETURN (COUNT ALL) TEXT zanzibar");
+	    bob, "c ESEARCH IN (subtree \"" LEVEL "\" personal) RETURN (COUNT ALL) TEXT zanzibar");
 	LACKS(said, "Seen");
+	HAS(said, "Open\" UIDVALIDITY");
 	said = imap_person_say(
 	    bob, "d ESEARCH IN (mailboxes (\"" ALICE "Seen\" \"" ALICE "Open\")) RETURN (COUNT) FLAGGED");
 	LACKS(said, "Seen");
@@ -182,7 +193,7 @@ static void scores_do_not_count_other_mailboxes(void **state)
 static void notify_says_nothing_of_what_is_hidden(void **state)
 {
 	HAS(imap_person_say(bob,
-		"a NOTIFY SET STATUS (personal (MessageNew MessageExpunge MailboxName)) (subtree \"" ALICE
+		"a NOTIFY SET STATUS (personal (MessageNew MessageExpunge MailboxName)) (subtree \"" LEVEL
 		"\" (MessageNew MessageExpunge FlagChange MailboxName))"),
 	    "a OK");
 	fill("Secret", "more", 1);
