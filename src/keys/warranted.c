@@ -337,13 +337,13 @@ static enum result check_signature(struct warranted *w)
 static enum result check_passkey(struct warranted *w)
 {
 	struct keys *k = w->keys;
-	if (throttle_factor_wait(&k->throttle, w->warrant.account, clock_mono_ms()))
+	if (attempts_factor_wait(k->attempts, w->warrant.account, clock_utc_ms()))
 		return LATER;
 	pthread_mutex_lock(&k->credentials_lock);
 	enum result r = check_signature(w);
 	pthread_mutex_unlock(&k->credentials_lock);
 	if (r == DENY)
-		throttle_factor_failed(&k->throttle, w->warrant.account, clock_mono_ms());
+		attempts_factor_failed(k->attempts, w->warrant.account, clock_utc_ms());
 	return r;
 }
 
