@@ -260,7 +260,6 @@ static void look_up_sts(struct delivery *d)
 
 void deliver_job(struct delivery *d)
 {
-	delivery_unconvert(d);
 	arena_reset(&d->arena);
 	d->why = (struct why){0};
 	d->unreachable = false;
