@@ -82,6 +82,17 @@ static const Sekisho__ClaimAnswer *claim(void)
 	return answer;
 }
 
+/* A channel that has just ended may still hold what it claimed. */
+static size_t leaving(size_t wanted)
+{
+	size_t n = claim()->n_jobs;
+	for (int i = 0; i < 200 && n != wanted; i++) {
+		usleep(20000);
+		n = claim()->n_jobs;
+	}
+	return n;
+}
+
 static void mail(const char *from, const char *to, const char *message)
 {
 	assert_int_equal(deliver(&kit, from, to, message), OK);
@@ -444,9 +455,7 @@ static void a_refusal_makes_no_backscatter(void **state)
 		}
 	}
 	assert_int_equal(messages(hana, "INBOX"), 2 * COUNT(senders));
-	for (int i = 0; i < 200 && claim()->n_jobs < 6; i++)
-		usleep(20000);
-	assert_int_equal(claim()->n_jobs, 6);
+	assert_int_equal(leaving(6), 6);
 }
 
 static void when_all_refuse_the_client_hears_it(void **state)
@@ -474,8 +483,7 @@ static void a_forward_is_refused_to_proven_senders_only(void **state)
 		    .trust = find(&f, proven ? "pass" : "softfail", "", false)};
 		assert_int_equal(kit_deliver_text(&kit, &c, &e, LETTER), OK);
 		assert_true(comes(hana, "INBOX", 1));
-		for (int i = 0; i < 200 && proven && claim()->n_jobs < 1; i++)
-			usleep(20000);
+		assert_int_equal(leaving(proven), proven);
 	}
 	ipc_close(&c);
 	usleep(200000);
@@ -501,7 +509,7 @@ static void an_automatic_reply_goes_to_no_victim(void **state)
 		    .trust = find(&f, senders[i].spf, senders[i].signer, senders[i].dmarc_fails)};
 		assert_int_equal(kit_deliver_text(&kit, &c, &e, LETTER), OK);
 		answers += senders[i].answer;
-		assert_int_equal(claim()->n_jobs, answers);
+		assert_int_equal(leaving(answers), answers);
 	}
 	ipc_close(&c);
 	assert_int_equal(messages(taro, "INBOX"), COUNT(senders));
