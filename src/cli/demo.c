@@ -60,8 +60,9 @@ static void put_config(const struct demo *d, struct buf *b)
 	    d->domain, d->data);
 	for (size_t i = 0; i < COUNT(services); i++)
 		buf_printf(b, "listen_%s = {\"127.0.0.1:%zu\"}\n", services[i], d->base + i);
-	/* All clients come from one address. */
-	buf_puts(b, "sessions_per_address = 20000\nsmtp_sessions_per_address = 20000\n");
+	/* All clients come from one address, and that is where the people of a demo are. */
+	buf_puts(b, "sessions_per_address = 20000\nsmtp_sessions_per_address = 20000\n"
+		    "office_networks = \"127.0.0.0/8\"\n");
 	size_t i;
 	json_t *route;
 	json_array_foreach(json_object_get(c->args, "route"), i, route)

@@ -160,6 +160,27 @@ void api_open_session(struct http_request *q, struct http_response *p, struct sl
 		    KZ("mechanism", "password"));
 }
 
+/* For the sign-in log. When the store is down, the event has to do. */
+static void report(struct http_request *q, const Sekisho__Client *client, struct slice login,
+    Sekisho__RefusedAsk__Why kind, const Sekisho__GrantAnswer *grant)
+{
+	Sekisho__RefusedAsk ask = SEKISHO__REFUSED_ASK__INIT;
+	Sekisho__Client said = *client;
+	const char *why;
+	struct slice agent = slice_sub(http_header(q, SLICE("User-Agent")), 0, LIMIT_SIGNIN_AGENT);
+	said.agent = slice_is_utf8(agent) ? arena_z(q->arena, agent) : said.agent;
+	ask.why = kind;
+	ask.client = &said;
+	if (grant)
+		ask.grant = grant->grant;
+	if (login.n <= LIMIT_LOGIN_NAME && slice_is_utf8(login) && slice_find(login, '\0') < 0)
+		ask.login = arena_z(q->arena, login);
+	if (!ask.login)
+		ask.login = (char *)(uintptr_t) "";
+	result_ignore(
+	    api_ask_role(q->service->monitor->store, ASK_STORE_REFUSED, &ask, q->arena, NULL, &why));
+}
+
 static void session_open(
     struct http_request *q, struct http_response *p, const struct api_row *row, const json_t *args)
 {
@@ -175,6 +196,13 @@ static void session_open(
 	ask.client = &client;
 	enum result r =
 	    possible ? api_ask_role(q->service->keys, ASK_KEYS_PASSWORD, &ask, q->arena, &grant, &why) : DENY;
+	if (!possible)
+		report(q, &client, login, SEKISHO__REFUSED_ASK__WHY__MALFORMED, NULL);
+	if (r == OK && grant->result != OK) {
+		report(q, &client, login, SEKISHO__REFUSED_ASK__WHY__GRANT, grant);
+		r = (enum result)grant->result;
+		why = grant->why;
+	}
 	if (r != OK)
 		failed(q, p, login, r, why);
 	else

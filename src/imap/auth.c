@@ -81,7 +81,14 @@ enum result imap_logout(struct imap *s, struct imap_args *p)
 	return STOP;
 }
 
-static bool id_list(struct imap_args *p)
+/* What tells one program from another; versions come and go. */
+static bool id_field_matters(struct slice field)
+{
+	return slice_ieq(field, SLICE("name")) || slice_ieq(field, SLICE("vendor")) ||
+	       slice_ieq(field, SLICE("os"));
+}
+
+static bool id_list(struct imap_args *p, struct buf *agent)
 {
 	if (cursor_try_word(&p->c, SLICE("NIL")))
 		return true;
@@ -90,10 +97,13 @@ static bool id_list(struct imap_args *p)
 		return true;
 	unsigned pairs = 0;
 	do {
-		struct slice value;
-		imap_args_string(p);
+		struct slice value = SLICE_NONE;
+		struct slice field = imap_args_string(p);
+		bool matters = id_field_matters(field);
 		imap_args_space(p);
 		imap_args_nstring(p, &value);
+		if (matters && value.n && slice_is_utf8(value))
+			buf_printf(agent, "%s" SLICE_FMT, agent->n ? "; " : "", SLICE_ARG(value));
 		if (++pairs > ID_PAIRS)
 			imap_args_fail(p, "Too many fields");
 	} while (imap_args_try(p, ' '));
@@ -103,10 +113,15 @@ static bool id_list(struct imap_args *p)
 
 enum result imap_id(struct imap *s, struct imap_args *p)
 {
+	BUF_LOCAL(agent, LIMIT_SIGNIN_AGENT);
 	imap_args_space(p);
-	id_list(p);
+	id_list(p, &agent);
 	if (imap_args_done(p) != OK)
 		return imap_bad(s, p);
+	free(s->agent);
+	s->agent = strndup(agent.n ? agent.p : "", agent.n);
+	if (!s->agent)
+		abort();
 	stream_put(s->base.stream, SLICE("* ID (\"name\" \"Sekisho\")\r\n"));
 	return imap_ok(s, "Done");
 }
@@ -208,6 +223,7 @@ Sekisho__Client *imap_client(struct imap *s)
 	c->ip = s->ip;
 	c->port = s->port;
 	c->service = (char *)s->service->name;
+	c->agent = s->agent ? s->agent : c->agent;
 	c->tls = arena_printf(&s->arena, "%s", stream_tls_version(s->base.stream));
 	c->cipher = arena_printf(&s->arena, "%s", stream_tls_cipher(s->base.stream));
 	return c;
@@ -223,18 +239,9 @@ static enum result ask_line(struct sasl *sasl, struct slice challenge, struct sl
 	return stream_line(s->base.stream, LIMIT_SMTP_AUTH_LINE, response_out);
 }
 
-static enum result logged_in(struct imap *s, struct sasl *sasl)
+static enum result logged_in(struct imap *s, struct ipc *channel, const Sekisho__LoginAnswer *answer)
 {
-	struct ipc channel = {.fd = -1, .why = ""};
-	Sekisho__LoginAnswer *answer = NULL;
-	enum result r = sasl_open(sasl, &channel, &answer);
-	if (r == FULL)
-		return imap_no(s, "LIMIT", "Too many sessions of this account");
-	if (r == DENY)
-		return imap_no(s, "AUTHENTICATIONFAILED", "Login refused");
-	if (r != OK)
-		return imap_no(s, "UNAVAILABLE", "Login is not possible now, please try again later");
-	imap_enter(s, &channel, answer->address);
+	imap_enter(s, channel, answer->address);
 	imap_ok_start(s, "CAPABILITY ");
 	imap_put_capabilities(s);
 	return imap_ok_end(s, "Logged in");
@@ -242,9 +249,16 @@ static enum result logged_in(struct imap *s, struct sasl *sasl)
 
 static enum result login_result(struct imap *s, struct sasl *sasl, enum result r)
 {
+	struct ipc channel = {.fd = -1, .why = ""};
+	Sekisho__LoginAnswer *answer = NULL;
+	bool judged = r == OK;
+	if (judged)
+		r = sasl_open(sasl, &channel, &answer);
+	if (judged && r == FULL)
+		return imap_no(s, "LIMIT", "Too many sessions of this account");
 	switch (r) {
 	case OK:
-		return logged_in(s, sasl);
+		return logged_in(s, &channel, answer);
 	case BAD:
 		return imap_bad(s, &(struct imap_args){.why = "Authentication ended"});
 	case DENY:

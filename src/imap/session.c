@@ -516,6 +516,7 @@ static void imap_end(struct session *base)
 	buf_free(&s->input);
 	free(s->idle_tag);
 	free(s->user);
+	free(s->agent);
 	free(s);
 }
 

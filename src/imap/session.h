@@ -73,6 +73,7 @@ struct imap {
 	bool message_waits;
 	struct imap_box *box; /* NULL: none selected */
 	char *user;
+	char *agent;                /* what the client says of itself (ID); NULL: nothing */
 	char *idle_tag;             /* NULL: not in IDLE */
 	struct imap_notify *notify; /* NULL: no NOTIFY in force */
 	enum imap_state state;

@@ -78,6 +78,9 @@ enum result ipc_grant_seal(struct slice key, const struct ipc_grant *g, struct b
 	put_number(&b, g->session, 8);
 	put_number(&b, g->factors, 1);
 	put_number(&b, (g->proven ? PROVEN : 0u) | (g->change ? CHANGE : 0u), 1);
+	put_number(&b, (uint64_t)g->verdict, 1);
+	put_number(&b, g->flags, 4);
+	put_number(&b, g->suspect, 8);
 	put_number(&b, g->service.n, 1);
 	buf_put(&b, g->service);
 	put_number(&b, g->login.n, 2);
@@ -104,9 +107,12 @@ enum result ipc_grant_verify(struct slice key, struct slice sealed, int64_t now_
 	unsigned flags = (unsigned)take_number(&c, 1);
 	g.proven = flags & PROVEN;
 	g.change = flags & CHANGE;
+	g.verdict = (enum grant_verdict)take_number(&c, 1);
+	g.flags = (uint32_t)take_number(&c, 4);
+	g.suspect = take_number(&c, 8);
 	g.service = cursor_bytes(&c, (size_t)take_number(&c, 1));
 	g.login = cursor_bytes(&c, (size_t)take_number(&c, 2));
-	if (cursor_done(&c) != OK)
+	if (cursor_done(&c) != OK || g.verdict >= GRANT_VERDICTS)
 		return BAD;
 	if (now_ms < g.issued_ms - CLOCK_SLACK_MS || now_ms > g.issued_ms + GRANT_MS)
 		return DENY;

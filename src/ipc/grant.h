@@ -2,7 +2,8 @@
  * grant: what a login is worth, carried by a front that could not have made it up; and its counterpart, the warrant.
  *
  * keys seals a grant once a password or a SCRAM proof was right; store opens it in LoginAsk and binds the session's
- * channel to the account. Sealed means HMAC-SHA256 by a key that master gives to keys and store at their start and to
+ * channel to the account. A refusal is sealed the same way (its verdict says why): it opens nothing, and tells store what
+ * happened for the sign-in log. Sealed means HMAC-SHA256 by a key that master gives to keys and store at their start and to
  * nobody else. A grant is good for GRANT_MS after it was issued, any number of times: the front it was given to may
  * have to try again while store comes back.
  *
@@ -19,8 +20,31 @@
 #define GRANT_MS (30 * SECOND_MS)
 #define GRANT_MOST 512 /* octets of a sealed grant */
 
+/* Why keys let somebody in or not. The client hears none of it. */
+enum grant_verdict {
+	GRANT_RIGHT,
+	GRANT_WRONG,    /* the login is there, the password is another */
+	GRANT_NO_LOGIN, /* there is no such login */
+	GRANT_WAITS,    /* too many failures: nothing was tried */
+	GRANT_BLOCKED,  /* the client's network is blocked for spraying: nothing was tried */
+	GRANT_FACTOR,   /* the password is right, but of a login with a second factor: not by this service */
+	GRANT_VERDICTS
+};
+/* What keys has seen of the client before. */
+enum grant_flag {
+	GRANT_FLAGGED = 1, /* the source took part in spraying */
+	GRANT_GUESSED =
+	    2, /* ten different wrong passwords or more came before, from there or for this account */
+	GRANT_KNOWN = 4,    /* this account has signed in from there before */
+	GRANT_SPRAYING = 8, /* this very attempt made the source or its network blocked */
+};
+
 struct ipc_grant {
-	uint64_t account;
+	uint64_t account; /* 0: none that keys knows of */
+	enum grant_verdict verdict;
+	uint32_t flags; /* bits of enum grant_flag */
+	uint64_t
+	    suspect; /* another account, whose sign-in of a while ago is seen to have been a guess; 0: none */
 	int64_t issued_ms;    /* UTC */
 	struct slice login;   /* as the account spells it; at most LIMIT_LOGIN_NAME octets */
 	struct slice service; /* Client.service of the session; at most 32 octets */

@@ -9,6 +9,9 @@ static const char schema[] =
     " spelled TEXT NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS certificate(id TEXT PRIMARY KEY, place INTEGER NOT NULL, chain BLOB NOT NULL,"
     " sealed BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS attempt(kind INTEGER NOT NULL, name BLOB NOT NULL, a INTEGER NOT NULL, b "
+    "INTEGER NOT NULL,"
+    " sealed BLOB NOT NULL, PRIMARY KEY(kind, name)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS mark(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS credential(account INTEGER NOT NULL, id INTEGER NOT NULL, kind INTEGER NOT "
     "NULL,"
@@ -28,6 +31,9 @@ enum query {
 	CERTIFICATES,
 	MARK_GET,
 	MARK_PUT,
+	ATTEMPT_PUT,
+	ATTEMPT_FORGET,
+	ATTEMPTS,
 	CREDENTIAL_ID,
 	CREDENTIAL_PUT,
 	CREDENTIAL_REMOVE,
@@ -58,6 +64,10 @@ static const char *const texts[QUERIES] = {
     [CREDENTIALS_FORGET] = "DELETE FROM credential WHERE account=?1",
     [CREDENTIALS_OF] = "SELECT account, id, kind, sealed FROM credential WHERE account=?1 ORDER BY id",
     [CREDENTIALS_ALL] = "SELECT account, id, kind, sealed FROM credential ORDER BY account, id",
+    [ATTEMPT_PUT] = "INSERT INTO attempt(kind, name, a, b, sealed) VALUES(?1,?2,?3,?4,?5)"
+		    " ON CONFLICT(kind, name) DO UPDATE SET a=?3, b=?4, sealed=?5",
+    [ATTEMPT_FORGET] = "DELETE FROM attempt WHERE kind=?1 AND b<?2",
+    [ATTEMPTS] = "SELECT kind, name, a, b, sealed FROM attempt ORDER BY b",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
@@ -422,6 +432,62 @@ enum result book_credentials(struct book *b, uint64_t account,
 		r = failed(b, "credentials");
 	sqlite3_reset(s);
 	sqlite3_clear_bindings(s);
+	pthread_mutex_unlock(&b->lock);
+	return r;
+}
+
+/* ---- attempts ---- */
+
+static enum result put_attempt(struct book *b, const struct book_attempt *row)
+{
+	sqlite3_stmt *s = start(b, ATTEMPT_PUT);
+	bind_number(s, 1, row->kind);
+	bind_blob(s, 2, row->name);
+	bind_number(s, 3, row->a);
+	bind_number(s, 4, row->b);
+	bind_blob(s, 5, row->sealed);
+	return finish(b, ATTEMPT_PUT);
+}
+
+static enum result forget_attempts(struct book *b, int kind, int64_t before)
+{
+	sqlite3_stmt *s = start(b, ATTEMPT_FORGET);
+	bind_number(s, 1, kind);
+	bind_number(s, 2, before);
+	return finish(b, ATTEMPT_FORGET);
+}
+
+enum result book_attempts_put(struct book *b, const struct book_attempt *rows, size_t n, int kind,
+    int64_t before, int other_kind, int64_t other_before)
+{
+	pthread_mutex_lock(&b->lock);
+	enum result r = begin(b);
+	for (size_t i = 0; i < n && r == OK; i++)
+		r = put_attempt(b, &rows[i]);
+	if (r == OK)
+		r = forget_attempts(b, kind, before);
+	if (r == OK)
+		r = forget_attempts(b, other_kind, other_before);
+	r = end(b, r);
+	pthread_mutex_unlock(&b->lock);
+	return r;
+}
+
+enum result book_attempts(
+    struct book *b, enum result (*each)(void *context, const struct book_attempt *row), void *context)
+{
+	pthread_mutex_lock(&b->lock);
+	sqlite3_stmt *s = start(b, ATTEMPTS);
+	enum result r = OK;
+	int step = SQLITE_DONE;
+	while (r == OK && (step = sqlite3_step(s)) == SQLITE_ROW) {
+		struct book_attempt row = {sqlite3_column_int(s, 0), column(s, 1), sqlite3_column_int64(s, 2),
+		    sqlite3_column_int64(s, 3), column(s, 4)};
+		r = each(context, &row);
+	}
+	if (r == OK && step != SQLITE_DONE)
+		r = failed(b, "attempts");
+	sqlite3_reset(s);
 	pthread_mutex_unlock(&b->lock);
 	return r;
 }

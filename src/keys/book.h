@@ -59,6 +59,20 @@ NODISCARD enum result book_credentials_forget(struct book *b, uint64_t account);
 NODISCARD enum result book_credentials(struct book *b, uint64_t account,
     enum result (*each)(void *context, const struct book_credential *c), void *context);
 
+/* What attempts.h keeps. */
+struct book_attempt {
+	int kind;
+	struct slice name; /* a MAC */
+	int64_t a, b;
+	struct slice sealed; /* may be empty */
+};
+/* Puts n rows and removes those of two kinds whose b lies before, in one step. */
+NODISCARD enum result book_attempts_put(struct book *b, const struct book_attempt *rows, size_t n, int kind,
+    int64_t before, int other_kind, int64_t other_before);
+/* Calls `each` for all; stops at the first result that is not OK. */
+NODISCARD enum result book_attempts(
+    struct book *b, enum result (*each)(void *context, const struct book_attempt *row), void *context);
+
 /* A sealed text by its name; GONE: none yet. */
 NODISCARD enum result book_mark_get(struct book *b, struct slice name, struct buf *out);
 NODISCARD enum result book_mark_put(struct book *b, struct slice name, struct slice sealed);

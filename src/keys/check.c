@@ -31,20 +31,34 @@ static const char *service_of(const Sekisho__Client *c)
 	return c ? c->service : "";
 }
 
-static void refuse_wait(struct ipc_turn *t, int64_t wait)
+static const char *wait_text(struct ipc_turn *t, int64_t wait)
 {
-	ipc_refuse(t, LATER, "too many failed logins, try again in %lld s",
+	return arena_printf(&t->arena, "too many failed logins, try again in %lld s",
 	    (long long)((wait + SECOND_MS - 1) / SECOND_MS));
 }
 
-/* True when the turn was refused because this client has to wait. */
-static bool must_wait(struct ipc_turn *t, struct slice login, const char *ip)
+static struct attempt attempt_of(const struct login *l, const char *ip, struct slice password)
+{
+	return (struct attempt){.login = l->name, .account = l->account, .ip = ip, .password = password};
+}
+
+/* The refusal of a client that may not try now; NULL: it may, or *refused_out. */
+static Sekisho__GrantAnswer *held_back(struct ipc_turn *t, const struct login *l, const char *service,
+    const struct attempt *a, bool *refused_out)
 {
 	struct keys *k = ipc_server_context(t);
-	int64_t wait = throttle_wait(&k->throttle, login, ip, clock_mono_ms());
-	if (wait)
-		refuse_wait(t, wait);
-	return wait != 0;
+	struct attempt_view seen;
+	attempts_look(k->attempts, a, clock_utc_ms(), &seen);
+	*refused_out = seen.wait_ms || seen.blocked;
+	if (!*refused_out)
+		return NULL;
+	struct granted g = {.login = l,
+	    .service = service,
+	    .verdict = seen.blocked ? GRANT_BLOCKED : GRANT_WAITS,
+	    .seen = &seen,
+	    .result = LATER,
+	    .why = seen.blocked ? "too many failed logins" : wait_text(t, seen.wait_ms)};
+	return keys_grant(t, &g);
 }
 
 /* ---- hashers ---- */
@@ -73,37 +87,48 @@ static bool is_enough(const char *service, unsigned factors)
 	return !(factors & FACTORS_PROVING) || !app_service(slice_str(service));
 }
 
-static void check_end(struct keys *k, struct check *c, enum verdict verdict)
-{
-	struct ipc_turn *t = c->turn;
-	if (verdict == VERDICT_RIGHT && (c->app || is_enough(c->service, c->factors))) {
-		throttle_right(&k->throttle, c->login.name, c->ip, clock_mono_ms());
-		keys_answer_grant(
-		    t, &(struct granted){
-			   .login = &c->login, .service = c->service, .factors = c->factors, .app = c->app});
-	} else {
-		ipc_refuse(t, DENY, refused);
-	}
-}
-
 static void check_wipe(struct check *c)
 {
 	explicit_bzero((void *)(uintptr_t)c->password.p, c->password.n);
 	explicit_bzero(&c->login.secret, sizeof c->login.secret);
 }
 
+/* A right password that is not enough here is no guess: nothing is counted. */
+static void check_end(struct keys *k, struct check *c, enum verdict verdict)
+{
+	bool right = verdict == VERDICT_RIGHT, enough = c->app || is_enough(c->service, c->factors);
+	struct attempt a = attempt_of(&c->login, c->ip, c->password);
+	struct attempt_view seen = {0};
+	if (right && enough)
+		attempts_right(k->attempts, &a, clock_utc_ms(), &seen);
+	else if (!right)
+		attempts_failed(k->attempts, &a, clock_utc_ms(), &seen);
+	check_wipe(c);
+	struct granted g = {
+	    .login = &c->login, .service = c->service, .factors = c->factors, .app = c->app, .seen = &seen};
+	if (!right || !enough) {
+		g.verdict = right ? GRANT_FACTOR : c->exists ? GRANT_WRONG : GRANT_NO_LOGIN;
+		g.result = DENY;
+		g.why = refused;
+	}
+	keys_answer_grant(c->turn, &g);
+}
+
 /*
  * Whoever has to wait hears only that a guess was wrong before: a right one that is remembered, answered at once, would
  * make every other answer a "wrong". True when the turn was refused.
  */
-static bool check_waits(struct keys *k, struct check *c, enum verdict v)
+static bool check_waits(struct check *c, enum verdict v)
 {
-	int64_t wait =
-	    v == VERDICT_WRONG ? 0 : throttle_wait(&k->throttle, c->login.name, c->ip, clock_mono_ms());
-	if (wait == 0)
+	struct attempt a = attempt_of(&c->login, c->ip, c->password);
+	bool waits = false;
+	Sekisho__GrantAnswer *answer =
+	    v == VERDICT_WRONG ? NULL : held_back(c->turn, &c->login, c->service, &a, &waits);
+	if (!waits)
 		return false;
 	check_wipe(c);
-	refuse_wait(c->turn, wait);
+	if (answer)
+		ipc_answer(c->turn, answer, NULL);
 	return true;
 }
 
@@ -112,17 +137,14 @@ static void check_run(struct keys *k, struct check *c)
 	/* Of many connections with the same password that came at once only the first needs the hash. */
 	enum verdict v = verdict_get(&k->verdicts, c->name, clock_mono_ms());
 	/* Again: guesses that came at once with this one may have failed meanwhile. */
-	if (check_waits(k, c, v))
+	if (check_waits(c, v))
 		return;
 	if (v == VERDICT_NONE) {
 		v = verify(k, c);
 		verdict_put(&k->verdicts, c->name, v, clock_mono_ms());
 		if (v == VERDICT_RIGHT)
 			renew(k, c);
-		else
-			throttle_failed(&k->throttle, c->login.name, c->ip, clock_mono_ms());
 	}
-	check_wipe(c);
 	check_end(k, c, v);
 }
 
@@ -224,12 +246,11 @@ void keys_on_password(struct ipc_turn *t)
 		return;
 	}
 	enum verdict v = c->app ? VERDICT_RIGHT : verdict_get(&k->verdicts, c->name, clock_mono_ms());
-	if (check_waits(k, c, v))
+	if (check_waits(c, v))
 		return;
 	if (v != VERDICT_NONE) {
 		if (c->app)
 			app_used(k, c->app);
-		check_wipe(c);
 		check_end(k, c, v);
 		return;
 	}
@@ -314,14 +335,22 @@ void keys_on_scram_start(struct ipc_turn *t)
 		ipc_refuse(t, BAD, "malformed SCRAM message");
 		return;
 	}
-	if (must_wait(t, buf_slice(&name), ip_of(ask->client)))
-		return;
 	struct login l;
 	enum result r = login_find(k, buf_slice(&name), &t->arena, &l);
 	if (r == GONE)
 		salt_of_nobody(k, buf_slice(&name), &l.secret);
 	else if (r != OK) {
 		ipc_refuse(t, LATER, "logins cannot be checked now");
+		return;
+	}
+	Sekisho__ScramStartAnswer answer = SEKISHO__SCRAM_START_ANSWER__INIT;
+	struct attempt a = attempt_of(&l, ip_of(ask->client), SLICE_NONE);
+	bool waits;
+	answer.refusal = held_back(t, &l, service_of(ask->client), &a, &waits);
+	if (waits) {
+		explicit_bzero(&l.secret, sizeof l.secret);
+		if (answer.refusal)
+			ipc_answer(t, &answer, NULL);
 		return;
 	}
 	char octets[18];
@@ -335,7 +364,6 @@ void keys_on_scram_start(struct ipc_turn *t)
 	explicit_bzero(&l.secret, sizeof l.secret);
 	struct scram_state s = {clock_mono_ms(), buf_slice(&name), bare, buf_slice(&first)};
 	state_seal(k, &s, &state);
-	Sekisho__ScramStartAnswer answer = SEKISHO__SCRAM_START_ANSWER__INIT;
 	answer.server_first = (ProtobufCBinaryData){first.n, (uint8_t *)first.p};
 	answer.state = (ProtobufCBinaryData){state.n, (uint8_t *)state.p};
 	ipc_answer(t, &answer, NULL);
@@ -415,19 +443,36 @@ void keys_on_scram_finish(struct ipc_turn *t)
 		ipc_refuse(t, DENY, refused);
 		return;
 	}
-	const char *ip = ip_of(ask->client);
-	if (must_wait(t, s.login, ip))
+	l.name = s.login;
+	bool waits;
+	struct attempt a = attempt_of(&l, ip_of(ask->client), SLICE_NONE);
+	struct attempt_view seen = {0};
+	Sekisho__GrantAnswer *wait = held_back(t, &l, service_of(ask->client), &a, &waits);
+	if (waits) {
+		if (wait)
+			ipc_answer(t, wait, NULL);
 		return;
+	}
 	enum result r = scram_check(k, ask, &s, &t->arena, &l, &granted, &final);
+	if (r != OK && r != DENY) {
+		ipc_refuse(t, r, "logins cannot be checked now");
+		return;
+	}
+	a.account = l.account;
+	granted.login = &l;
+	granted.service = service_of(ask->client);
+	granted.seen = &seen;
 	if (r == OK) {
-		throttle_right(&k->throttle, s.login, ip, clock_mono_ms());
+		attempts_right(k->attempts, &a, clock_utc_ms(), &seen);
 		if (granted.app)
 			app_used(k, granted.app);
 		granted.server_final = buf_slice(&final);
-		keys_answer_grant(t, &granted);
-		return;
+	} else {
+		attempts_failed(k->attempts, &a, clock_utc_ms(), &seen);
+		granted.app = NULL;
+		granted.verdict = l.account ? GRANT_WRONG : GRANT_NO_LOGIN;
+		granted.result = DENY;
+		granted.why = refused;
 	}
-	if (r == DENY)
-		throttle_failed(&k->throttle, s.login, ip, clock_mono_ms());
-	ipc_refuse(t, r, r == DENY ? refused : "logins cannot be checked now");
+	keys_answer_grant(t, &granted);
 }

@@ -80,7 +80,7 @@ enum result factor_check(
 {
 	struct credentials all;
 	ARENA_LOCAL(a, LIMIT_CREDENTIALS * LIMIT_CREDENTIAL);
-	if (throttle_factor_wait(&k->throttle, account, clock_mono_ms()))
+	if (attempts_factor_wait(k->attempts, account, clock_utc_ms()))
 		return LATER;
 	pthread_mutex_lock(&k->credentials_lock);
 	enum result r = credentials_of(k, account, &a, &all), done = r == OK ? DENY : r;
@@ -88,6 +88,6 @@ enum result factor_check(
 		done = check_one(k, &all.at[i], kind, code, now_ms);
 	pthread_mutex_unlock(&k->credentials_lock);
 	if (done == DENY)
-		throttle_factor_failed(&k->throttle, account, clock_mono_ms());
+		attempts_factor_failed(k->attempts, account, clock_utc_ms());
 	return done;
 }

@@ -19,7 +19,10 @@ enum result keys_seal_grant(
 	const struct login *l = granted->login;
 	struct ipc_grant g = {.account = l->account,
 	    .issued_ms = clock_utc_ms(),
-	    .login = l->spelled,
+	    .verdict = granted->verdict,
+	    .flags = granted->seen ? granted->seen->flags : 0,
+	    .suspect = granted->seen ? granted->seen->suspect : 0,
+	    .login = l->spelled.n ? l->spelled : l->name,
 	    .service = slice_str(granted->service),
 	    .credential = granted->app ? granted->app->id : 0,
 	    .epoch = granted->app ? granted->app->epoch : l->epoch,
@@ -30,20 +33,31 @@ enum result keys_seal_grant(
 	return ipc_grant_seal(slice_of(k->grant, GRANT_KEY), &g, out);
 }
 
-void keys_answer_grant(struct ipc_turn *t, const struct granted *granted)
+Sekisho__GrantAnswer *keys_grant(struct ipc_turn *t, const struct granted *granted)
 {
 	struct keys *k = ipc_server_context(t);
+	Sekisho__GrantAnswer *answer = arena_new(&t->arena, Sekisho__GrantAnswer);
+	const struct login *l = granted->login;
 	BUF_LOCAL(sealed, GRANT_MOST);
-	char *login = arena_z(&t->arena, granted->login->spelled);
-	if (!login || keys_seal_grant(k, granted, 0, false, &sealed) != OK) {
+	char *login = arena_z(&t->arena, l->spelled.n ? l->spelled : l->name);
+	if (!answer || !login || keys_seal_grant(k, granted, 0, false, &sealed) != OK) {
 		ipc_refuse(t, BAD, "the service's name is too long");
-		return;
+		return NULL;
 	}
-	Sekisho__GrantAnswer answer = SEKISHO__GRANT_ANSWER__INIT;
-	answer.grant = bytes_of(buf_slice(&sealed));
-	answer.login = login;
-	answer.server_final = bytes_of(granted->server_final);
-	ipc_answer(t, &answer, NULL);
+	sekisho__grant_answer__init(answer);
+	answer->grant = bytes_of(arena_dup(&t->arena, buf_slice(&sealed)));
+	answer->login = login;
+	answer->server_final = bytes_of(granted->server_final);
+	answer->result = granted->result;
+	answer->why = (char *)(uintptr_t)(granted->why ? granted->why : "");
+	return answer;
+}
+
+void keys_answer_grant(struct ipc_turn *t, const struct granted *granted)
+{
+	const Sekisho__GrantAnswer *answer = keys_grant(t, granted);
+	if (answer)
+		ipc_answer(t, answer, NULL);
 }
 
 /* One certificate a packet; the lock is not held while the peer reads. */
@@ -169,6 +183,42 @@ static void on_tsig(struct ipc_turn *t)
 }
 
 /* ---- the administrator ---- */
+
+static bool pardon(struct keys *k, const Sekisho__AttemptsAsk *ask)
+{
+	struct ip_net net;
+	BUF_LOCAL(login, 8192);
+	if (*ask->network)
+		return ip_net_read(slice_str(ask->network), &net) == OK &&
+		       attempts_pardon(k->attempts, &net, SLICE_NONE);
+	return login_prepare(slice_str(ask->login), &login) == OK &&
+	       attempts_pardon(k->attempts, NULL, buf_slice(&login));
+}
+
+void keys_on_attempts(struct ipc_turn *t)
+{
+	struct keys *k = ipc_server_context(t);
+	const Sekisho__AttemptsAsk *ask = t->ask;
+	Sekisho__AttemptsAnswer answer = SEKISHO__ATTEMPTS_ANSWER__INIT;
+	if ((*ask->network || *ask->login) && !pardon(k, ask)) {
+		ipc_refuse(t, GONE, "nothing is held against it");
+		return;
+	}
+	struct sentence list[LIMIT_SENTENCES];
+	size_t n = attempts_sentences(k->attempts, clock_utc_ms(), list, COUNT(list));
+	Sekisho__Sentence *at = arena_array(&t->arena, n + 1, sizeof *at);
+	answer.sentences = arena_array(&t->arena, n + 1, sizeof *answer.sentences);
+	for (size_t i = 0; at && answer.sentences && i < n; i++) {
+		char z[IP_NET_TEXT];
+		at[i] = (Sekisho__Sentence)SEKISHO__SENTENCE__INIT;
+		at[i].network = arena_printf(&t->arena, "%s", ip_net_text(&list[i].net, z));
+		at[i].prefix = list[i].kind == SENTENCE_PREFIX;
+		at[i].until_ms = list[i].until_ms;
+		at[i].times = (uint32_t)list[i].times;
+		answer.sentences[answer.n_sentences++] = &at[i];
+	}
+	ipc_answer(t, &answer, NULL);
+}
 
 static void admin_end(struct ipc_turn *t, const char *verb, struct slice who, enum result r, const char *why)
 {
@@ -308,6 +358,7 @@ ipc_handler *const keys_handlers[ASK_MAX] = {
     [ASK_KEYS_SCRAM_START] = keys_on_scram_start,
     [ASK_KEYS_SCRAM_FINISH] = keys_on_scram_finish,
     [ASK_KEYS_DATA_KEY] = on_data_key,
+    [ASK_KEYS_ATTEMPTS] = keys_on_attempts,
     [ASK_KEYS_WARRANTED] = keys_on_warranted,
     [ASK_KEYS_CREDENTIALS] = on_credentials,
     [ASK_KEYS_REVOKE] = on_revoke,

@@ -3,13 +3,13 @@
 #define KEYS_INNER_H
 
 #include "keys/acme.h"
+#include "keys/attempts.h"
 #include "keys/book.h"
 #include "keys/credential.h"
 #include "keys/keys.h"
 #include "keys/password.h"
 #include "keys/pem.h"
 #include "keys/scram.h"
-#include "keys/throttle.h"
 #include "keys/vault.h"
 #include "keys/verdict.h"
 #include <pthread.h>
@@ -52,11 +52,12 @@ struct keys {
 	struct book *book;
 	struct vault *vault;
 	char grant[GRANT_KEY];
+	struct ip_nets office;
 	struct slice tsig;
 	void (*certificates_changed)(void *context);
 	void (*acme_wanted)(void *context);
 	void *context;
-	struct throttle throttle;
+	struct attempts *attempts;
 	struct verdicts verdicts;
 	struct acme *acme;
 	pthread_mutex_t credentials_lock; /* credential.h */
@@ -100,15 +101,24 @@ void dkim_cache_free(struct dkim_cache *c);
 
 ipc_handler keys_on_warranted;
 
-/* handlers.c: sends the grant; the turn ends. */
+/* handlers.c: of the administrator */
+ipc_handler keys_on_attempts;
+
+/* handlers.c: sends the verdict as a grant; the turn ends. */
 struct granted {
 	const struct login *login;
+	enum grant_verdict verdict;
+	const struct attempt_view *seen; /* NULL: nothing is said of attempts */
+	enum result result;              /* what the front tells its client when it is refused, with `why` */
+	const char *why;                 /* NULL: nothing */
 	const char *service;
 	unsigned factors;             /* enum ipc_factor: what the login has */
 	const struct credential *app; /* what opened it; NULL: the password */
 	struct slice server_final;
 };
 void keys_answer_grant(struct ipc_turn *t, const struct granted *granted);
+/* The same for an answer that has more. NULL: it cannot be sealed, and the turn is refused. */
+Sekisho__GrantAnswer *keys_grant(struct ipc_turn *t, const struct granted *granted);
 /* The grant itself; `session`, `proven`: of a second factor. FULL: the service's name is too long. */
 NODISCARD enum result keys_seal_grant(
     struct keys *k, const struct granted *granted, uint64_t session, bool proven, struct buf *out);

@@ -340,10 +340,12 @@ enum result keys_open(const struct keys_settings *settings, struct keys **out)
 	k->context = settings->context;
 	pthread_rwlock_init(&k->certificates_lock, NULL);
 	pthread_mutex_init(&k->credentials_lock, NULL);
-	throttle_init(&k->throttle, k->vault);
+	k->office = settings->office;
 	verdicts_init(&k->verdicts);
 	login_secret_make(SLICE("nobody's password"), NULL, &k->nobody);
 	r = check_master(k);
+	if (r == OK)
+		r = attempts_open(k->vault, k->book, &k->office, &k->attempts);
 	if (r == OK)
 		r = book_certificates(k->book, load_certificate, k);
 	if (r == OK)
@@ -361,10 +363,10 @@ void keys_close(struct keys *k)
 {
 	hashers_stop(k);
 	acme_close(k->acme);
+	attempts_close(k->attempts);
 	for (size_t i = 0; i < k->certificates_n; i++)
 		certificate_free(k->certificates[i]);
 	book_close(k->book);
-	throttle_free(&k->throttle);
 	verdicts_free(&k->verdicts);
 	dkim_cache_free(k->dkim);
 	vault_free(k->vault);

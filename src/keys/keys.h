@@ -8,7 +8,7 @@
  *   strength.h   what may be a password; common.c  what others use
  *   credential.h second factors, applications' passwords; app.c, codes.c, totp.h   what each of them is
  *   warranted.c  what store has allowed to be done with secrets
- *   throttle.h   guessing made slow
+ *   attempts.h   guessing and spraying: how often who may try from where
  *   pem.h        certificates and private keys: reading, checking, the one private operation of a handshake
  *   acme.h       certificates from an authority: what is wanted, what is to be done, what is signed for it
  *   jose.h       signatures of an ACME account; csr.h  requests for certificates
@@ -24,6 +24,7 @@
 #ifndef KEYS_H
 #define KEYS_H
 
+#include "base/ip.h"
 #include "ipc/grant.h"
 #include "ipc/ipc.h"
 
@@ -48,7 +49,8 @@ struct keys_settings {
 	    *acme; /* NULL: certificates come from the administrator only; stays the caller's */
 	/* Called when there is something to be done with the authority: tell relay (NOTE_KEYS). NULL: no. */
 	void (*acme_wanted)(void *context);
-	struct slice tsig; /* the key for dynamic DNS updates; stays the caller's; empty: none */
+	struct ip_nets office; /* networks of our own; stay the caller's */
+	struct slice tsig;     /* the key for dynamic DNS updates; stays the caller's; empty: none */
 	/* Called after a certificate was installed, from the thread that did it: tell the fronts (NOTE_KEYS). NULL: no. */
 	void (*certificates_changed)(void *context);
 	void *context;

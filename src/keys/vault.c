@@ -55,6 +55,7 @@ struct vault *vault_new(struct slice master)
 	derive(master, "sekisho data key", v->key[VAULT_DATA_KEY]);
 	derive(master, "sekisho scram salt", v->key[VAULT_SALT]);
 	derive(master, "sekisho codes", v->key[VAULT_CODES]);
+	derive(master, "sekisho attempts", v->key[VAULT_ATTEMPTS]);
 	vault_random(v->key[VAULT_STATE], VAULT_KEY);
 	vault_random(v->key[VAULT_CACHE], VAULT_KEY);
 	return v;

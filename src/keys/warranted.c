@@ -67,11 +67,15 @@ static enum result check_old(struct warranted *w)
 	enum result r = find_login(w, &l);
 	if (r != OK)
 		return r;
-	if (throttle_wait(&k->throttle, l.name, ip_of(w), clock_mono_ms()))
+	struct attempt a = {.login = l.name, .account = l.account, .ip = ip_of(w)};
+	struct attempt_view seen;
+	attempts_look(k->attempts, &a, clock_utc_ms(), &seen);
+	if (seen.wait_ms || seen.blocked)
 		return refuse(w, LATER, "too many wrong passwords, try again later");
 	if (password_prepare(slice_b(w->ask->old), &password) == FULL ||
 	    password_verify(buf_slice(&password), l.secret.hash) != OK) {
-		throttle_failed(&k->throttle, l.name, ip_of(w), clock_mono_ms());
+		a.password = buf_slice(&password);
+		attempts_failed(k->attempts, &a, clock_utc_ms(), &seen);
 		r = refuse(w, DENY, "the password as it is now is wrong");
 	}
 	explicit_bzero(&l.secret, sizeof l.secret);
@@ -137,10 +141,10 @@ static enum result do_totp_confirm(struct warranted *w)
 	enum result r = find_kind(w, CREDENTIAL_TOTP, true, &c);
 	if (r != OK)
 		return refuse(w, r, "begin with a new key first");
-	if (throttle_factor_wait(&k->throttle, c.account, clock_mono_ms()))
+	if (attempts_factor_wait(k->attempts, c.account, clock_utc_ms()))
 		return refuse(w, LATER, "too many wrong codes, try again later");
 	if (totp_check(c.secret, slice_b(w->ask->secret), clock_utc_ms(), 0, &c.counter) != OK) {
-		throttle_factor_failed(&k->throttle, c.account, clock_mono_ms());
+		attempts_factor_failed(k->attempts, c.account, clock_utc_ms());
 		return refuse(w, DENY, "the code is wrong; is the clock of the device right?");
 	}
 	r = find_login(w, &l);

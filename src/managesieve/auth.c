@@ -96,16 +96,8 @@ static enum result ask_client(struct sasl *sasl, struct slice challenge, struct 
 	return managesieve_read_string(s, response_out);
 }
 
-static enum result logged_in(struct managesieve *s, struct sasl *sasl)
+static enum result logged_in(struct managesieve *s, const Sekisho__LoginAnswer *login)
 {
-	Sekisho__LoginAnswer *login = NULL;
-	enum result r = sasl_open(sasl, &s->store, &login);
-	if (r == FULL)
-		return managesieve_no(s, "TRYLATER", "Too many sessions of this account");
-	if (r == DENY)
-		return managesieve_no(s, NULL, "Login refused");
-	if (r != OK)
-		return managesieve_no(s, "TRYLATER", "Login is not possible now");
 	s->owner = strdup(login->address);
 	if (!s->owner)
 		abort();
@@ -117,10 +109,16 @@ static enum result logged_in(struct managesieve *s, struct sasl *sasl)
 
 static enum result login_result(struct managesieve *s, struct sasl *sasl, enum result r)
 {
+	Sekisho__LoginAnswer *login = NULL;
+	bool judged = r == OK;
+	if (judged)
+		r = sasl_open(sasl, &s->store, &login);
 	if (r == OK)
-		return logged_in(s, sasl);
+		return logged_in(s, login);
 	if (stream_state(s->base.stream) != OK)
 		return STOP;
+	if (judged && r == FULL)
+		return managesieve_no(s, "TRYLATER", "Too many sessions of this account");
 	if (r == LATER)
 		return managesieve_no(s, "TRYLATER", "Login is not possible now");
 	if (r != DENY) /* broken off or unreadable: no password was tried */

@@ -70,18 +70,9 @@ static enum result ask_line(struct sasl *sasl, struct slice challenge, struct sl
 	return stream_line(s->base.stream, LIMIT_SMTP_AUTH_LINE, response_out);
 }
 
-static enum result logged_in(struct pop3 *s, struct sasl *sasl)
+static enum result logged_in(struct pop3 *s)
 {
-	Sekisho__LoginAnswer *login = NULL;
-	enum result r = sasl_open(sasl, &s->store, &login);
-	if (r == FULL)
-		return pop3_err(s, "SYS/TEMP", "Too many sessions of this account");
-	if (r == DENY)
-		return pop3_err(s, "AUTH", "Login refused");
-	if (r != OK)
-		return pop3_err(s, "SYS/TEMP", "Login is not possible now, please try again later");
-	r = pop3_drop_open(s);
-	if (r != OK) {
+	if (pop3_drop_open(s) != OK) {
 		ipc_close(&s->store);
 		return pop3_err(s, "SYS/TEMP", "The mailbox cannot be opened now");
 	}
@@ -93,10 +84,16 @@ static enum result logged_in(struct pop3 *s, struct sasl *sasl)
 
 static enum result login_result(struct pop3 *s, struct sasl *sasl, enum result r)
 {
+	Sekisho__LoginAnswer *login = NULL;
+	bool judged = r == OK;
+	if (judged)
+		r = sasl_open(sasl, &s->store, &login);
 	if (r == OK)
-		return logged_in(s, sasl);
+		return logged_in(s);
 	if (stream_state(s->base.stream) != OK)
 		return STOP;
+	if (judged && r == FULL)
+		return pop3_err(s, "SYS/TEMP", "Too many sessions of this account");
 	if (r == LATER)
 		return pop3_err(s, "SYS/TEMP", "Login is not possible now, please try again later");
 	if (r == DENY)

@@ -1,4 +1,5 @@
 #include "role/lobby.h"
+#include "role/proxy.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define LINGER_MS 20
+#define PROXY_MS (2 * SECOND_MS)
 #define WORKER_STACK ((size_t)512 * 1024)
 #define SLOW_MS 300 /* a thread that is in one command for longer does not count as a worker of the others */
 #define SLOW_MOST 1000            /* threads beyond the settings' that slow sessions may cost */
@@ -249,11 +251,34 @@ static const char *admit(struct lobby *l, const struct peer *p)
 	return NULL;
 }
 
+/*
+ * A load balancer says whose connection it passes on. It does so at once: the thread waits for it. NULL: *p is who counts;
+ * else what is wrong.
+ */
+static const char *unwrap(struct lobby *l, int fd, struct peer *p)
+{
+	struct proxy_client c;
+	struct ip ip;
+	if (!l->settings.proxies.n || ip_read(slice_str(p->ip), &ip) != OK ||
+	    !ip_nets_have(&l->settings.proxies, &ip))
+		return NULL;
+	if (proxy_read(fd, PROXY_MS, &c) != OK)
+		return "no PROXY header from a proxy";
+	if (c.itself)
+		return NULL;
+	*p = (struct peer){.port = c.port};
+	(void)ip_text(&c.ip, p->ip);
+	memcpy(p->key + (c.ip.v4 ? 12 : 0), c.ip.octets, c.ip.v4 ? 4 : 8);
+	return NULL;
+}
+
 static void welcome(struct lobby *l, const struct seat *listener, int fd, const struct sockaddr_storage *sa)
 {
 	struct peer p;
 	peer_of(sa, &p);
-	const char *why = admit(l, &p);
+	const char *why = unwrap(l, fd, &p);
+	if (!why)
+		why = admit(l, &p);
 	struct seat *s = why ? NULL : seat_take(l);
 	if (!s) {
 		EVENT(CONNECT_LIMIT, KZ("service", listener->name), KZ("ip", p.ip),

@@ -8,6 +8,8 @@
 #include "tls/tls.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
 
 #define BUDGET ((uint64_t)1 << 30) /* octets of unfinished messages in one front */
 #define GREETING_MS 300            /* mx: who cannot wait this long is no mail server */
@@ -17,7 +19,15 @@ struct lobby *front_start(struct run *r, uint64_t per_address)
 	const struct config *c = r->config;
 	/* Each session has its socket, after login a channel, and for a while a message. */
 	run_jail(r, c->sessions * 3 + 1024, 0);
+	struct ip_nets proxies;
+	struct slice wrong;
+	if (ip_nets_read(slice_str(c->proxy_networks), LIMIT_NETWORKS, &proxies, &wrong) != OK) {
+		EVENT(CONFIG_BAD, KZ("file", "proxy_networks"), KN("line", 0),
+		    KZ("why", "not a list of networks"));
+		_exit(EX_CONFIG);
+	}
 	struct lobby_settings settings = {
+	    .proxies = proxies,
 	    .threads = (unsigned)c->threads,
 	    .sessions = (unsigned)c->sessions,
 	    .sessions_per_address = (unsigned)MIN(per_address, c->sessions),

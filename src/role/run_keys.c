@@ -58,6 +58,19 @@ static struct slice read_tsig(const struct run *r)
 	return buf_slice(&key);
 }
 
+/* For the life of the process. */
+static struct ip_nets read_office(const struct run *r)
+{
+	struct ip_nets nets;
+	struct slice wrong;
+	if (ip_nets_read(slice_str(r->config->office_networks), LIMIT_NETWORKS, &nets, &wrong) != OK) {
+		EVENT(CONFIG_BAD, KZ("file", "office_networks"), KN("line", 0),
+		    KZ("why", "not a list of networks"));
+		_exit(EX_CONFIG);
+	}
+	return nets;
+}
+
 void run_keys(struct run *r)
 {
 	char master[KEYS_MASTER];
@@ -81,6 +94,7 @@ void run_keys(struct run *r)
 	    .acme = &acme,
 	    .acme_wanted = tell_relay,
 	    .tsig = read_tsig(r),
+	    .office = read_office(r),
 	    .certificates_changed = tell_fronts,
 	    .context = r};
 	if (keys_open(&settings, &keys) != OK)

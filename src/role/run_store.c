@@ -223,6 +223,25 @@ static char *show_config(const struct config *c)
 	return text;
 }
 
+/* ---- where clients are ---- */
+
+struct places {
+	struct geo *geo;
+	struct ip_nets office;
+};
+
+static void find_places(const struct config *c, struct places *p)
+{
+	const char *why = "";
+	struct slice wrong;
+	if (geo_open(c->geo, &p->geo, &why) != OK)
+		config_bad("geo", why);
+	if (ip_nets_read(slice_str(c->office_networks), LIMIT_NETWORKS, &p->office, &wrong) != OK)
+		config_bad("office_networks", "not a list of networks");
+	if (*c->home_country && !geo_is_country(slice_str(c->home_country)))
+		config_bad("home_country", "not two capital letters");
+}
+
 void run_store(struct run *r)
 {
 	static struct remote remote = {
@@ -234,13 +253,20 @@ void run_store(struct run *r)
 	    .s3_ca = {.max = CA_MOST},
 	};
 	static struct store_settings s;
+	static struct places places;
 	struct store *store;
 	const struct config *c = r->config;
 	if (c->database == CONFIG_POSTGRESQL)
 		find_database(r, &remote);
 	find_objects(r, &remote);
+	find_places(c, &places);
 	run_jail(r, STORE_DESCRIPTORS, 0);
 	store_settings_default(&s);
+	s.geo = places.geo;
+	s.office = places.office;
+	s.home_country = c->home_country;
+	s.signin_keep_ms = c->signin_keep;
+	s.access_confirm_ms = c->access_confirm;
 	if (c->database == CONFIG_POSTGRESQL)
 		use_database(r, &remote, &s.database);
 	use_objects(r, &remote, &s);

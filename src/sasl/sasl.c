@@ -17,7 +17,7 @@ static enum result ask_role(struct sasl *s, struct ipc_trunk *role, enum ipc_ask
 			return LATER;
 		r = ipc_call(c, kind, ask, fds, s->arena, answer_out, NULL);
 	}
-	return r == OK || r == DENY || r == BAD ? r : LATER;
+	return r == OK || r == DENY || r == BAD || r == FULL ? r : LATER;
 }
 
 static enum result failed(struct sasl *s, enum result r, const char *why)
@@ -27,8 +27,40 @@ static enum result failed(struct sasl *s, enum result r, const char *why)
 	return r;
 }
 
+static ProtobufCBinaryData octets(struct slice s)
+{
+	return (ProtobufCBinaryData){.len = s.n, .data = (uint8_t *)(uintptr_t)s.p};
+}
+
+/* Store keeps the log of sign-ins; when it is down, the event has to do. */
+static void report(struct sasl *s, Sekisho__RefusedAsk__Why why, ProtobufCBinaryData grant)
+{
+	Sekisho__RefusedAsk ask = SEKISHO__REFUSED_ASK__INIT;
+	Sekisho__Client client = *s->client;
+	client.mechanism = (char *)(uintptr_t)s->mechanism;
+	ask.why = why;
+	ask.grant = grant;
+	ask.login = slice_is_utf8(s->user) ? arena_z(s->arena, s->user) : NULL;
+	ask.client = &client;
+	if (!ask.login)
+		ask.login = (char *)(uintptr_t) "";
+	result_ignore(ask_role(s, s->store, ASK_STORE_REFUSED, &ask, NULL, NULL));
+}
+
+/* What keys was not asked about. */
+static enum result malformed(struct sasl *s, Sekisho__RefusedAsk__Why kind, const char *why)
+{
+	report(s, kind, octets(SLICE_NONE));
+	return failed(s, DENY, why);
+}
+
 static enum result judged(struct sasl *s, enum result r, const Sekisho__GrantAnswer *answer)
 {
+	if (r == OK && answer->result != OK) {
+		report(s, SEKISHO__REFUSED_ASK__WHY__GRANT, answer->grant);
+		r = (enum result)answer->result;
+		return failed(s, r == LATER ? LATER : DENY, answer->why);
+	}
 	if (r != OK)
 		return failed(
 		    s, r == LATER ? LATER : DENY, r == LATER ? "keys is down" : "wrong login or password");
@@ -45,17 +77,12 @@ static bool login_ok(struct slice login)
 	return login.n && login.n <= LIMIT_LOGIN_NAME && slice_is_utf8(login);
 }
 
-static ProtobufCBinaryData octets(struct slice s)
-{
-	return (ProtobufCBinaryData){.len = s.n, .data = (uint8_t *)(uintptr_t)s.p};
-}
-
 enum result sasl_password(struct sasl *s, const char *mechanism, struct slice login, struct slice password)
 {
 	s->mechanism = mechanism;
 	s->user = arena_dup(s->arena, login);
 	if (!login_ok(login) || password.n == 0 || password.n > LIMIT_PASSWORD)
-		return failed(s, DENY, "no possible login or password");
+		return malformed(s, SEKISHO__REFUSED_ASK__WHY__MALFORMED, "no possible login or password");
 	Sekisho__PasswordAsk ask = SEKISHO__PASSWORD_ASK__INIT;
 	ask.login = arena_z(s->arena, login);
 	ask.password = octets(password);
@@ -75,14 +102,18 @@ enum result sasl_open(struct sasl *s, struct ipc *channel_out, Sekisho__LoginAns
 		return LATER;
 	struct ipc_fds fds = {.fd = {ends[1]}, .n = 1};
 	Sekisho__LoginAsk ask = SEKISHO__LOGIN_ASK__INIT;
+	Sekisho__Client client = *s->client;
+	client.mechanism = (char *)(uintptr_t)s->mechanism;
 	ask.grant = octets(s->grant);
-	ask.client = (Sekisho__Client *)(uintptr_t)s->client;
+	ask.client = &client;
 	enum result r = ask_role(s, s->store, ASK_STORE_LOGIN, &ask, &fds, answer_out);
 	ipc_fds_close(&fds);
 	if (r != OK) {
 		fd_close(&ends[0]);
-		return failed(s, r == LATER ? LATER : DENY,
-		    r == LATER ? "store is down" : "the account may not log in");
+		return failed(s, r == LATER || r == FULL ? r : DENY,
+		    r == LATER  ? "store is down"
+		    : r == FULL ? "too many sessions of this account"
+				: "the account may not log in");
 	}
 	channel_out->fd = ends[0];
 	EVENT(AUTH_OK, KZ("service", s->client->service), KZ("ip", s->client->ip), KV("user", s->user),
@@ -129,7 +160,7 @@ static enum result plain_judge(struct sasl *s, struct slice message)
 		return BAD;
 	if (authzid.n && !slice_ieq(authzid, login)) {
 		s->user = arena_dup(s->arena, login);
-		return failed(s, DENY, "would act as another");
+		return malformed(s, SEKISHO__REFUSED_ASK__WHY__MALFORMED, "would act as another");
 	}
 	return sasl_password(s, "PLAIN", login, rest);
 }
@@ -163,10 +194,13 @@ static enum result scram_flag_check(struct sasl *s, const struct scram_first *fi
 	if (plus != (first->flag == 'p'))
 		return BAD;
 	if (first->flag == 'y' && !s->binding_unsaid && sasl_can_bind(s->stream))
-		return failed(s, DENY, "channel binding was hidden from the client");
+		return malformed(
+		    s, SEKISHO__REFUSED_ASK__WHY__BINDING, "channel binding was hidden from the client");
 	if (first->authzid.n && !slice_ieq(first->authzid, first->user))
-		return failed(s, DENY, "would act as another");
-	return login_ok(first->user) ? OK : failed(s, DENY, "no possible login");
+		return malformed(s, SEKISHO__REFUSED_ASK__WHY__MALFORMED, "would act as another");
+	return login_ok(first->user)
+		   ? OK
+		   : malformed(s, SEKISHO__REFUSED_ASK__WHY__MALFORMED, "no possible login");
 }
 
 /* The client repeats its gs2 header and says what it is bound to; both must be as seen from here. */
@@ -179,9 +213,9 @@ static enum result scram_binding_check(
 		return BAD;
 	buf_put(&ours, first->gs2);
 	if (first->flag == 'p' && sasl_binding(s->stream, first->binding, &ours) != OK)
-		return failed(s, DENY, "no such channel binding");
+		return malformed(s, SEKISHO__REFUSED_ASK__WHY__BINDING, "no such channel binding");
 	if (buf_result(&ours) != OK || !slice_eq_secret(buf_slice(&claimed), buf_slice(&ours)))
-		return failed(s, DENY, "bound to another channel");
+		return malformed(s, SEKISHO__REFUSED_ASK__WHY__BINDING, "bound to another channel");
 	return OK;
 }
 
@@ -231,6 +265,8 @@ static enum result scram_start(struct sasl *s, struct slice message, bool plus)
 	if (r != OK)
 		return failed(
 		    s, r == LATER ? LATER : DENY, r == LATER ? "keys is down" : "no SCRAM for this login");
+	if (answer->refusal)
+		return judged(s, OK, answer->refusal);
 	BUF_LOCAL(final, BASE64_MOST);
 	r = converse(s, slice_of(answer->server_first.data, answer->server_first.len), &final);
 	return r == OK ? scram_finish(s, &first, buf_slice(&final), answer->state) : r;

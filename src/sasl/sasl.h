@@ -17,10 +17,12 @@
  *   BAD    the client broke the grammar, or gave up with "*"              501   BAD        -ERR
  *   DENY   not this client: wrong password, unbound channel, suspended    535   NO [AUTHENTICATIONFAILED]
  *   LATER  keys or store is down                                          454   NO [UNAVAILABLE]
+ *   FULL   sasl_open: too many sessions of the account                    454   NO [LIMIT]
  *   other  from ask(): the conversation itself failed
  *
  * Whoever calls counts DENY and BAD, and ends the session above its limit. The protocol must have seen to it that the
- * stream is encrypted. AUTH_OK and AUTH_FAILED are emitted here.
+ * stream is encrypted. AUTH_OK and AUTH_FAILED are emitted here, and what fails is told to store for the sign-in log
+ * (a client that gives up or breaks the grammar before it named a login has tried nothing).
  */
 #ifndef SASL_H
 #define SASL_H

@@ -33,7 +33,7 @@ enum result smtp_open_channel(struct smtp *s)
 	Sekisho__LoginAnswer *answer;
 	enum result r = sasl_open(&sasl, &s->login.channel, &answer);
 	s->base.wake_fd = s->login.channel.fd;
-	return r;
+	return r == FULL ? LATER : r;
 }
 
 static void remember(struct smtp *s, const struct sasl *sasl)

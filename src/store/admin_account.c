@@ -202,6 +202,7 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	forget_delegates(db, a->account);
 	DB_RUN(db, QUOTA_DROP, DI(ADDRESS_ACCOUNT), DI(a->account), DZ(""), DZ(""));
 	DB_RUN(db, QUOTA_STATE_DROP, DI(a->account));
+	DB_RUN(db, SIGNIN_DAYS_DROP, DI(a->account));
 	DB_RUN(db, ACCOUNT_REMOVE_THREADS, DI(a->account));
 	DB_RUN(db, IMPORTED_REMOVE, DI(a->account));
 	DB_RUN(db, ACCOUNT_REMOVE_ADDRESSES, DI(a->account));

@@ -1,5 +1,6 @@
 /* STORE_API: a verb for whoever holds a token. What the token may do is decided here, whatever the front thinks. */
 #include "store/admin.h"
+#include "store/entry.h"
 #include "store/tokens.h"
 #include "store/websession.h"
 
@@ -62,6 +63,22 @@ static enum result take_cookie(
 	return r;
 }
 
+/* By the access rules: tokens come by the door `api`, people by `web`; what is not one's own account is `admin` besides. */
+static enum result admit(
+    struct ipc_turn *t, const struct actor *actor, const struct powers *powers, bool token)
+{
+	const Sekisho__ApiAsk *ask = t->ask;
+	struct entry_verdict v = {.allowed = true};
+	struct ip ip;
+	if (ip_read(slice_str(ip_of(ask)), &ip) != OK)
+		return OK; /* a front that says nothing of its client is none of ours */
+	int64_t account = actor->account ? actor->account : powers->account;
+	enum result r = entry_judge(store_of(t), account, token ? DOOR_API : DOOR_WEB, &ip, &v);
+	if (r == OK && v.allowed && !slice_starts(slice_str(ask->verb), SLICE("me.")))
+		r = entry_judge(store_of(t), account, DOOR_ADMIN, &ip, &v);
+	return r == OK && !v.allowed ? DENY : r;
+}
+
 static void run(
     struct ipc_turn *t, const struct actor *actor, const struct powers *powers, const json_t *args)
 {
@@ -95,6 +112,10 @@ static void serve_api(struct ipc_turn *t)
 	if (forged) {
 		send_refusal(t, SEKISHO__API_ANSWER__OUTCOME__NOT_ALLOWED, DENY,
 		    "X-Sekisho-CSRF is missing or not this session's");
+		return;
+	}
+	if (r == OK && admit(t, &actor, &powers, ask->token.len != 0) == DENY) {
+		send_refusal(t, SEKISHO__API_ANSWER__OUTCOME__NOT_ALLOWED, DENY, "not from here");
 		return;
 	}
 	json_t *args = r == OK ? admin_args(ask->args) : NULL;

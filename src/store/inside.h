@@ -17,12 +17,14 @@
 struct cards;
 struct courier;
 struct domains;
+struct gate;
 struct facts_cache;
 struct queue;
 struct recent;
 struct search;
 struct signed_lately;
 struct signing;
+struct signins;
 struct tasks;
 struct tidying;
 struct uid_cache;
@@ -51,6 +53,8 @@ struct store {
 	struct signing *signing; /* NULL: nothing is signed */
 	struct domains *watch;
 	struct stats *stats;
+	struct signins *signins;
+	struct gate *gate;
 	_Atomic(struct keeper *) keeper;
 	struct tidying *tidying; /* the keeper's */
 	_Atomic(struct ipc_server *) server;

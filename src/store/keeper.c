@@ -1,10 +1,12 @@
 #include "store/keeper.h"
+#include "store/entry.h"
 #include "store/expunged.h"
 #include "store/filter.h"
 #include "store/inside.h"
 #include "store/judge.h"
 #include "store/queue.h"
 #include "store/quota.h"
+#include "store/signins.h"
 #include "store/stats.h"
 #include "store/tls.h"
 #include "store/trace.h"
@@ -79,6 +81,8 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 	quota_wake_owed(s);
 	sessions_tick(s->sessions);
 	stats_tick(s, now);
+	signins_tick(s);
+	entry_tick(s);
 	for (unsigned i = 0; i < FORGET_JOBS && k->expunged_due; i++)
 		k->expunged_due = expunged_forget_some(s, &k->expunged, FORGET_ROWS);
 	if (now - *tidied > TIDY_EVERY_MS) {
@@ -93,6 +97,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 		judge_forget(s);
 		tls_forget(s);
 		stats_forget(s);
+		signins_prune(s);
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "ipc/grant.h"
 #include "store/handlers.h"
 #include "store/resolve.h"
+#include "store/signins.h"
 
 static const struct service {
 	const char *name;
@@ -60,7 +61,7 @@ static enum result open_grant(struct ipc_turn *t, struct ipc_grant *g, const str
 	if (r != OK)
 		return r;
 	*service_out = find_service(g->service);
-	return *service_out && t->fds.n == 1 ? OK : BAD;
+	return *service_out && t->fds.n == 1 && g->verdict == GRANT_RIGHT ? OK : BAD;
 }
 
 /* What was committed while the session was being made did not see it. */
@@ -73,49 +74,99 @@ static bool ended_meanwhile(struct store *s, struct arena *a, int64_t id, int64_
 	return true;
 }
 
-/* NULL: it may come in. */
-static const char *refusal_of(
+/* SIGNIN_IN: it may come in, as far as the account is concerned. */
+static enum signin_outcome outcome_of(
     const struct account *account, const struct service *service, const struct ipc_grant *g)
 {
+	if (!account->address.n)
+		return SIGNIN_GONE;
 	if (account->suspended)
-		return "The account is suspended";
+		return SIGNIN_SUSPENDED;
 	if (!(account->protocols & service->protocol))
-		return "The account may not use this service";
+		return SIGNIN_NOT_ALLOWED;
 	if ((int64_t)g->epoch != account->epoch || g->change)
-		return "The password has to be changed first";
-	return NULL;
+		return SIGNIN_CHANGE;
+	return SIGNIN_IN;
+}
+
+static enum result begin_session(
+    struct ipc_turn *t, const struct service *service, const struct account *account, const struct signin *in)
+{
+	struct store *s = store_of(t);
+	if (!s->server)
+		return LATER;
+	int fd = t->fds.fd[0];
+	t->fds.fd[0] = -1;
+	return sessions_add(s->sessions, s->server, fd, service->peer, in->account, account->address,
+	    (uint64_t)in->credential, &in->context);
+}
+
+/* What the account says, where the client is, and a session. DENY: *outcome_out says why. */
+static enum result come_in(struct ipc_turn *t, const struct service *service, const struct ipc_grant *g,
+    struct signin *in, struct account *account, enum signin_outcome *outcome_out)
+{
+	struct store *s = store_of(t);
+	enum result r = load_account(s, in->account, &t->arena, account);
+	if (r == OK || r == DENY)
+		r = signin_judge(s, in);
+	if (r != OK)
+		return r;
+	*outcome_out = outcome_of(account, service, g);
+	if (*outcome_out != SIGNIN_IN)
+		return DENY;
+	r = signin_admit(s, in);
+	if (r == DENY)
+		*outcome_out = SIGNIN_RULE;
+	if (r != OK)
+		return r;
+	r = begin_session(t, service, account, in);
+	if (r == FULL)
+		*outcome_out = SIGNIN_FULL;
+	if (r == OK && ended_meanwhile(s, &t->arena, in->account, account->epoch)) {
+		*outcome_out = SIGNIN_SUSPENDED;
+		return DENY;
+	}
+	return r;
+}
+
+/*
+ * The same words for all but too many sessions: who holds a password that opens nothing shall not learn that it is right.
+ * The log says why.
+ */
+static void refuse_login(struct ipc_turn *t, enum result r)
+{
+	if (r == FULL)
+		ipc_refuse(t, FULL, "Too many sessions of this account");
+	else if (r == DENY)
+		ipc_refuse(t, DENY, "Login refused");
+	else
+		refuse(t, r);
 }
 
 void ask_login(struct ipc_turn *t)
 {
-	struct store *s = store_of(t);
+	const Sekisho__LoginAsk *ask = t->ask;
 	struct ipc_grant g;
 	struct account account = {0};
 	const struct service *service = NULL;
+	enum signin_outcome outcome = SIGNIN_GONE;
 	enum result r = open_grant(t, &g, &service);
-	if (r == OK)
-		r = load_account(s, (int64_t)g.account, &t->arena, &account);
-	const char *why = r == OK ? refusal_of(&account, service, &g) : NULL;
-	if (why) {
-		ipc_refuse(t, DENY, "%s", why);
-		return;
-	}
-	if (r == OK && !s->server)
-		r = LATER;
-	if (r == OK) {
-		int fd = t->fds.fd[0];
-		t->fds.fd[0] = -1;
-		r = sessions_add(s->sessions, s->server, fd, service->peer, (int64_t)g.account,
-		    account.address, g.credential);
-		if (r == FULL) {
-			ipc_refuse(t, FULL, "Too many sessions of this account");
-			return;
-		}
-		if (r == OK && ended_meanwhile(s, &t->arena, (int64_t)g.account, account.epoch))
-			r = DENY;
-	}
 	if (r != OK) {
 		refuse(t, r);
+		return;
+	}
+	struct signin in = {.account = (int64_t)g.account,
+	    .login = g.login,
+	    .credential = (int64_t)g.credential,
+	    .factor = g.proven,
+	    .door = signin_door(service->name),
+	    .client = ask->client,
+	    .flags = g.flags};
+	r = come_in(t, service, &g, &in, &account, &outcome);
+	if (r == OK || r == DENY || r == FULL)
+		signin_record(store_of(t), &in, outcome);
+	if (r != OK) {
+		refuse_login(t, r);
 		return;
 	}
 	Sekisho__LoginAnswer answer = SEKISHO__LOGIN_ANSWER__INIT;
@@ -123,4 +174,44 @@ void ask_login(struct ipc_turn *t)
 	answer.address = (char *)(uintptr_t)account.address.p;
 	answer.name = (char *)(uintptr_t)account.name.p;
 	ipc_answer(t, &answer, NULL);
+}
+
+/* ---- attempts that failed ---- */
+
+/* keys named an account that may have been removed, or a login that is none. */
+static enum result take_refusal(struct ipc_turn *t, struct signin *in, enum signin_outcome *outcome_out)
+{
+	const Sekisho__RefusedAsk *ask = t->ask;
+	struct ipc_grant g;
+	in->client = ask->client;
+	in->door = signin_door(ask->client ? ask->client->service : "");
+	in->login = slice_str(ask->login);
+	*outcome_out = ask->why == SEKISHO__REFUSED_ASK__WHY__BINDING ? SIGNIN_BINDING : SIGNIN_MALFORMED;
+	if (ask->why != SEKISHO__REFUSED_ASK__WHY__GRANT)
+		return in->door < DOORS ? OK : BAD;
+	enum result r = ipc_grant_verify(slice_of(store_of(t)->settings->login_grant, GRANT_KEY),
+	    slice_of_octets(ask->grant), clock_utc_ms(), &g);
+	if (r != OK)
+		return r;
+	in->account = (int64_t)g.account;
+	in->login = g.login;
+	in->flags = g.flags;
+	*outcome_out = signin_outcome_of(&g);
+	return g.verdict != GRANT_RIGHT && in->door < DOORS ? OK : BAD;
+}
+
+void ask_refused(struct ipc_turn *t)
+{
+	struct signin in = {0};
+	enum signin_outcome outcome;
+	enum result r = take_refusal(t, &in, &outcome);
+	if (r == OK)
+		r = signin_judge(store_of(t), &in);
+	if (r != OK) {
+		refuse(t, r);
+		return;
+	}
+	signin_record(store_of(t), &in, outcome);
+	Sekisho__Empty empty = SEKISHO__EMPTY__INIT;
+	ipc_answer(t, &empty, NULL);
 }

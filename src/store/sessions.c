@@ -126,7 +126,7 @@ static unsigned count_account(const struct sessions *all, int64_t account)
 }
 
 enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd, enum ipc_peer peer,
-    int64_t account, struct slice address, uint64_t credential)
+    int64_t account, struct slice address, uint64_t credential, const struct signin_context *context)
 {
 	struct login *s = calloc(1, sizeof *s);
 	if (!s || !(s->address = strndup(address.p ? address.p : "", address.n)))
@@ -135,6 +135,8 @@ enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd
 	s->account = account;
 	s->credential = credential;
 	s->peer = peer;
+	if (context)
+		s->context = *context;
 	pthread_mutex_lock(&all->lock);
 	if (count_account(all, account) >= LIMIT_IMAP_SESSIONS) {
 		pthread_mutex_unlock(&all->lock);

@@ -9,6 +9,7 @@
 #define STORE_SESSIONS_H
 
 #include "ipc/ipc.h"
+#include "store/signin_context.h"
 
 struct sessions;
 
@@ -19,8 +20,9 @@ struct login {
 	char *address;       /* the account's primary address */
 	uint64_t credential; /* what opened it: ipc/grant.h */
 	enum ipc_peer peer;
-	_Atomic bool over; /* its sessions were ended: nothing is answered any more */
-	bool noted;        /* a NOTE_MAILBOX is out and STORE_SYNC was not asked since */
+	struct signin_context context; /* where it signed in from */
+	_Atomic bool over;             /* its sessions were ended: nothing is answered any more */
+	bool noted;                    /* a NOTE_MAILBOX is out and STORE_SYNC was not asked since */
 
 	int64_t selected;       /* mailbox, 0: none */
 	int64_t selected_owner; /* whose it is */
@@ -46,10 +48,12 @@ struct login {
 struct sessions *sessions_new(void);
 void sessions_free(struct sessions *all);
 /*
- * Binds a descriptor (taken) to an account. FULL when the account has LIMIT_IMAP_SESSIONS of them.
+ * Binds a descriptor (taken) to an account; context NULL: nothing is known of where it comes from. FULL when the account
+ * has LIMIT_IMAP_SESSIONS of them.
  */
 NODISCARD enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd,
-    enum ipc_peer peer, int64_t account, struct slice address, uint64_t credential);
+    enum ipc_peer peer, int64_t account, struct slice address, uint64_t credential,
+    const struct signin_context *context);
 /* Registers the selected mailbox (0: none) and whose it is: from now on changes are noted. */
 void sessions_select(struct login *s, int64_t mailbox, int64_t owner, bool examined);
 /* Changes that are committed from now on are noted again. */

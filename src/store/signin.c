@@ -3,6 +3,7 @@
 #include "store/epoch.h"
 #include "store/factors.h"
 #include "store/handlers.h"
+#include "store/signins.h"
 #include "store/websession.h"
 
 #define FACTORS_PROVING                                                                                      \
@@ -10,7 +11,7 @@
 
 static const char refused[] = "login name or password is wrong";
 
-struct signin {
+struct entering {
 	struct job job;
 	const struct ipc_grant *grant;
 	int64_t step; /* the session that the grant takes further; 0: a new one */
@@ -21,7 +22,7 @@ struct signin {
 };
 
 /* What stands between a password, or both factors, and the account. */
-static enum session_state state_of(const struct signin *s, int64_t now)
+static enum session_state state_of(const struct entering *s, int64_t now)
 {
 	const struct ipc_grant *g = s->grant;
 	if (!g->proven && (g->factors & FACTORS_PROVING))
@@ -33,7 +34,7 @@ static enum session_state state_of(const struct signin *s, int64_t now)
 
 static enum result apply_signin(struct job *j, struct db *db)
 {
-	struct signin *s = (struct signin *)j;
+	struct entering *s = (struct entering *)j;
 	int64_t account = (int64_t)s->grant->account, now = clock_utc_ms(), epoch;
 	{
 		DB_ROWS q = DB_QUERY(db, ACCOUNT_SIGNIN, DI(account));
@@ -76,7 +77,34 @@ static enum result take_grant(struct ipc_turn *t, struct ipc_grant *g)
 	const Sekisho__SigninAsk *ask = t->ask;
 	enum result r = ipc_grant_verify(slice_of(store_of(t)->settings->login_grant, GRANT_KEY),
 	    slice_of_octets(ask->grant), clock_utc_ms(), g);
-	return r == OK && !(slice_eq(g->service, SLICE("web")) && g->credential == 0) ? DENY : r;
+	bool right = g->verdict == GRANT_RIGHT && slice_eq(g->service, SLICE("web")) && g->credential == 0;
+	return r == OK && !right ? DENY : r;
+}
+
+/* One row for a sign-in by password, and one for its second factor. */
+static enum result come_in(struct ipc_turn *t, const struct ipc_grant *g, struct entering *s)
+{
+	const Sekisho__SigninAsk *ask = t->ask;
+	struct store *store = store_of(t);
+	Sekisho__Client nobody = SEKISHO__CLIENT__INIT, client = ask->client ? *ask->client : nobody;
+	client.agent = ask->agent;
+	struct signin in = {.account = (int64_t)g->account,
+	    .login = g->login,
+	    .factor = g->proven,
+	    .door = DOOR_WEB,
+	    .client = &client,
+	    .flags = g->flags};
+	enum signin_outcome outcome = SIGNIN_RULE;
+	enum result r = signin_judge(store, &in);
+	if (r == OK)
+		r = signin_admit(store, &in);
+	if (r == OK) {
+		r = writer_wait(store->writer, &s->job);
+		outcome = r == OK ? s->state == SESSION_FACTOR ? SIGNIN_FACTOR : SIGNIN_IN : SIGNIN_SUSPENDED;
+	}
+	if (r == OK || r == DENY)
+		signin_record(store, &in, outcome);
+	return r;
 }
 
 void ask_signin(struct ipc_turn *t)
@@ -84,7 +112,7 @@ void ask_signin(struct ipc_turn *t)
 	const Sekisho__SigninAsk *ask = t->ask;
 	struct ipc_grant g;
 	BUF_LOCAL(cookie, COOKIE_TEXT);
-	struct signin s = {.job = {.store = store_of(t), .apply = apply_signin, .durable = true},
+	struct entering s = {.job = {.store = store_of(t), .apply = apply_signin, .durable = true},
 	    .grant = &g,
 	    .ip = ask->client ? ask->client->ip : "",
 	    .agent = ask->agent,
@@ -93,7 +121,7 @@ void ask_signin(struct ipc_turn *t)
 	if (r == OK)
 		r = check_step(t, &g, &s.step);
 	if (r == OK)
-		r = writer_wait(store_of(t)->writer, &s.job);
+		r = come_in(t, &g, &s);
 	if (r == DENY || r == BAD) {
 		ipc_refuse(t, DENY, "%s", refused);
 		return;

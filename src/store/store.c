@@ -2,6 +2,7 @@
 #include "store/cards.h"
 #include "store/courier.h"
 #include "store/domains.h"
+#include "store/entry.h"
 #include "store/facts_cache.h"
 #include "store/handlers.h"
 #include "store/migrate.h"
@@ -9,6 +10,7 @@
 #include "store/recent.h"
 #include "store/search.h"
 #include "store/signing.h"
+#include "store/signins.h"
 #include "store/tasks.h"
 #include "store/trace.h"
 #include "store/uid_cache.h"
@@ -70,10 +72,11 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_ADMIN] = ask_admin,
     [ASK_STORE_API] = ask_api,
     [ASK_STORE_GAUGES] = ask_gauges,
-    [ASK_STORE_SIGNIN] = ask_signin,
+    [ASK_STORE_REFUSED] = ask_refused,
     [ASK_STORE_RECEIPT] = ask_receipt,
     [ASK_STORE_DOMAINS] = ask_domains,
     [ASK_STORE_SETUP] = ask_setup,
+    [ASK_STORE_SIGNIN] = ask_signin,
 };
 
 void store_settings_default(struct store_settings *s)
@@ -90,6 +93,9 @@ void store_settings_default(struct store_settings *s)
 	    .give_up_ms = 5 * DAY_MS,
 	    .trace_keep_ms = 90 * DAY_MS,
 	    .dkim_service = "",
+	    .home_country = "",
+	    .signin_keep_ms = 90 * DAY_MS,
+	    .access_confirm_ms = 5 * MINUTE_MS,
 	    .dkim_rotate_ms = 180 * DAY_MS,
 	    .dkim_overlap_ms = 7 * DAY_MS,
 	    .delimiters = "+",
@@ -266,6 +272,11 @@ static enum result open_all(struct store *s)
 		return r;
 	s->readers = db_pool_new(&s->place);
 	s->sessions = sessions_new();
+	s->signins = signins_new(s);
+	s->gate = entry_new();
+	r = entry_load(s);
+	if (r != OK)
+		return r;
 	s->recent = recent_new();
 	s->uids = uid_cache_new();
 	s->facts = facts_cache_new();
@@ -325,6 +336,8 @@ void store_close(struct store *s)
 	search_end(s->search);
 	nodes_free(s->nodes);
 	courier_free(s->courier);
+	if (opened)
+		signins_tick(s);
 	writer_free(s->writer);
 	tasks_free(s->tasks);
 	cards_free(s->cards);
@@ -338,6 +351,8 @@ void store_close(struct store *s)
 	facts_cache_free(s->facts);
 	uid_cache_free(s->uids);
 	recent_free(s->recent);
+	signins_free(s->signins);
+	entry_free(s->gate);
 	sessions_free(s->sessions);
 	db_pool_free(s->readers);
 	db_close(s->writing);

@@ -15,6 +15,8 @@
  *     filter*.c scripts.c  users' Sieve scripts, run by scan, and what becomes of them
  *     inward.c srs.c       what they send: to our own people, and in whose name to others
  *     sessions.c login.c   channels bound to an account; notes to those who look at a changed mailbox
+ *     signin*.c            the log of sign-ins, and how familiar the place of one is
+ *     entry.c              access rules: who may sign in from where
  *     mailbox*.c           the IMAP and POP3 asks
  *     access*.c mailbox_acl.c  who may do what with a mailbox of somebody else
  *     cards*.c             what SORT, THREAD and SEARCH want to know of messages, in sealed blocks
@@ -37,6 +39,7 @@
 #define STORE_H
 
 #include "base/base.h"
+#include "geo/geo.h"
 #include "ipc/ipc.h"
 #include "store/s3.h"
 #include "store/db.h"
@@ -110,10 +113,16 @@ struct store_settings {
 	int64_t session_idle_ms, session_most_ms; /* a session of the web ends unused, and at the latest */
 	int64_t administrator_grace_ms; /* from an account's making until it has to have a second factor */
 	const char *organisation;       /* its name; "": not said */
-	bool dkim_sign;                 /* what leaves is signed, and keys are made for it */
-	const char *dkim_service;       /* the domain of third-party signatures; "": none */
-	int64_t dkim_rotate_ms;         /* a key signs so long before the next one is made; 0: for ever */
-	int64_t dkim_overlap_ms;        /* a retired key's record stays published so long */
+	const struct geo *geo;          /* where addresses are; NULL: nobody knows */
+	const char *home_country;       /* "JP"; "": not said */
+	struct ip_nets office;          /* networks of our own */
+	int64_t signin_keep_ms;         /* how long the sign-in log goes back */
+	int64_t
+	    access_confirm_ms; /* a change of access rules that shuts people out is taken back after that */
+	bool dkim_sign;        /* what leaves is signed, and keys are made for it */
+	const char *dkim_service; /* the domain of third-party signatures; "": none */
+	int64_t dkim_rotate_ms;   /* a key signs so long before the next one is made; 0: for ever */
+	int64_t dkim_overlap_ms;  /* a retired key's record stays published so long */
 
 	char *
 	    shown; /* the configuration as JSON, for whoever may see it (settings.list); nothing in it is secret; NULL: none */

@@ -9,7 +9,7 @@
 #define MODSEQS 65536 /* slots of the table of accounts' modification sequences */
 
 static const char *const sequence_names[SEQUENCES] = {
-    "account", "mailbox", "email", "blob", "queue", "trace", "search", "token", "people"};
+    "account", "mailbox", "email", "blob", "queue", "trace", "search", "token", "people", "signin"};
 
 struct touched {
 	enum node_word word;

@@ -58,6 +58,7 @@ enum sequence {
 	SEQUENCE_SEARCH,
 	SEQUENCE_TOKEN,
 	SEQUENCE_PEOPLE,
+	SEQUENCE_SIGNIN,
 	SEQUENCES
 };
 struct store *writer_store(const struct writer *w);

@@ -249,6 +249,12 @@ static void on_login(struct ipc_turn *t)
 	ipc_answer(t, &answer, NULL);
 }
 
+static void on_refused(struct ipc_turn *t)
+{
+	Sekisho__Empty empty = SEKISHO__EMPTY__INIT;
+	ipc_answer(t, &empty, NULL);
+}
+
 static void on_password(struct ipc_turn *t)
 {
 	const Sekisho__PasswordAsk *ask = t->ask;
@@ -321,6 +327,7 @@ static void on_match(struct ipc_turn *t)
 
 static ipc_handler *handlers[ASK_MAX] = {
     [ASK_STORE_LOGIN] = on_login,
+    [ASK_STORE_REFUSED] = on_refused,
     [ASK_KEYS_PASSWORD] = on_password,
     [ASK_SCAN_MESSAGE] = on_scan,
     [ASK_SCAN_MATCH] = on_match,

@@ -382,11 +382,18 @@ static void on_finish(struct ipc_turn *t)
 
 /* ---- the kit ---- */
 
+static void on_refused(struct ipc_turn *t)
+{
+	Sekisho__Empty empty = SEKISHO__EMPTY__INIT;
+	ipc_answer(t, &empty, NULL);
+}
+
 static ipc_handler *const handlers[ASK_MAX] = {
     [ASK_STORE_SENDER] = on_sender,
     [ASK_STORE_RCPT] = on_rcpt,
     [ASK_STORE_DELIVER] = on_deliver,
     [ASK_STORE_LOGIN] = on_login,
+    [ASK_STORE_REFUSED] = on_refused,
     [ASK_SCAN_MESSAGE] = on_scan,
     [ASK_KEYS_PASSWORD] = on_password,
     [ASK_KEYS_SCRAM_START] = on_start,
