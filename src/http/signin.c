@@ -187,7 +187,8 @@ static void report(struct http_request *q, const Sekisho__Client *client, struct
 		ask.login = arena_z(q->arena, login);
 	if (!ask.login)
 		ask.login = (char *)(uintptr_t) "";
-	result_ignore(api_ask_role(q->service->monitor->store, ASK_STORE_REFUSED, &ask, q->arena, NULL, &why));
+	result_ignore(
+	    api_ask_role(q->service->monitor->store, ASK_STORE_REFUSED, &ask, q->arena, NULL, &why));
 }
 
 static void session_open(

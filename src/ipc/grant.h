@@ -42,8 +42,9 @@ enum grant_flag {
 struct ipc_grant {
 	uint64_t account; /* 0: none that keys knows of */
 	enum grant_verdict verdict;
-	uint32_t flags;       /* bits of enum grant_flag */
-	uint64_t suspect; /* another account, whose sign-in of a while ago is seen to have been a guess; 0: none */
+	uint32_t flags; /* bits of enum grant_flag */
+	uint64_t
+	    suspect; /* another account, whose sign-in of a while ago is seen to have been a guess; 0: none */
 	int64_t issued_ms;    /* UTC */
 	struct slice login;   /* as the account spells it; at most LIMIT_LOGIN_NAME octets */
 	struct slice service; /* Client.service of the session; at most 32 octets */

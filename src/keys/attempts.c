@@ -51,7 +51,6 @@ void attempts_who(const struct attempts *all, const struct attempt *a, struct wh
 		out->times = 1;
 	}
 	attempts_name(all, 'k', &out->source, a->login, out->pair);
-	memcpy(&out->login_hash, out->pair, sizeof out->login_hash);
 	char login[32];
 	attempts_name(all, 'l', NULL, a->login, login);
 	memcpy(&out->login_hash, login, sizeof out->login_hash);
@@ -82,7 +81,8 @@ static int64_t wait_of(struct attempts *all, enum count kind, const struct who *
 	const struct lru_entry *e = lru_get(&all->counts, name);
 	if (!e)
 		return 0;
-	int64_t above = count_at(e, now) - rules[kind].free * (kind == COUNT_SOURCE || kind == COUNT_PREFIX ? w->times : 1);
+	int64_t above = count_at(e, now) -
+			rules[kind].free * (kind == COUNT_SOURCE || kind == COUNT_PREFIX ? w->times : 1);
 	if (above < 0)
 		return 0;
 	int64_t wait = MIN(SECOND_MS << MIN(above, 20), rules[kind].most_ms);

@@ -51,14 +51,17 @@ static void write_kept(struct attempts *all, const struct kept *list, size_t n)
 /* With the lock, which is let go meanwhile. */
 static void keep_now(struct attempts *all)
 {
-	static _Thread_local struct kept list[UNKEPT];
 	size_t n = all->unkept_n;
+	struct kept *list = calloc(n + 1, sizeof *list);
+	if (!list)
+		abort();
 	memcpy(list, all->unkept, n * sizeof list[0]);
 	all->unkept_n = 0;
 	all->urgent = false;
 	pthread_mutex_unlock(&all->lock);
 	if (n)
 		write_kept(all, list, n);
+	free(list);
 	pthread_mutex_lock(&all->lock);
 }
 
@@ -75,6 +78,7 @@ static void *keeper(void *arg)
 			waited = pthread_cond_timedwait(&all->wake, &all->lock, &until);
 		keep_now(all);
 	}
+	keep_now(all); /* what came while it was writing */
 	pthread_mutex_unlock(&all->lock);
 	return NULL;
 }

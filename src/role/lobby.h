@@ -17,7 +17,8 @@ struct lobby_settings {
 	unsigned threads;              /* beside those that slow sessions hold */
 	unsigned sessions;             /* at the same time */
 	unsigned sessions_per_address; /* IPv6: for each /64 */
-	struct ip_nets proxies;        /* who has to say by the PROXY protocol who its client is; stays the caller's */
+	struct ip_nets
+	    proxies; /* who has to say by the PROXY protocol who its client is; stays the caller's */
 };
 struct lobby *lobby_new(const struct lobby_settings *settings);
 

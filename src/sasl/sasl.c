@@ -198,8 +198,9 @@ static enum result scram_flag_check(struct sasl *s, const struct scram_first *fi
 		    s, SEKISHO__REFUSED_ASK__WHY__BINDING, "channel binding was hidden from the client");
 	if (first->authzid.n && !slice_ieq(first->authzid, first->user))
 		return malformed(s, SEKISHO__REFUSED_ASK__WHY__MALFORMED, "would act as another");
-	return login_ok(first->user) ? OK
-				     : malformed(s, SEKISHO__REFUSED_ASK__WHY__MALFORMED, "no possible login");
+	return login_ok(first->user)
+		   ? OK
+		   : malformed(s, SEKISHO__REFUSED_ASK__WHY__MALFORMED, "no possible login");
 }
 
 /* The client repeats its gs2 header and says what it is bound to; both must be as seen from here. */

@@ -239,9 +239,9 @@ static enum result ask_keys(struct admin *a, const char *network, const char *lo
 	a->answer = json_array();
 	for (size_t i = 0; i < answer->n_sentences; i++) {
 		const Sekisho__Sentence *s = answer->sentences[i];
-		json_array_append_new(a->answer,
-		    json_pack("{s:s,s:s,s:I,s:i}", "network", s->network, "kind", s->prefix ? "blocked" : "flagged",
-			"until_ms", (json_int_t)s->until_ms, "times", (int)s->times));
+		json_array_append_new(a->answer, json_pack("{s:s,s:s,s:I,s:i}", "network", s->network, "kind",
+						     s->prefix ? "blocked" : "flagged", "until_ms",
+						     (json_int_t)s->until_ms, "times", (int)s->times));
 	}
 	return OK;
 }

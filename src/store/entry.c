@@ -90,7 +90,10 @@ enum result entry_load(struct store *s)
 	if (!r.db)
 		return LATER;
 	int64_t generation = generation_of(r.db);
-	if (e->loaded && generation == e->generation)
+	pthread_rwlock_rdlock(&e->lock);
+	bool current = e->loaded && generation == e->generation;
+	pthread_rwlock_unlock(&e->lock);
+	if (current)
 		return OK;
 	enum result read = entry_rules_read(s, r.db, &fresh, &rules);
 	if (read != OK) {

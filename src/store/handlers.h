@@ -5,7 +5,7 @@
 #include "store/inside.h"
 
 ipc_handler ask_sender, ask_rcpt, ask_deliver;                                  /* front_asks.c */
-ipc_handler ask_login, ask_refused;                                              /* login.c */
+ipc_handler ask_login, ask_refused;                                             /* login.c */
 ipc_handler ask_mailboxes, ask_status;                                          /* mailbox_list.c */
 ipc_handler ask_create, ask_delete, ask_rename, ask_subscribe, ask_unsubscribe; /* mailbox_names.c */
 ipc_handler ask_watch, ask_watched;                                             /* mailbox_watch.c */

@@ -70,7 +70,8 @@ void ask_enter(struct ipc_turn *t)
 	if (r == OK) {
 		int fd = t->fds.fd[0];
 		t->fds.fd[0] = -1;
-		r = sessions_add(s->sessions, s->server, fd, PEER_IMAP, account, slice_str(ask->address), 0, NULL);
+		r = sessions_add(
+		    s->sessions, s->server, fd, PEER_IMAP, account, slice_str(ask->address), 0, NULL);
 	}
 	EVENT(ADMIN, KZ("verb", "account.enter"), KZ("who", ask->address), KZ("result", result_name(r)));
 	if (r == GONE) {

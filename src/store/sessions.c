@@ -126,8 +126,7 @@ static unsigned count_account(const struct sessions *all, int64_t account)
 }
 
 enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd, enum ipc_peer peer,
-    int64_t account, struct slice address, uint64_t credential,
-    const struct signin_context *context)
+    int64_t account, struct slice address, uint64_t credential, const struct signin_context *context)
 {
 	struct login *s = calloc(1, sizeof *s);
 	if (!s || !(s->address = strndup(address.p ? address.p : "", address.n)))

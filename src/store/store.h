@@ -128,11 +128,12 @@ struct store_settings {
 	const char *home_country;       /* "JP"; "": not said */
 	struct ip_nets office;          /* networks of our own */
 	int64_t signin_keep_ms;         /* how long the sign-in log goes back */
-	int64_t access_confirm_ms;      /* a change of access rules that shuts people out is taken back after that */
-	bool dkim_sign;                 /* what leaves is signed, and keys are made for it */
-	const char *dkim_service;       /* the domain of third-party signatures; "": none */
-	int64_t dkim_rotate_ms;         /* a key signs so long before the next one is made; 0: for ever */
-	int64_t dkim_overlap_ms;        /* a retired key's record stays published so long */
+	int64_t
+	    access_confirm_ms; /* a change of access rules that shuts people out is taken back after that */
+	bool dkim_sign;        /* what leaves is signed, and keys are made for it */
+	const char *dkim_service; /* the domain of third-party signatures; "": none */
+	int64_t dkim_rotate_ms;   /* a key signs so long before the next one is made; 0: for ever */
+	int64_t dkim_overlap_ms;  /* a retired key's record stays published so long */
 
 	char *
 	    shown; /* the configuration as JSON, for whoever may see it (settings.list); nothing in it is secret; NULL: none */

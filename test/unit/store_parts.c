@@ -245,7 +245,7 @@ static void every_statement_can_be_asked(void **state)
 	test_database_make(&place, dir);
 	assert_int_equal(db_open(&place.place, true, &db), OK);
 	for (unsigned i = 0; i < SQL_COUNT; i++) {
-		struct db_value values[16];
+		struct db_value values[20];
 		size_t n = 0;
 		for (const char *p = all[i].text; *p; p++) {
 			size_t number = *p == '$' && ascii_digit(p[1]) ? (size_t)(p[1] - '0') : 0;
