@@ -47,8 +47,8 @@ static enum result give(struct admin *a, const struct person *p, struct ipc_warr
 		return admin_refuse(a, DENY, "a name is too long");
 	buf_base64(&text, buf_slice(&sealed));
 	a->answer = json_pack("{s:o,s:I,s:o,s:s}", "warrant", admin_string(buf_slice(&text)), "account",
-	    (json_int_t)p->id, "address",
-	    admin_string(p->login), "organisation", *s->organisation ? s->organisation : s->hostname);
+	    (json_int_t)p->id, "address", admin_string(p->login), "organisation",
+	    *s->organisation ? s->organisation : s->hostname);
 	return OK;
 }
 
