@@ -246,25 +246,6 @@ static char *show_config(const struct config *c)
 	return text;
 }
 
-/* ---- where clients are ---- */
-
-struct places {
-	struct geo *geo;
-	struct ip_nets office;
-};
-
-static void find_places(const struct config *c, struct places *p)
-{
-	const char *why = "";
-	struct slice wrong;
-	if (geo_open(c->geo, &p->geo, &why) != OK)
-		config_bad("geo", why);
-	if (ip_nets_read(slice_str(c->office_networks), LIMIT_NETWORKS, &p->office, &wrong) != OK)
-		config_bad("office_networks", "not a list of networks");
-	if (*c->home_country && !geo_is_country(slice_str(c->home_country)))
-		config_bad("home_country", "not two capital letters");
-}
-
 void run_store(struct run *r)
 {
 	static struct remote remote = {

@@ -58,8 +58,6 @@ struct store {
 	struct signins *signins;
 	struct gate *gate;
 	struct stats *stats;
-	struct signins *signins;
-	struct gate *gate;
 	_Atomic(struct keeper *) keeper;
 	struct tidying *tidying; /* the keeper's */
 	_Atomic(struct ipc_server *) server;

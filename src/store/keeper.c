@@ -84,8 +84,6 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 	signins_tick(s);
 	entry_tick(s);
 	stats_tick(s, now);
-	signins_tick(s);
-	entry_tick(s);
 	for (unsigned i = 0; i < FORGET_JOBS && k->expunged_due; i++)
 		k->expunged_due = expunged_forget_some(s, &k->expunged, FORGET_ROWS);
 	if (now - *tidied > TIDY_EVERY_MS) {
@@ -102,7 +100,6 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 		reports_forget(s);
 		signins_prune(s);
 		stats_forget(s);
-		signins_prune(s);
 	}
 }
 

@@ -135,8 +135,7 @@ static enum result prepare_delivery(struct reading *r, struct db *db, const stru
 	    .from_local = r->row.from_local,
 	    .from_domain = r->row.from_domain,
 	    .rcpts = &rcpt,
-	    .n_rcpts = 1,
-	    .origin = ORIGIN_OURS};
+	    .n_rcpts = 1};
 	TRACE t;
 	resolve_start(&res, r->s, db, r->arena, true);
 	if (resolve(&res, rcpt.local, rcpt.domain, 0).result != OK)
