@@ -6,6 +6,7 @@ import { makePasskey, type CreationOptions } from '../factor';
 import { useWords } from '../i18n';
 import { Icon } from '../icons';
 import { Note, Record } from '../parts';
+import { useSession } from '../session';
 import { useStep } from './signin';
 
 /** Drawn, not loaded: the secret in it goes nowhere. */
@@ -93,16 +94,19 @@ export function RecoveryCodes({ codes, done }: { codes: string[]; done: () => vo
 /** The first factor, for who has to have one. */
 export function Enrol({ done }: { done: () => Promise<void> }) {
   const { t } = useWords();
+  const { session } = useSession();
   const [codes, setCodes] = useState<string[] | null>(null);
   const finish = (found?: string[]) => (found?.length ? setCodes(found) : void done());
   if (codes) return <RecoveryCodes codes={codes} done={() => void done()} />;
   return (
     <div className="sk-columns">
-      <div>
-        <h2 style={{ marginTop: 0 }}>{t('enrol.passkey.title')}</h2>
-        <p className="sk-quiet">{t('enrol.passkey.about')}</p>
-        <AddPasskey done={finish} />
-      </div>
+      {session?.verbs.includes('me.passkey.add') && (
+        <div>
+          <h2 style={{ marginTop: 0 }}>{t('enrol.passkey.title')}</h2>
+          <p className="sk-quiet">{t('enrol.passkey.about')}</p>
+          <AddPasskey done={finish} />
+        </div>
+      )}
       <div>
         <h2 style={{ marginTop: 0 }}>{t('enrol.totp.title')}</h2>
         <p className="sk-quiet">{t('enrol.totp.about')}</p>

@@ -41,6 +41,7 @@ const HOURS = 24;
 
 function Plots({ of }: { of: Hours }) {
   const { t } = useWords();
+  const { may } = useSession();
   const hours = Array.from({ length: of.hours }, (_, i) => of.from_ms + i * 3600000);
   const values = (name: string) => of.series[name] ?? hours.map(() => 0);
   return (
@@ -63,12 +64,14 @@ function Plots({ of }: { of: Hours }) {
           { name: t('overview.waiting'), colour: 'var(--sk-plain)', values: values('queue') },
         ]} />
       </Card>
-      <Card title={t('overview.signins')} about={t('overview.signins.about')}>
-        <HourBars label={t('overview.signins')} hours={hours} series={[
-          { name: t('overview.signinsGood'), colour: 'var(--sk-good)', values: values('signins') },
-          { name: t('overview.signinsBad'), colour: 'var(--sk-bad)', values: values('signins_failed') },
-        ]} />
-      </Card>
+      {may('signin.list') && (
+        <Card title={t('overview.signins')} about={t('overview.signins.about')}>
+          <HourBars label={t('overview.signins')} hours={hours} series={[
+            { name: t('overview.signinsGood'), colour: 'var(--sk-good)', values: values('signins') },
+            { name: t('overview.signinsBad'), colour: 'var(--sk-bad)', values: values('signins_failed') },
+          ]} />
+        </Card>
+      )}
     </div>
   );
 }

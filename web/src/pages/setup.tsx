@@ -8,7 +8,7 @@ import { go, to, usePlace } from '../router';
 import { useSession } from '../session';
 import { makePassword } from './accounts';
 import { DnsFindings, DnsRecords, type Report } from './dns';
-import { GatePage, useStep } from './signin';
+import SignIn, { GatePage, useStep } from './signin';
 
 const STEPS = ['code', 'domain', 'administrator', 'dns', 'certificate', 'account'] as const;
 type Step = (typeof STEPS)[number];
@@ -202,7 +202,7 @@ export default function Setup() {
   const [code, setCode] = useState('');
   const [domain, setDomain] = useState('');
   const first = query.get('code') ?? '';
-  if (session?.state === 'in') return <Rest />;
+  if (session) return session.state === 'in' ? <Rest /> : <SignIn />;
   if (!code) {
     return <Code first={first} done={(found) => {
       setCode(found);
