@@ -185,9 +185,20 @@ static int run_verb(struct cli *c, int argc, char *const argv[], bool help)
 	return c->verb->run(c);
 }
 
+/* "sekisho role relay" is a part of the server; "sekisho role list" is about people's roles. */
+static bool is_server_role(int argc, char **argv)
+{
+	if (argc != 3 || strcmp(argv[1], "role") != 0)
+		return false;
+	for (enum role r = 0; r < ROLE_COUNT; r++)
+		if (strcmp(argv[2], role_name(r)) == 0)
+			return true;
+	return false;
+}
+
 int cli_main(int argc, char **argv)
 {
-	if (argc > 1 && strcmp(argv[1], "role") == 0)
+	if (is_server_role(argc, argv))
 		return role_main(argc - 2, argv + 2);
 	struct cli c = {.lang = language_of_environment()};
 	arena_init(&c.arena, 64 * 1024 * 1024);

@@ -58,10 +58,9 @@ void attempts_who(const struct attempts *all, const struct attempt *a, struct wh
 
 static void count_name(const struct attempts *all, enum count kind, const struct who *w, char out[32])
 {
-	const struct ip_net *net = kind == COUNT_LOGIN    ? NULL
-				   : kind == COUNT_PREFIX ? &w->prefix
-							  : &w->source;
-	bool login = kind == COUNT_LOGIN || kind == COUNT_PAIR;
+	bool somewhere = kind != COUNT_LOGIN && kind != COUNT_FACTOR;
+	const struct ip_net *net = !somewhere ? NULL : kind == COUNT_PREFIX ? &w->prefix : &w->source;
+	bool login = kind != COUNT_SOURCE && kind != COUNT_PREFIX;
 	attempts_name(all, (char)('0' + kind), net, login ? w->attempt->login : SLICE_NONE, out);
 }
 

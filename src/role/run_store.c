@@ -246,6 +246,67 @@ static char *show_config(const struct config *c)
 	return text;
 }
 
+/* ---- settings from the configuration ---- */
+
+static void fill_mail(const struct config *c, struct store_settings *s)
+{
+	s->hostname = c->hostname;
+	s->postmaster = c->postmaster;
+	s->languages = languages(c);
+	s->message_size = c->message_size + LIMIT_MESSAGE_ADDED;
+	s->disk_reserve = c->disk_reserve;
+	s->quota_storage = c->quota_storage;
+	s->quota_messages = c->quota_messages;
+	s->quota_refuses = c->quota_full == CONFIG_PERMANENT;
+	s->dmarc_reject = judge_of(c->dmarc_reject);
+	s->dmarc_quarantine = judge_of(c->dmarc_quarantine);
+	s->own_unproven = judge_of(c->own_domain_unproven);
+	s->arc_trusted = c->arc_trusted;
+	s->retry_first_ms = c->queue_retry_first;
+	s->retry_most_ms = c->queue_retry_most;
+	s->delay_notice_ms = c->queue_delay_notice;
+	s->give_up_ms = c->queue_max_age;
+	s->trace_keep_ms = c->trace_keep;
+	s->dkim_sign = c->dkim_sign;
+	s->dkim_service = c->dkim_service_domain;
+	s->dkim_rotate_ms = c->dkim_rotate;
+	s->dkim_overlap_ms = c->dkim_overlap;
+	s->delimiters = c->recipient_delimiter;
+}
+
+static void fill_people(const struct config *c, struct store_settings *s)
+{
+	s->home_country = c->home_country;
+	s->signin_keep_ms = c->signin_keep;
+	s->access_confirm_ms = c->access_confirm;
+	s->session_idle_ms = c->session_idle;
+	s->session_most_ms = c->session_most;
+	s->organisation = c->organisation;
+	s->administrator_grace_ms = c->administrator_grace;
+}
+
+static void fill_filters(const struct config *c, struct store_settings *s)
+{
+	s->sieve_redirects = (uint32_t)c->sieve_redirects;
+	s->sieve_sends_per_hour = c->sieve_sends_per_hour;
+	s->sieve_spam_field = c->sieve_spam_field;
+	s->sieve_spam_full = (uint32_t)c->sieve_spam_full;
+	s->sieve_virus_field = c->sieve_virus_field;
+	s->sieve_virus_words = c->sieve_virus_words;
+	s->sieve_items = items_of(&c->sieve_environment);
+	s->n_sieve_items = c->sieve_environment.n;
+}
+
+static void fill_reports(const struct config *c, struct store_reports *r)
+{
+	*r = (struct store_reports){.dmarc = c->dmarc_reports,
+	    .tls = c->tls_reports,
+	    .contact = c->reports_contact,
+	    .after_ms = c->demo ? 0 : REPORT_AFTER_MS,
+	    .gather_ms = c->demo ? REPORT_GATHER_DEMO_MS : REPORT_GATHER_MS,
+	    .keep_ms = c->reports_keep};
+}
+
 void run_store(struct run *r)
 {
 	static struct remote remote = {
@@ -268,54 +329,15 @@ void run_store(struct run *r)
 	store_settings_default(&s);
 	s.geo = places.geo;
 	s.office = places.office;
-	s.home_country = c->home_country;
-	s.signin_keep_ms = c->signin_keep;
-	s.access_confirm_ms = c->access_confirm;
 	if (c->database == CONFIG_POSTGRESQL)
 		use_database(r, &remote, &s.database);
 	use_objects(r, &remote, &s);
 	s.dir = run_directory(r);
-	s.hostname = c->hostname;
-	s.postmaster = c->postmaster;
-	s.languages = languages(c);
-	s.message_size = c->message_size + LIMIT_MESSAGE_ADDED;
-	s.disk_reserve = c->disk_reserve;
-	s.quota_storage = c->quota_storage;
-	s.quota_messages = c->quota_messages;
-	s.quota_refuses = c->quota_full == CONFIG_PERMANENT;
-	s.dmarc_reject = judge_of(c->dmarc_reject);
-	s.dmarc_quarantine = judge_of(c->dmarc_quarantine);
-	s.own_unproven = judge_of(c->own_domain_unproven);
-	s.arc_trusted = c->arc_trusted;
-	s.retry_first_ms = c->queue_retry_first;
-	s.retry_most_ms = c->queue_retry_most;
-	s.delay_notice_ms = c->queue_delay_notice;
-	s.give_up_ms = c->queue_max_age;
-	s.trace_keep_ms = c->trace_keep;
-	s.dkim_sign = c->dkim_sign;
-	s.dkim_service = c->dkim_service_domain;
-	s.dkim_rotate_ms = c->dkim_rotate;
-	s.dkim_overlap_ms = c->dkim_overlap;
-	s.session_idle_ms = c->session_idle;
-	s.session_most_ms = c->session_most;
-	s.organisation = c->organisation;
-	s.administrator_grace_ms = c->administrator_grace;
-	s.delimiters = c->recipient_delimiter;
-	s.sieve_redirects = (uint32_t)c->sieve_redirects;
-	s.sieve_sends_per_hour = c->sieve_sends_per_hour;
-	s.sieve_spam_field = c->sieve_spam_field;
-	s.sieve_spam_full = (uint32_t)c->sieve_spam_full;
-	s.sieve_virus_field = c->sieve_virus_field;
-	s.sieve_virus_words = c->sieve_virus_words;
-	s.sieve_items = items_of(&c->sieve_environment);
-	s.n_sieve_items = c->sieve_environment.n;
+	fill_mail(c, &s);
+	fill_people(c, &s);
+	fill_filters(c, &s);
 	fill_dns(c, &s.dns);
-	s.reports = (struct store_reports){.dmarc = c->dmarc_reports,
-	    .tls = c->tls_reports,
-	    .contact = c->reports_contact,
-	    .after_ms = c->demo ? 0 : REPORT_AFTER_MS,
-	    .gather_ms = c->demo ? REPORT_GATHER_DEMO_MS : REPORT_GATHER_MS,
-	    .keep_ms = c->reports_keep};
+	fill_reports(c, &s.reports);
 	s.shown = show_config(c);
 	memcpy(s.scan_seal, r->scan_seal, sizeof s.scan_seal);
 	memcpy(s.login_grant, r->login_grant, sizeof s.login_grant);

@@ -166,16 +166,16 @@ static enum result read_rule(struct admin *a, struct db *db, struct access_rule 
 	struct slice action = admin_text(a, "action"), wrong, who = admin_text(a, "who"),
 		     from = admin_text(a, "from");
 	if (!slice_eq(action, SLICE("allow")) && !slice_eq(action, SLICE("deny")))
-		return admin_refuse(a, BAD, "a rule says allow or deny");
+		return admin_refuse(a, DENY, "a rule says allow or deny");
 	rule->action = slice_eq(action, SLICE("allow")) ? ACCESS_ALLOW : ACCESS_DENY;
 	if (doors_read(admin_text(a, "services"), doors) != OK)
-		return admin_refuse(a, BAD,
+		return admin_refuse(a, DENY,
 		    "services are smtp-auth, imap, pop3, sieve, web, api, admin or all, with commas between");
 	if (access_who_read(who.n ? who : SLICE("everybody"), &rule->who, &rule->name) != OK)
 		return admin_refuse(
 		    a, BAD, "whom: everybody, account:ADDRESS, group:ADDRESS, role:NAME or domain:NAME");
 	if (access_place_read(from.n ? from : SLICE("any"), rule, &wrong) != OK)
-		return admin_refuse(a, BAD, "neither a network nor a country: " SLICE_FMT, SLICE_ARG(wrong));
+		return admin_refuse(a, DENY, "neither a network nor a country: " SLICE_FMT, SLICE_ARG(wrong));
 	return OK;
 }
 
@@ -298,7 +298,7 @@ enum result admin_access_explain(struct admin *a, struct db *db)
 	enum door door;
 	char country[3];
 	if (ip_read(admin_text(a, "ip"), &ip) != OK)
-		return admin_refuse(a, BAD, "not an address: " SLICE_FMT, SLICE_ARG(admin_text(a, "ip")));
+		return admin_refuse(a, DENY, "not an address: " SLICE_FMT, SLICE_ARG(admin_text(a, "ip")));
 	if (door_read(admin_text(a, "service"), &door) != OK)
 		return admin_refuse(
 		    a, BAD, "no such service: " SLICE_FMT, SLICE_ARG(admin_text(a, "service")));

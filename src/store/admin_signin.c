@@ -165,9 +165,9 @@ static enum result read_filter(struct admin *a, struct db *db, struct filter *f)
 	f->failed = slice_eq(outcome, SLICE("failed"));
 	f->outcome = f->failed ? 0 : read_outcome(outcome);
 	if (outcome.n && !f->failed && !f->outcome)
-		return admin_refuse(a, BAD, "no such outcome: " SLICE_FMT, SLICE_ARG(outcome));
+		return admin_refuse(a, DENY, "no such outcome: " SLICE_FMT, SLICE_ARG(outcome));
 	if (ip.n && ip_read(ip, &at) != OK)
-		return admin_refuse(a, BAD, "not an address: " SLICE_FMT, SLICE_ARG(ip));
+		return admin_refuse(a, DENY, "not an address: " SLICE_FMT, SLICE_ARG(ip));
 	if (ip.n)
 		(void)ip_text(&at, f->ip);
 	return read_who(a, db, f);
@@ -208,7 +208,7 @@ enum result admin_signin_confirm(struct admin *a, struct db *db)
 	if (r != OK)
 		return r;
 	if (ip_net_read(text, &net) != OK)
-		return admin_refuse(a, BAD, "not a network: " SLICE_FMT, SLICE_ARG(text));
+		return admin_refuse(a, DENY, "not a network: " SLICE_FMT, SLICE_ARG(text));
 	struct ip_net prefix = ip_prefix(&net.ip);
 	if (net.bits < prefix.bits)
 		return admin_refuse(a, DENY,
@@ -258,6 +258,6 @@ enum result admin_signin_unblock(struct admin *a, struct db *db)
 	const char *z = arena_z(a->arena, what);
 	bool network = ip_net_read(what, &net) == OK;
 	if (!z || !what.n)
-		return admin_refuse(a, BAD, "a network or a login is needed");
+		return admin_refuse(a, DENY, "a network or a login is needed");
 	return ask_keys(a, network ? z : "", network ? "" : z);
 }

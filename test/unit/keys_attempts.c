@@ -287,6 +287,16 @@ static void what_matters_outlives_a_restart(void **state)
 	assert_false(look("owner@here.example", "203.0.113.5").flags & GRANT_KNOWN);
 }
 
+/* Whoever guesses the codes of one account keeps nobody else waiting. */
+static void codes_of_one_account_are_no_others(void **state)
+{
+	for (int i = 0; i < 12; i++)
+		attempts_factor_failed(all, 7, now);
+	assert_true(attempts_factor_wait(all, 7, now) > 0);
+	assert_int_equal(attempts_factor_wait(all, 8, now), 0);
+	assert_false(look("owner@here.example", "203.0.113.5").blocked);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +314,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		different_passwords_from_everywhere_are_a_siege, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(what_matters_outlives_a_restart, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(codes_of_one_account_are_no_others, set_up, tear_down),
 	};
 	if (!mkdtemp(dir))
 		return 1;
