@@ -110,7 +110,7 @@ static void what_is_no_rule_is_refused(void **state)
 	    "{\"action\":\"deny\",\"services\":\"imap\",\"from\":\"Japan\"}",
 	    "{\"action\":\"deny\",\"services\":\"imap\",\"who\":\"taro\"}"};
 	for (size_t i = 0; i < COUNT(bad); i++)
-		json_decref(verb("access.add", bad[i], BAD));
+		json_decref(verb("access.add", bad[i], DENY));
 	json_decref(verb("access.remove", "{\"id\":12345}", GONE));
 	json_decref(verb("access.move", "{\"id\":12345}", GONE));
 	json_decref(verb("access.confirm", "{}", GONE));
