@@ -1,5 +1,6 @@
 /* The rows of the log: written behind the answer, counted up while nothing new happens, forgotten in time. */
 #include "store/signins_inside.h"
+#include "store/stats.h"
 #include <stdlib.h>
 
 #define PRUNE_ROWS 1000
@@ -145,6 +146,7 @@ void signin_record(struct store *s, const struct signin *in, enum signin_outcome
 	int64_t now = clock_utc_ms();
 	struct alike key = signins_alike(s, in, outcome);
 	struct counting *left = NULL;
+	stats_count(s->stats, outcome == SIGNIN_IN ? STAT_SIGNINS : STAT_SIGNINS_FAILED, 1);
 	if (count_up(s, &key, now, &left))
 		return;
 	counting_put(left);

@@ -128,6 +128,15 @@ static void alike_attempts_are_one_row(void **state)
 	v = list("{\"outcome\":\"wrong-password\"}");
 	assert_int_equal(json_array_size(v), 2);
 	json_decref(v);
+	/* Each of them counts in its hour, whatever rows they share. */
+	enum result r;
+	v = store_kit_admin(&kit, "stats.hours", "{\"hours\":48}", &r);
+	json_int_t failed = 0;
+	for (size_t i = 0; i < 48; i++)
+		failed += json_integer_value(
+		    json_array_get(json_object_get(json_object_get(v, "series"), "signins_failed"), i));
+	assert_int_equal(failed, 7);
+	json_decref(v);
 }
 
 static void unknown_names_are_kept_as_hashes(void **state)
