@@ -11,11 +11,6 @@
 
 static const char refused[] = "login name or password is wrong";
 
-static void wipe(ProtobufCBinaryData b)
-{
-	explicit_bzero(b.data, b.len);
-}
-
 static struct slice slice_b(ProtobufCBinaryData b)
 {
 	return slice_of(b.data, b.len);
@@ -89,7 +84,7 @@ static bool is_enough(const char *service, unsigned factors)
 
 static void check_wipe(struct check *c)
 {
-	explicit_bzero((void *)(uintptr_t)c->password.p, c->password.n);
+	wipe((void *)(uintptr_t)c->password.p, c->password.n);
 	explicit_bzero(&c->login.secret, sizeof c->login.secret);
 }
 
@@ -240,7 +235,7 @@ void keys_on_password(struct ipc_turn *t)
 	const Sekisho__PasswordAsk *ask = t->ask;
 	struct check *c = arena_new(&t->arena, struct check);
 	enum result r = c ? check_make(t, c) : LATER;
-	wipe(ask->password);
+	wipe(ask->password.data, ask->password.len);
 	if (r != OK) {
 		ipc_refuse(t, r, r == DENY ? refused : "logins cannot be checked now");
 		return;

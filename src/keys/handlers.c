@@ -253,7 +253,7 @@ static void on_install_certificate(struct ipc_turn *t)
 	const char *why;
 	enum result r = keys_install_certificate(
 	    ipc_server_context(t), slice_b(ask->chain_pem), slice_b(ask->key_pem), &why);
-	explicit_bzero(ask->key_pem.data, ask->key_pem.len);
+	wipe(ask->key_pem.data, ask->key_pem.len);
 	admin_end(t, "install certificate", SLICE_NONE, r, why);
 }
 

@@ -48,6 +48,13 @@ struct check {
 	const struct credential *app; /* whose password it is, of an application; NULL: nobody's */
 };
 
+/* What came in a message may be no octets at all, and then has no address either. */
+static inline void wipe(void *p, size_t n)
+{
+	if (n)
+		explicit_bzero(p, n);
+}
+
 struct keys {
 	struct book *book;
 	struct vault *vault;

@@ -419,8 +419,8 @@ void keys_on_warranted(struct ipc_turn *t)
 	struct slice key = slice_of(k->grant, GRANT_KEY);
 	enum result r = ipc_warrant_verify(key, slice_b(ask->warrant), false, clock_utc_ms(), &w.warrant);
 	r = r == OK ? run(&w) : refuse(&w, DENY, "this is not, or no longer, allowed");
-	explicit_bzero(ask->secret.data, ask->secret.len);
-	explicit_bzero(ask->old.data, ask->old.len);
+	wipe(ask->secret.data, ask->secret.len);
+	wipe(ask->old.data, ask->old.len);
 	w.warrant.until_ms = clock_utc_ms() + MINUTE_MS;
 	if (r == OK)
 		r = ipc_warrant_seal(key, &w.warrant, true, &receipt);

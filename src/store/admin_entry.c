@@ -173,7 +173,7 @@ static enum result read_rule(struct admin *a, struct db *db, struct access_rule 
 		    "services are smtp-auth, imap, pop3, sieve, web, api, admin or all, with commas between");
 	if (access_who_read(who.n ? who : SLICE("everybody"), &rule->who, &rule->name) != OK)
 		return admin_refuse(
-		    a, BAD, "whom: everybody, account:ADDRESS, group:ADDRESS, role:NAME or domain:NAME");
+		    a, DENY, "whom: everybody, account:ADDRESS, group:ADDRESS, role:NAME or domain:NAME");
 	if (access_place_read(from.n ? from : SLICE("any"), rule, &wrong) != OK)
 		return admin_refuse(a, DENY, "neither a network nor a country: " SLICE_FMT, SLICE_ARG(wrong));
 	return OK;

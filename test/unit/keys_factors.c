@@ -180,11 +180,13 @@ static enum result sign_in(struct world *w, const char *password, const char *se
 	ask.client = &client;
 	enum result r = ipc_call(strcmp(service, "web") ? &w->user : &w->web, ASK_KEYS_PASSWORD, &ask, NULL,
 	    &w->arena, &answer, NULL);
-	if (r == OK)
-		assert_int_equal(ipc_grant_verify(slice_of(grant_key, GRANT_KEY),
-				     slice_of(answer->grant.data, answer->grant.len), clock_utc_ms(), out),
-		    OK);
-	return r;
+	if (r != OK)
+		return r;
+	assert_int_equal(ipc_grant_verify(slice_of(grant_key, GRANT_KEY),
+			     slice_of(answer->grant.data, answer->grant.len), clock_utc_ms(), out),
+	    OK);
+	assert_true((answer->result == OK) == (out->verdict == GRANT_RIGHT));
+	return (enum result)answer->result;
 }
 
 static enum result show(struct world *w, enum ipc_factor kind, const char *code, struct ipc_grant *out)

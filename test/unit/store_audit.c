@@ -97,6 +97,12 @@ static void assert_text(const json_t *row, const char *member, const char *expec
 	assert_string_equal(json_string_value(json_object_get(row, member)), expected);
 }
 
+/* A refusal leaves a row whatever the verb: the command is nobody's session. */
+static int recorded(const char *verb, int by_itself)
+{
+	return strncmp(verb, "me.", 3) == 0 ? 1 : by_itself;
+}
+
 /* audit.verify counts what was there before it was recorded itself. */
 static void every_verb_leaves_one_row(void **state)
 {
@@ -106,9 +112,9 @@ static void every_verb_leaves_one_row(void **state)
 		json_decref(
 		    store_kit_admin(&kit, verbs[i].name, "{\"address\":\"nobody@here.example\"}", &r));
 		json_int_t after = rows();
-		if (after != before + 1 + verbs[i].recorded)
+		if (after != before + 1 + recorded(verbs[i].name, verbs[i].recorded))
 			print_error("%s: %lld rows\n", verbs[i].name, (long long)(after - before - 1));
-		assert_int_equal(after, before + 1 + verbs[i].recorded);
+		assert_int_equal(after, before + 1 + recorded(verbs[i].name, verbs[i].recorded));
 	}
 }
 
