@@ -4,6 +4,7 @@
  */
 #include "imap/notify.h"
 #include "imap/verbs.h"
+#include <stdlib.h>
 
 /* Those that read on, change the stream or end the session are imap_session's. */
 static const struct {
@@ -73,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (verbs[which].run == imap_notify)
 		notify(&p);
 	result_ignore(verbs[which].run(&s, &p));
+	free(s.agent);
 	imap_notify_free(&s);
 	stream_close(s.base.stream);
 	arena_free(&s.arena);
