@@ -1,6 +1,8 @@
 /*
- * report: reports about mail, read and written: DMARC aggregate reports (RFC 9990, and RFC 7489 C as most still write it),
- * failure reports (RFC 9991, read only), TLS reports (RFC 8460). The one door of the room.
+ * report: reports about mail, read and written. The one door of the room.
+ *
+ * DMARC aggregate reports (RFC 9990, and RFC 7489 C as most still write it), failure reports (RFC 9991, read only), TLS
+ * reports (RFC 8460).
  *
  *   read.c          finds the report in a message           unpack.c      gzip and zip, in pieces and within limits
  *   dmarc_read.c    XML, by events (libexpat)               dmarc_write.c XML
