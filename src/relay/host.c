@@ -202,7 +202,8 @@ static enum result ask_signature(struct delivery *d)
 }
 
 /*
- * What store, scan and keys have to say before the message goes: without it nothing is sent. One of them may just be starting
+ * What store, scan and keys have to say before the message goes: without it nothing is sent, and not when store says no (it is
+ * held since it was claimed). One of them may just be starting
  * again: that is worth some seconds, and not the wait of a whole retry.
  */
 static bool take_signature(struct delivery *d)
@@ -211,7 +212,7 @@ static bool take_signature(struct delivery *d)
 	if (!d->job->msg->sign)
 		return true;
 	enum result r = ask_signature(d);
-	for (unsigned i = 0; r != OK && i < SIGNATURE_TRIES; i++) {
+	for (unsigned i = 0; r != OK && r != DENY && i < SIGNATURE_TRIES; i++) {
 		poll(NULL, 0, SIGNATURE_PAUSE_MS);
 		r = ask_signature(d);
 	}

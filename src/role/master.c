@@ -129,6 +129,8 @@ static void equip(struct master *m, enum role r)
 		send_file(m, r, "relay_password", m->config->relay_password_file);
 	if (r == ROLE_RELAY)
 		send_file(m, r, "acme_ca", m->config->acme_ca_file);
+	if (r == ROLE_RELAY)
+		send_file(m, r, "alarm_ca", m->config->alarm_ca_file);
 	if (r == ROLE_WEB)
 		send_console(m);
 	if (r == ROLE_STORE) {

@@ -297,6 +297,18 @@ static void fill_filters(const struct config *c, struct store_settings *s)
 	s->n_sieve_items = c->sieve_environment.n;
 }
 
+static void fill_sending(const struct config *c, struct store_settings *s)
+{
+	s->budget.hour = (uint32_t)c->first_time_hour;
+	s->budget.day = (uint32_t)c->first_time_day;
+	s->budget.most = (uint32_t)c->first_time_most;
+	s->budget.new_network = (uint32_t)c->first_time_new_network;
+	s->budget.abroad = (uint32_t)c->first_time_abroad;
+	s->budget.known = (uint32_t)c->known_recipients_rate;
+	s->alarm_mail = c->alarm_mail;
+	s->alarm_webhook = *c->alarm_webhook != 0;
+}
+
 static void fill_reports(const struct config *c, struct store_reports *r)
 {
 	*r = (struct store_reports){.dmarc = c->dmarc_reports,
@@ -336,6 +348,7 @@ void run_store(struct run *r)
 	fill_mail(c, &s);
 	fill_people(c, &s);
 	fill_filters(c, &s);
+	fill_sending(c, &s);
 	fill_dns(c, &s.dns);
 	fill_reports(c, &s.reports);
 	s.shown = show_config(c);

@@ -84,6 +84,12 @@ enum account_state { ACCOUNT_ACTIVE, ACCOUNT_SUSPENDED, ACCOUNT_LEFT };
 const char *account_state_name(int64_t state);
 /* To whom an account was handed over, and when. */
 json_t *admin_handovers(struct admin *a, struct db *db, int64_t account);
+/* Held mail: its recipients are known from now on. Then these go, and those are taken away; a->after is set. */
+void admin_hold_learn(struct admin *a, struct db *db, struct slice mail);
+NODISCARD enum result admin_queue_settle(struct admin *a, struct db *db, const struct slice *go, size_t n_go,
+    const struct slice *away, size_t n_away);
+/* Messages with this token since then, with their steps. */
+json_t *admin_trace_since(struct admin *a, struct db *db, int64_t token, int64_t since, size_t most);
 /* The account whose primary address (or alias leading to it alone) this is. */
 NODISCARD enum result admin_find_account(struct admin *a, struct db *db, int64_t *id_out);
 

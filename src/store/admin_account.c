@@ -2,6 +2,7 @@
 #include "store/access.h"
 #include "store/admin.h"
 #include "store/epoch.h"
+#include "store/contain.h"
 #include "store/filter.h"
 #include "store/mailbox.h"
 #include "store/signing.h"
@@ -214,6 +215,7 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	epoch_end_sessions(a->store->writer, db, a->account, 0);
 	DB_RUN(db, FACTOR_RESET_FORGET, DI(a->account));
 	DB_RUN(db, FACTOR_RULE_DROP, DI(WHO_ACCOUNT), DI(a->account), DZ(""), DZ(""));
+	contain_forget_account(db, a->account);
 	DB_RUN(db, ACCOUNT_REMOVE, DI(a->account));
 	return OK;
 }

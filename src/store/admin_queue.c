@@ -256,3 +256,19 @@ enum result admin_queue_remove(struct admin *a, struct db *db)
 {
 	return change_named(a, db, remove_one, STEP_REMOVED, true);
 }
+
+enum result admin_queue_settle(struct admin *a, struct db *db, const struct slice *go, size_t n_go,
+    const struct slice *away, size_t n_away)
+{
+	enum result r = OK;
+	a->rows = arena_new(a->arena, struct admin_rows);
+	if (!a->rows)
+		return LATER;
+	for (size_t i = 0; r == OK && i < n_away; i++)
+		r = change_one(a, db, away[i], remove_one, STEP_REMOVED);
+	a->rows->n = 0; /* what is gone needs no place in the queue in memory */
+	for (size_t i = 0; r == OK && i < n_go; i++)
+		r = change_one(a, db, go[i], release_one, STEP_RELEASED);
+	a->after = after;
+	return r;
+}

@@ -140,13 +140,14 @@ static void want(struct admin *a, struct wanted *w, const char *key, const char 
 }
 
 struct found {
-	struct slice mails[MAILS_MOST];
+	struct slice *mails;
 	size_t n, most;
+	bool alone; /* only one row of a message has such a token */
 };
 
 static void add_mail(struct admin *a, struct found *f, struct slice mail)
 {
-	for (size_t i = 0; i < f->n; i++)
+	for (size_t i = 0; i < f->n && !f->alone; i++)
 		if (slice_eq(f->mails[i], mail))
 			return;
 	if (f->n < f->most)
@@ -200,21 +201,33 @@ static json_t *mail_json(struct admin *a, struct db *db, struct slice mail)
 	return json_pack("{s:o,s:o}", "mail", admin_string(mail), "steps", list);
 }
 
+json_t *admin_trace_since(struct admin *a, struct db *db, int64_t token, int64_t since, size_t most)
+{
+	struct wanted w = {.tokens = {token}, .n = 1, .since = since};
+	struct found f = {.mails = arena_array(a->arena, most, sizeof *f.mails), .most = most, .alone = true};
+	json_t *list = json_array();
+	if (f.mails)
+		find_mails(a, db, &w, &f);
+	for (size_t i = 0; i < f.n; i++)
+		json_array_append_new(list, mail_json(a, db, f.mails[i]));
+	return list;
+}
+
 enum result admin_trace(struct admin *a, struct db *db)
 {
 	struct wanted w = {.since = admin_number(a, "since_ms", 0)};
-	struct found *f = arena_new(a->arena, struct found);
-	if (!f)
+	struct found f = {.most = (size_t)MIN(MAX(admin_number(a, "limit", 20), 1), MAILS_MOST)};
+	f.mails = arena_array(a->arena, f.most, sizeof *f.mails);
+	if (!f.mails)
 		return LATER;
-	f->most = (size_t)MIN(MAX(admin_number(a, "limit", 20), 1), MAILS_MOST);
 	want(a, &w, "mail", "mail");
 	want(a, &w, "message_id", "id");
 	want(a, &w, "to", "to");
 	want(a, &w, "from", "from");
 	want(a, &w, "subject", "subject");
-	find_mails(a, db, &w, f);
+	find_mails(a, db, &w, &f);
 	a->answer = json_array();
-	for (size_t i = 0; i < f->n; i++)
-		json_array_append_new(a->answer, mail_json(a, db, f->mails[i]));
+	for (size_t i = 0; i < f.n; i++)
+		json_array_append_new(a->answer, mail_json(a, db, f.mails[i]));
 	return OK;
 }

@@ -1,4 +1,5 @@
 #include "store/deliver.h"
+#include "store/contain.h"
 #include "store/fields.h"
 #include "store/filter.h"
 #include "store/queue.h"
@@ -239,6 +240,7 @@ enum result deliver_prepare(struct deliver *d, struct store *s, struct db *reade
 	if (!d->remotes)
 		return LATER;
 	take_facts(d, e, r, m, t);
+	size_t arrival = t->steps.n;
 	enum result done = blob_room(s->blob);
 	if (done == OK && d->quarantined)
 		add_quarantined(d, e, t);
@@ -256,7 +258,7 @@ enum result deliver_prepare(struct deliver *d, struct store *s, struct db *reade
 	memcpy(&d->content, blob->digest, sizeof d->content);
 	d->content = (d->content & INT64_MAX) | 1;
 	trace_seal(t, d->mail, d->content, &d->trace);
-	return OK;
+	return spend_plan(d, reader, e, r, m, t, arrival);
 }
 
 /* ---- applying ---- */
@@ -328,21 +330,22 @@ static void put_row(struct deliver *d, struct db *db, int64_t queued, struct del
 {
 	r->row = writer_number(d->job.store->writer, SEQUENCE_QUEUE);
 	DB_RUN(db, RCPT_ADD, DI(r->row), DI(queued), DT(r->domain), DI(r->notify), DI(r->state),
-	    DI(d->now_ms), DB(r->sealed), DI(d->job.store->node));
+	    DI(d->now_ms + d->spend.wait_ms), DB(r->sealed), DI(d->job.store->node));
 	if (r->reply.n)
 		DB_RUN(db, RCPT_CHANGE, DI(r->row), DI(r->state), DI(d->now_ms), DI(0), DI(0), DB(r->reply));
 }
 
-static void put_queue(struct deliver *d, struct db *db)
+void deliver_put_queue(
+    struct deliver *d, struct db *db, enum mail_state state, struct deliver_remote *rows, size_t n)
 {
 	struct writer *w = d->job.store->writer;
 	const struct deliver_body *b = &d->bodies[0];
 	d->queued = writer_number(w, SEQUENCE_QUEUE);
 	DB_RUN(db, QUEUED_ADD, DI(d->queued), DI(ORGANISATION), DT(d->mail), DI(b->id), DI(d->now_ms),
-	    DI(b->size), DI(d->strip), DI(d->ret), DI(b->smtputf8), DI(b->kind),
-	    DI(d->quarantined ? MAIL_QUARANTINED : MAIL_GOING), DB(d->sealed), DI(d->tls));
-	for (size_t i = 0; i < d->n_remotes; i++)
-		put_row(d, db, d->queued, &d->remotes[i]);
+	    DI(b->size), DI(d->strip), DI(d->ret), DI(b->smtputf8), DI(b->kind), DI(state), DB(d->sealed),
+	    DI(d->tls), DI(d->spend.account), DI(d->spend.why), DI(d->spend.halves), DI(d->spend.from));
+	for (size_t i = 0; i < n; i++)
+		put_row(d, db, d->queued, &rows[i]);
 }
 
 /* ---- what filters send ---- */
@@ -366,9 +369,11 @@ static void put_sent(struct deliver *d, struct db *db, struct deliver_sent *s)
 	/* What is made of a message is as secret as it was; only the message itself still has its header. */
 	enum mail_tls tls = s->body == 0 || d->tls == MAIL_TLS_REQUIRED ? d->tls : MAIL_TLS_USUAL;
 	s->queued = writer_number(w, SEQUENCE_QUEUE);
+	spend_apply_one(d->job.store, db, s->account, d->now_ms, &s->cost);
 	DB_RUN(db, QUEUED_ADD, DI(s->queued), DI(ORGANISATION), DT(s->mail), DI(b->id), DI(d->now_ms),
-	    DI(b->size), DI(s->strip), DI(s->ret), DI(b->smtputf8), DI(b->kind), DI(MAIL_GOING),
-	    DB(s->sealed), DI(tls));
+	    DI(b->size), DI(s->strip), DI(s->ret), DI(b->smtputf8), DI(b->kind),
+	    DI(s->cost.held ? MAIL_HELD : MAIL_GOING), DB(s->sealed), DI(tls), DI(s->account),
+	    DI(s->cost.why), DI(s->cost.halves), DI(CONTEXT_FAMILIAR));
 	put_row(d, db, s->queued, &s->to);
 	DB_RUN(db, FILTER_COUNT_ONE, DI(s->account), DI(d->now_ms / HOUR_MS));
 	trace_apply(w, db, &s->trace);
@@ -396,6 +401,29 @@ static enum result take_bodies(struct deliver *d, struct db *db)
 	return OK;
 }
 
+static enum result put_all(struct deliver *d, struct db *db)
+{
+	enum result r = take_bodies(d, db);
+	if (r == OK)
+		r = put_locals(d, db);
+	if (r != OK)
+		return r;
+	if (d->n_remotes)
+		deliver_put_queue(
+		    d, db, d->quarantined ? MAIL_QUARANTINED : MAIL_GOING, d->remotes, d->n_remotes);
+	for (struct deliver_sent *t = d->sents; t; t = t->next)
+		if (!t->skipped)
+			put_sent(d, db, t);
+	if (d->report.n)
+		DB_RUN(db, REPORT_MAIL_ADD, DI(writer_number(d->job.store->writer, SEQUENCE_QUEUE)), DT(d->mail),
+		    DI(d->bodies[0].id), DI(d->now_ms), DB(d->report));
+	set_marks(d, db);
+	judge_count_apply(db, &d->count);
+	bounce_apply(db, &d->bounce);
+	trace_apply(d->job.store->writer, db, &d->trace);
+	return OK;
+}
+
 enum result deliver_apply(struct deliver *d, struct db *db)
 {
 	struct store *s = d->job.store;
@@ -404,22 +432,11 @@ enum result deliver_apply(struct deliver *d, struct db *db)
 	d->queued = 0;
 	if (before)
 		return before == d->content ? OK : DENY;
-	enum result r = take_bodies(d, db);
+	enum result r = spend_apply(d, db);
 	if (r == OK)
-		r = put_locals(d, db);
+		r = d->spend.held ? spend_put_held(d, db) : put_all(d, db);
 	if (r != OK)
 		return r;
-	if (d->n_remotes)
-		put_queue(d, db);
-	for (struct deliver_sent *t = d->sents; t; t = t->next)
-		if (!t->skipped)
-			put_sent(d, db, t);
-	if (d->report.n)
-		DB_RUN(db, REPORT_MAIL_ADD, DI(writer_number(s->writer, SEQUENCE_QUEUE)), DT(d->mail),
-		    DI(d->bodies[0].id), DI(d->now_ms), DB(d->report));
-	set_marks(d, db);
-	judge_count_apply(db, &d->count);
-	trace_apply(s->writer, db, &d->trace);
 	/* A repetition in the same group must not be told that this one, which will be taken back, succeeded. */
 	if (db_result(db) != OK)
 		return db_result(db);
@@ -434,11 +451,19 @@ static void tell_queue(const struct deliver *d)
 		if (d->remotes[i].state == RCPT_WAITING)
 			EVENT(QUEUED, KV("mail", d->mail), KV("domain", d->remotes[i].domain));
 	if (d->n_remotes)
-		queue_add_all(d->job.store->queue, d->queued, d->remotes, d->n_remotes, d->now_ms);
+		queue_add_all(
+		    d->job.store->queue, d->queued, d->remotes, d->n_remotes, d->now_ms + d->spend.wait_ms);
 }
 
 static void tell(const struct deliver *d)
 {
+	if (d->spend.alarmed)
+		contain_wake(d->job.store);
+	if (d->spend.held) {
+		EVENT(MAIL_HELD, KN("account", d->spend.account), KV("mail", d->mail),
+		    KZ("why", hold_text(d->spend.why).name));
+		return;
+	}
 	for (const struct deliver_local *l = d->locals; l; l = l->next)
 		if (!is_skipped(l))
 			EVENT(DELIVERED, KV("mail", d->mail), KV("rcpt", l->address),
@@ -448,7 +473,7 @@ static void tell(const struct deliver *d)
 	if (d->report.n)
 		reports_wake(d->job.store);
 	for (struct deliver_sent *t = d->sents; t; t = t->next) {
-		if (t->skipped)
+		if (t->skipped || t->cost.held)
 			continue;
 		EVENT(QUEUED, KV("mail", t->mail), KV("domain", t->to.domain));
 		queue_add_all(d->job.store->queue, t->queued, &t->to, 1, d->now_ms);
@@ -466,4 +491,5 @@ void deliver_finish(struct deliver *d, enum result r)
 	for (struct deliver_sent *t = d->sents; t; t = t->next)
 		trace_row_free(&t->trace);
 	trace_row_free(&d->trace);
+	trace_row_free(&d->spend.trace);
 }

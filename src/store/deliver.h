@@ -8,9 +8,10 @@
 #ifndef STORE_DELIVER_H
 #define STORE_DELIVER_H
 
-#include "store/judge.h"
+#include "store/bounce.h"
 #include "store/mailbox.h"
 #include "store/resolve.h"
+#include "store/spend.h"
 #include "store/trace.h"
 
 /* What becomes of a queued recipient; columns `state` of recipients and queued. INWARD: for one of ours, by inward.c. */
@@ -90,6 +91,7 @@ struct deliver_sent {
 	unsigned body;
 	uint32_t strip, ret;
 	struct deliver_mark once; /* it goes only when this mark is not there */
+	struct spend_one cost;
 	struct trace_row trace;
 	bool skipped; /* set by apply, as is: */
 	int64_t queued;
@@ -118,6 +120,8 @@ struct deliver {
 	struct trace_row trace;
 	struct judge_count count;
 	struct slice report;    /* sealed row of report_mail (reports.h); empty: it is none */
+	struct bounce bounce;
+	struct spending spend;
 	int64_t now_ms, queued; /* queued: set by apply, 0 when nothing waits */
 	bool added;             /* to the table of recent ids */
 	const char *why;        /* it was refused by every recipient */
@@ -133,6 +137,10 @@ NODISCARD enum result deliver_prepare(struct deliver *d, struct store *s, struct
 NODISCARD enum result deliver_apply(struct deliver *d, struct db *db);
 /* After the transaction, whatever its result, and when there is none: the queue hears of it. */
 void deliver_finish(struct deliver *d, enum result r);
+
+/* In apply(): the message's row of the queue, and one for each of these. */
+void deliver_put_queue(
+    struct deliver *d, struct db *db, enum mail_state state, struct deliver_remote *rows, size_t n);
 
 /* A new mail id, in the arena. */
 struct slice deliver_mail_id(struct arena *a);

@@ -177,6 +177,7 @@ static enum result queue_it(struct sending *p)
 	s->sealed = queue_seal_mail(f->store, s->mail, p->from.local, p->from.domain, SLICE_NONE,
 	    run->to->account, forward ? f->e->origin : ORIGIN_OURS, a);
 	s->ret = ret_of(p);
+	spend_plan_one(f->store, f->db, s->account, p->to.local, p->to.domain, &s->cost);
 	s->to = (struct deliver_remote){
 	    .state = ours ? RCPT_INWARD : RCPT_WAITING, .domain = p->to.domain, .notify = notify_of(p)};
 	s->to.sealed = queue_seal_rcpt(f->store, s->mail, p->to.local, p->to.domain, SLICE_NONE, a);

@@ -150,10 +150,14 @@ static void done_deliver(struct job *j, enum result r)
 {
 	struct deliver *d = (struct deliver *)j;
 	struct ipc_turn *t = d->turn;
-	bool full = d->full, refuses = d->job.store->settings->quota_refuses;
+	bool full = d->full, held = d->spend.full, refuses = d->job.store->settings->quota_refuses;
 	deliver_finish(d, r);
 	if (r == FULL && full) {
 		ipc_refuse(t, refuses ? DENY : FULL, refuses ? "5.2.2 " MAILBOX_FULL : "4.2.2 " MAILBOX_FULL);
+		return;
+	}
+	if (r == FULL && held) {
+		ipc_refuse(t, LATER, "4.7.1 Too much mail of this account is held: ask the administrator");
 		return;
 	}
 	if (r != OK) {
@@ -339,6 +343,8 @@ static enum result prepare(
 	TRACE trace;
 	trace_start(&trace, s, e.mail);
 	trace_received(&trace, ask, m->body.n);
+	if (user)
+		trace_token(&trace, "account", slice_str(user->address));
 	if (how != SENDING_OWN || from_others(t, user, m, reader.db))
 		trace_sent_by(&trace, user, ask);
 	struct judgement judgement;
@@ -348,6 +354,13 @@ static enum result prepare(
 			return r;
 		e.judged = &judgement;
 		e.origin = judgement.origin;
+	}
+	if (!user && !e.from_local.n) {
+		bounce_look(s, reader.db, &res, m->facts, &t->arena, &d->bounce);
+		if (!e.judged)
+			judgement = (struct judgement){.action = JUDGE_ACCEPT, .rule = "", .why = ""};
+		e.judged = &judgement;
+		bounce_judge(&d->bounce, &judgement);
 	}
 	r = deliver_prepare(d, s, reader.db, &e, &res, m, &trace);
 	*why_out = d->why;
@@ -374,6 +387,8 @@ void ask_deliver(struct ipc_turn *t)
 	}
 	*d = (struct deliver){
 	    .job = {.apply = apply_deliver, .done = done_deliver}, .arena = &t->arena, .turn = t};
+	if (user)
+		d->spend = (struct spending){.account = user->account, .from = spend_context(&user->context)};
 	const char *why = NULL;
 	enum result r;
 	{

@@ -15,6 +15,7 @@
 #define ORGANISATION 1 /* the one there is so far */
 
 struct cards;
+struct contain;
 struct courier;
 struct domains;
 struct gate;
@@ -58,6 +59,7 @@ struct store {
 	struct signins *signins;
 	struct gate *gate;
 	struct stats *stats;
+	struct contain *contain;
 	_Atomic(struct keeper *) keeper;
 	struct tidying *tidying; /* the keeper's */
 	_Atomic(struct ipc_server *) server;

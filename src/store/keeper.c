@@ -1,5 +1,7 @@
 #include "store/keeper.h"
 #include "store/entry.h"
+#include "store/alarm.h"
+#include "store/contain.h"
 #include "store/expunged.h"
 #include "store/filter.h"
 #include "store/inside.h"
@@ -84,6 +86,7 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 	signins_tick(s);
 	entry_tick(s);
 	stats_tick(s, now);
+	contain_wake(s);
 	for (unsigned i = 0; i < FORGET_JOBS && k->expunged_due; i++)
 		k->expunged_due = expunged_forget_some(s, &k->expunged, FORGET_ROWS);
 	if (now - *tidied > TIDY_EVERY_MS) {
@@ -100,6 +103,8 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 		reports_forget(s);
 		signins_prune(s);
 		stats_forget(s);
+		spend_forget(s);
+		alarm_forget(s);
 	}
 }
 

@@ -232,7 +232,33 @@ void queue_job_end(struct queue *q, struct claim_job *j)
 {
 	j->domain->out--;
 	queue_join_turn(q, j->domain);
+	if (j->account) {
+		*j->prev_alone = j->next_alone;
+		if (j->next_alone)
+			j->next_alone->prev_alone = j->prev_alone;
+	}
 	free(j);
+}
+
+/* There are never many of them: accounts that are used from unfamiliar places, or under suspicion. */
+bool queue_claim_alone(struct queue *q, int64_t row, int64_t account)
+{
+	bool free_now = true;
+	pthread_mutex_lock(&q->lock);
+	struct queue_row *r = queue_find(q, row);
+	struct claim_job *j = r ? r->job : NULL;
+	for (const struct claim_job *o = q->alone; o; o = o->next_alone)
+		free_now &= o->account != account;
+	if (j && free_now) {
+		j->account = account;
+		j->next_alone = q->alone;
+		j->prev_alone = &q->alone;
+		if (j->next_alone)
+			j->next_alone->prev_alone = &j->next_alone;
+		q->alone = j;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return free_now;
 }
 
 /* With the lock held. */
@@ -291,21 +317,26 @@ void queue_drop(struct queue *q, int64_t row)
 	pthread_mutex_unlock(&q->lock);
 }
 
-static void unclaim(struct queue *q, struct queue_row *r)
+static void unclaim(struct queue *q, struct queue_row *r, int64_t due_ms)
 {
 	detach(q, r);
-	queue_wait(q, r, r->due_ms);
+	queue_wait(q, r, MAX(r->due_ms, due_ms));
 }
 
-void queue_unclaim(struct queue *q, const int64_t *rows, size_t n)
+void queue_put_off(struct queue *q, const int64_t *rows, size_t n, int64_t due_ms)
 {
 	pthread_mutex_lock(&q->lock);
 	for (size_t i = 0; i < n; i++) {
 		struct queue_row *r = queue_find(q, rows[i]);
 		if (r && r->claimant)
-			unclaim(q, r);
+			unclaim(q, r, due_ms);
 	}
 	pthread_mutex_unlock(&q->lock);
+}
+
+void queue_unclaim(struct queue *q, const int64_t *rows, size_t n)
+{
+	queue_put_off(q, rows, n, 0);
 }
 
 void queue_release(struct queue *q, const struct claimant *by)
@@ -314,7 +345,7 @@ void queue_release(struct queue *q, const struct claimant *by)
 	for (size_t i = 0; i < q->n_buckets; i++)
 		for (struct queue_row *r = q->buckets[i]; r; r = r->next_bucket)
 			if (r->claimant == by)
-				unclaim(q, r);
+				unclaim(q, r, 0);
 	q->rung = false;
 	q->claimants--;
 	pthread_mutex_unlock(&q->lock);

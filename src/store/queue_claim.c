@@ -8,6 +8,7 @@
 #define JOB_RCPTS 100
 #define CLAIM_MOST 64
 #define CLAIM_ROOM 100000 /* octets of bodies in one answer */
+#define ALONE_WAIT_MS 200 /* another of the same account is out, which may have only one */
 #define CLAIM_BODY 65536  /* a larger body is read by STORE_OUTBODY */
 
 struct picked {
@@ -131,6 +132,10 @@ static Sekisho__Job *load_job(
 			drop_rows(s, p);
 		return NULL;
 	}
+	if (db_int(&q, 16) && !queue_claim_alone(s->queue, p->rows[0], db_int(&q, 15))) {
+		queue_put_off(s->queue, p->rows, p->n, clock_utc_ms() + ALONE_WAIT_MS);
+		return NULL;
+	}
 	sekisho__job__init(job);
 	uint64_t strip = (uint64_t)db_int(&q, 2);
 	job->mail_id = arena_z(a, db_octets(&q, 0));
@@ -138,7 +143,7 @@ static Sekisho__Job *load_job(
 	job->smtputf8 = db_int(&q, 3) != 0;
 	job->body = (uint32_t)db_int(&q, 4);
 	job->ret = (uint32_t)db_int(&q, 6);
-	job->sign = s->settings->dkim_sign;
+	job->sign = s->settings->dkim_sign || db_int(&q, 15); /* mail of accounts is looked at once more */
 	job->require_tls = db_int(&q, 14) == MAIL_TLS_REQUIRED;
 	job->tls_optional = db_int(&q, 14) == MAIL_TLS_OPTIONAL;
 	struct slice mail = slice_str(job->mail_id);

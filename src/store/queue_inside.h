@@ -16,6 +16,8 @@ struct claimant {
 struct claim_job {
 	struct queue_domain *domain;
 	unsigned rows;
+	int64_t account; /* whose mail it is, when only one of theirs may be out at a time; 0: any number */
+	struct claim_job *next_alone, **prev_alone;
 };
 
 /* In exactly one place: waiting (heap), due (its domain's list), or claimed. */
@@ -50,7 +52,8 @@ struct queue {
 	struct queue_row **heap;
 	size_t n_heap, cap_heap;
 	unsigned claimants;
-	bool rung; /* the relay was told and has not claimed since */
+	struct claim_job *alone; /* those with an account */
+	bool rung;               /* the relay was told and has not claimed since */
 	uint64_t retries;
 };
 
@@ -63,6 +66,10 @@ void queue_claim_row(struct queue_row *r, struct claimant *by);
 struct queue_domain *queue_next_turn(struct queue *q);
 void queue_join_turn(struct queue *q, struct queue_domain *d);
 void queue_job_end(struct queue *q, struct claim_job *j);
+/* The job of this row is its account's only one out. False when another is (takes the lock). */
+bool queue_claim_alone(struct queue *q, int64_t row, int64_t account);
+/* Claimed rows wait again, until a time. */
+void queue_put_off(struct queue *q, const int64_t *rows, size_t n, int64_t due_ms);
 
 /* Claimed rows wait again: these, or all of a channel that has ended (both take the lock). */
 void queue_claimant_new(struct queue *q);

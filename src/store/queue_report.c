@@ -13,6 +13,7 @@ struct outcome {
 	int64_t row, queued, due_ms;
 	enum rcpt_state state;
 	bool sent;
+	int64_t unknown_to; /* the account that wrote to an address that does not exist; 0: none */
 	int64_t attempts, delay;
 	struct slice domain, reply;
 	struct trace_row trace;
@@ -29,7 +30,7 @@ struct report {
 /* A recipient and its message as they are in the tables. */
 struct waiting {
 	struct slice mail, domain, mail_fields, rcpt_fields;
-	int64_t queued, created, attempts, delay;
+	int64_t queued, created, attempts, delay, account;
 	uint32_t notify;
 	bool null_sender;
 };
@@ -47,6 +48,7 @@ static bool load_waiting(struct store *s, struct db *db, int64_t row, struct are
 	    .attempts = db_int(&q, 4),
 	    .delay = db_int(&q, 5),
 	    .notify = (uint32_t)db_int(&q, 7),
+	    .account = db_int(&q, 10),
 	};
 	w->mail_fields = queue_open_sealed(s, w->mail, db_octets(&q, 8), a);
 	w->rcpt_fields = queue_open_sealed(s, w->mail, db_octets(&q, 9), a);
@@ -172,6 +174,8 @@ static void work_out(
 	o->domain = w.domain;
 	enum trace_step step = decide(s, &w, at, o);
 	o->sent = step == STEP_SENT;
+	if (step == STEP_FAILED && slice_starts(slice_str(at->status), SLICE("5.1.")))
+		o->unknown_to = w.account;
 	o->reply = seal_reply(s, &w, at, a);
 	trace_attempt(s, &w, at, step, o);
 	log_attempt(&w, at, step, o->due_ms);
@@ -210,6 +214,8 @@ static enum result apply_report(struct job *j, struct db *db)
 			    DI(o->change == CHANGE_TELL ? o->state : RCPT_WAITING), DI(o->due_ms),
 			    DI(o->attempts), DI(o->delay), DB(o->reply));
 		trace_apply(j->store->writer, db, &o->trace);
+		if (o->unknown_to)
+			spend_invalid(j->store, db, o->unknown_to, 1);
 	}
 	tls_tally_apply(&r->tally, db);
 	return OK;

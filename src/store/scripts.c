@@ -1,4 +1,5 @@
 /* STORE_SCRIPTS, STORE_SCRIPT_*: a user's Sieve scripts. */
+#include "store/contain.h"
 #include "store/scripts.h"
 #include "store/handlers.h"
 
@@ -231,12 +232,22 @@ struct change {
 	struct ipc_turn *turn;
 	int64_t account;
 	struct slice sealed;
+	bool unfamiliar; /* from where this account was not used before */
 	const char *why;
 };
+
+/* A filter passes mail on unseen: whoever has just got in from afar does not get one, and that he tried is written down. */
+static enum result note_refused(struct change *c, struct db *db)
+{
+	contain_signal(c->job.store, db, c->account, SIGNAL_NEW_RULE, SLICE_NONE);
+	return db_result(db);
+}
 
 static enum result apply_change(struct job *j, struct db *db)
 {
 	struct change *c = (struct change *)j;
+	if (c->unfamiliar)
+		return note_refused(c, db);
 	const Sekisho__NameAsk *named = c->turn->ask;
 	const Sekisho__ScriptPutAsk *put = c->turn->ask;
 	const Sekisho__RenameAsk *renaming = c->turn->ask;
@@ -256,7 +267,10 @@ static enum result apply_change(struct job *j, struct db *db)
 static void done_change(struct job *j, enum result r)
 {
 	struct change *c = (struct change *)j;
-	if (r == OK)
+	if (r == OK && c->unfamiliar)
+		ipc_refuse(c->turn, DENY,
+		    "Filters are not changed from a place where this account was not used before");
+	else if (r == OK)
 		ipc_answer(c->turn, NULL, NULL);
 	else if (c->why && (r == FULL || r == DENY))
 		ipc_refuse(c->turn, r, "%s", c->why);
@@ -282,6 +296,7 @@ static void put_change(struct ipc_turn *t, struct slice text)
 	    .job = {.store = s, .apply = apply_change, .done = done_change, .durable = true},
 	    .turn = t,
 	    .account = user->account,
+	    .unfamiliar = user->context.familiarity != SIGNIN_FAMILIAR && t->kind != ASK_STORE_SCRIPT_DELETE,
 	    .sealed = arena_dup(&t->arena, buf_slice(&sealed)),
 	};
 	writer_put(s->writer, &c->job);

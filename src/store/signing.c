@@ -389,6 +389,18 @@ static enum result make(struct outgoing *o, bool seven, struct buf *out, int *fd
 	return r;
 }
 
+/* It may have been held since it was claimed: this is the last look before it goes. */
+static enum result still_goes(struct store *s, struct slice mail)
+{
+	READER r = reader_begin(s);
+	if (!r.db)
+		return LATER;
+	DB_ROWS q = DB_QUERY(r.db, QUEUED_FIND, DT(mail));
+	if (!db_next(&q))
+		return db_result(r.db) == OK ? DENY : LATER;
+	return db_int(&q, 1) == MAIL_GOING ? OK : DENY;
+}
+
 void ask_signature(struct ipc_turn *t)
 {
 	const Sekisho__SignatureAsk *ask = t->ask;
@@ -397,6 +409,11 @@ void ask_signature(struct ipc_turn *t)
 	struct slice fields = SLICE_NONE;
 	BUF_LOCAL(made, FIELDS_MOST);
 	FD_LOCAL fd = -1;
+	enum result goes = still_goes(s, o.mail);
+	if (goes != OK) {
+		refuse(t, goes);
+		return;
+	}
 	if (ask->seven || (s->settings->dkim_sign && !recall(s->lately, o.mail, &t->arena, &fields))) {
 		enum result r = make(&o, ask->seven, &made, &fd);
 		if (r != OK) {

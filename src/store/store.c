@@ -1,5 +1,6 @@
 #include "store/store.h"
 #include "store/cards.h"
+#include "store/contain.h"
 #include "store/courier.h"
 #include "store/domains.h"
 #include "store/entry.h"
@@ -57,6 +58,8 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_QUOTA] = ask_quota,
     [ASK_STORE_METADATA] = ask_metadata,
     [ASK_STORE_SET_METADATA] = ask_set_metadata,
+    [ASK_STORE_ALARM_NEXT] = ask_alarm_next,
+    [ASK_STORE_ALARM_DONE] = ask_alarm_done,
     [ASK_STORE_CLAIM] = ask_claim,
     [ASK_STORE_OUTBODY] = ask_outbody,
     [ASK_STORE_REPORT] = ask_report,
@@ -119,6 +122,8 @@ void store_settings_default(struct store_settings *s)
 	    .organisation = "",
 	    .reports = {.contact = "", .keep_ms = 400 * DAY_MS, .after_ms = 30 * MINUTE_MS},
 	    .dns = {.reports_to = ""},
+	    .budget = budget_rules_default(),
+	    .alarm_mail = "",
 	};
 }
 
@@ -308,6 +313,7 @@ static enum result open_all(struct store *s)
 	s->signing = signing_new(s);
 	s->watch = domains_new(s);
 	s->reports = reports_new(s);
+	s->contain = contain_new(s);
 	return keeper ? OK : LATER;
 }
 
@@ -338,6 +344,8 @@ void store_close(struct store *s)
 	signing_free(s->signing);
 	keeper_end(s->keeper);
 	reports_free(s->reports);
+	contain_free(s->contain);
+	s->contain = NULL;
 	domains_free(s->watch);
 	cards_end(s->cards);
 	search_end(s->search);

@@ -23,6 +23,8 @@
  *     quota*.c             how much an account may keep, and warnings before it is reached
  *     queue*.c dsn*.c      what leaves for other servers, and what comes back of it
  *     signing*.c           DKIM signatures and ARC seals on what leaves, and the life of their keys
+ *     spend*.c             what mail costs the account that sends it, and what is held
+ *     contain*.c alarm.c   signs that somebody else uses an account, and what is done about it
  *     trace.c              what happened to a message, step by step
  *     admin*.c             the administrator's verbs
  *     roles*.c             who may do what, and for whom
@@ -42,6 +44,7 @@
 #include "base/base.h"
 #include "geo/geo.h"
 #include "ipc/ipc.h"
+#include "policy/budget.h"
 #include "store/s3.h"
 #include "store/db.h"
 
@@ -120,6 +123,9 @@ struct store_settings {
 	const char *arc_trusted; /* domains, with blanks between: whose word on mail they pass on counts */
 	struct store_dns dns;
 	struct store_reports reports;
+	struct budget_rules budget; /* for first-time recipients */
+	const char *alarm_mail;     /* addresses with blanks between; "": postmaster */
+	bool alarm_webhook;         /* relay posts alarms somewhere */
 
 	int64_t session_idle_ms, session_most_ms; /* a session of the web ends unused, and at the latest */
 	int64_t administrator_grace_ms; /* from an account's making until it has to have a second factor */

@@ -8,8 +8,8 @@
 #define BLOCK ((int64_t)1 << 16)
 #define MODSEQS 65536 /* slots of the table of accounts' modification sequences */
 
-static const char *const sequence_names[SEQUENCES] = {
-    "account", "mailbox", "email", "blob", "queue", "trace", "search", "token", "people", "signin"};
+static const char *const sequence_names[SEQUENCES] = {"account", "mailbox", "email", "blob", "queue", "trace",
+    "search", "token", "people", "signin", "incident", "alarm"};
 
 struct touched {
 	enum node_word word;

@@ -59,6 +59,8 @@ enum sequence {
 	SEQUENCE_TOKEN,
 	SEQUENCE_PEOPLE,
 	SEQUENCE_SIGNIN,
+	SEQUENCE_INCIDENT,
+	SEQUENCE_ALARM,
 	SEQUENCES
 };
 struct store *writer_store(const struct writer *w);

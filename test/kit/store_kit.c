@@ -227,6 +227,7 @@ void store_kit_at(struct store_kit *k, const char *dir)
 	test_database_at(&k->database, k->dir);
 	store_settings_default(&k->settings);
 	k->settings.dir = k->dir;
+	k->settings.budget = (struct budget_rules){1000000, 1000000, 1000000, 1000000, 1000000, 100000000};
 	k->settings.database = k->database.place;
 	k->settings.hostname = "mx.here.example";
 	k->settings.disk_reserve = 1 << 20;
@@ -302,6 +303,7 @@ struct ipc store_kit_login_on(struct store_kit *k, struct ipc *front, uint64_t a
 	static _Thread_local char why[256];
 	ARENA_LOCAL(a, 1 << 20);
 	struct ipc_grant g = {.account = account,
+	    .epoch = k->epoch,
 	    .issued_ms = clock_utc_ms(),
 	    .login = SLICE("someone"),
 	    .service = slice_str(service)};

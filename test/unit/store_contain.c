@@ -1,0 +1,615 @@
+/* Budgets where mail is queued, what is held, and an account that somebody else uses: stopped, told, restored. */
+#include "store_help.h"
+#include "store/alarm.h"
+#include "store/contain.h"
+#include "store/deliver.h"
+#include "store/inside.h"
+#include <stdio.h>
+#include <unistd.h>
+
+static struct store_kit kit;
+static int64_t taro, hanako;
+
+static int set_up(void **state)
+{
+	store_kit_make(&kit);
+	kit.settings.budget = budget_rules_default();
+	kit.settings.alarm_mail = "boss@elsewhere.example taro@here.example";
+	kit.settings.alarm_webhook = true;
+	if (store_kit_open(&kit, 4) != OK)
+		return 1;
+	store_kit_must(&kit, "domain.add", "{\"domain\":\"here.example\"}");
+	taro = store_kit_must(&kit, "account.add", "{\"address\":\"taro@here.example\"}");
+	hanako = store_kit_must(&kit, "account.add", "{\"address\":\"hanako@here.example\"}");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	clock_shift(0);
+	store_kit_close(&kit);
+	store_kit_remove(&kit);
+	arena_free(&mem);
+	return 0;
+}
+
+/* The context of every session from now on that this account has. */
+static struct ipc login_from(int64_t account, enum context_kind from)
+{
+	struct ipc c = store_kit_login(&kit, (uint64_t)account, "submission");
+	assert_true(c.fd >= 0);
+	struct signin_context context = {.familiarity = from == CONTEXT_ABROAD        ? SIGNIN_NEW_COUNTRY
+							: from == CONTEXT_NEW_NETWORK ? SIGNIN_NEW_ASN
+										      : SIGNIN_FAMILIAR};
+	sessions_set_context(kit.store->sessions, account, &context);
+	return c;
+}
+
+static enum result send_to(
+    struct ipc *c, const char *from, const char *to, const char *more, const char *text)
+{
+	static unsigned n;
+	char message[600];
+	snprintf(message, sizeof message,
+	    "From: <%s>\r\nMessage-ID: <m%u@here.example>\r\nSubject: s %u\r\n\r\n%s\r\n", from, n, n,
+	    text ? text : "hello");
+	n++;
+	return kit_deliver_text(&kit, c, &(struct kit_envelope){.from = from, .to = {to, more}}, message);
+}
+
+static enum result spam(struct ipc *c, const char *from, unsigned i)
+{
+	char to[60];
+	snprintf(to, sizeof to, "victim%u@there.example", i);
+	return send_to(c, from, to, NULL, NULL);
+}
+
+static json_t *ask(const char *verb, const char *args)
+{
+	enum result r;
+	json_t *v = store_kit_admin(&kit, verb, args, &r);
+	assert_int_equal(r, OK);
+	return v;
+}
+
+static size_t count(const char *verb, const char *args)
+{
+	json_t *v = ask(verb, args);
+	size_t n = json_array_size(v);
+	json_decref(v);
+	return n;
+}
+
+static json_int_t number(const char *verb, const char *args, const char *key)
+{
+	json_t *v = ask(verb, args);
+	json_int_t n = json_integer_value(json_object_get(v, key));
+	json_decref(v);
+	return n;
+}
+
+static size_t waiting(void)
+{
+	json_t *v = ask("queue.list", "{\"domain\":\"there.example\"}"), *row;
+	size_t n = 0, i;
+	json_array_foreach(v, i, row) n +=
+	    strcmp(json_string_value(json_object_get(row, "state")), "waiting") == 0;
+	json_decref(v);
+	return n;
+}
+
+static json_int_t open_incident(const char *step)
+{
+	for (int i = 0; i < 1000; i++) {
+		json_t *v = ask("incident.list", "{\"open\":true}"), *first = json_array_get(v, 0);
+		json_int_t id = json_integer_value(json_object_get(first, "id"));
+		bool there = first && strcmp(json_string_value(json_object_get(first, "step")), step) == 0;
+		json_decref(v);
+		if (there)
+			return id;
+		usleep(10000);
+	}
+	fail_msg("no incident came to \"%s\"", step);
+	return 0;
+}
+
+static void end(json_int_t id, const char *verb, const char *more)
+{
+	char args[100];
+	snprintf(args, sizeof args, "{\"id\":%lld%s}", (long long)id, more);
+	json_decref(ask(verb, args));
+}
+
+static void empty_queue(void)
+{
+	json_t *v = ask("queue.list", "{}"), *row;
+	size_t i;
+	json_array_foreach(v, i, row)
+	{
+		char args[60];
+		enum result r;
+		snprintf(args, sizeof args, "{\"mail\":[\"%s\"]}",
+		    json_string_value(json_object_get(row, "mail")));
+		json_decref(store_kit_admin(&kit, "queue.remove", args, &r));
+	}
+	json_decref(v);
+	assert_int_equal(waiting(), 0);
+}
+
+/* ---- budgets ---- */
+
+static void first_time_recipients_are_counted_once(void **state)
+{
+	struct ipc c = login_from(taro, CONTEXT_FAMILIAR);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(
+		    send_to(&c, "taro@here.example", "a@there.example", "A@THERE.example", NULL), OK);
+	assert_int_equal(waiting(), 10);
+	json_t *b = ask("budget.show", "{\"address\":\"taro@here.example\"}");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(b, "left"), "familiar")), 99);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(b, "left"), "abroad")), 10);
+	json_decref(b);
+	/* Known to the house: half, at home. Oneself: nothing. */
+	struct ipc h = login_from(hanako, CONTEXT_FAMILIAR);
+	assert_int_equal(
+	    send_to(&h, "hanako@here.example", "a@there.example", "taro@here.example", NULL), OK);
+	assert_int_equal(send_to(&h, "hanako@here.example", "hanako@here.example", NULL, NULL), OK);
+	b = ask("budget.show", "{\"address\":\"hanako@here.example\"}");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(b, "left"), "familiar")), 99);
+	json_decref(b);
+	ipc_close(&c);
+	ipc_close(&h);
+	empty_queue();
+}
+
+static void over_budget_is_accepted_and_held_whole(void **state)
+{
+	struct ipc c = login_from(hanako, CONTEXT_ABROAD);
+	/* Eleven at once: nothing leaves, and the colleague among them gets nothing either. */
+	char message[] =
+	    "From: <hanako@here.example>\r\nMessage-ID: <bcc@here.example>\r\nSubject: all\r\n\r\nx\r\n";
+	struct kit_envelope e = {.from = "hanako@here.example",
+	    .to = {"b1@there.example", "b2@there.example", "b3@there.example", "b4@there.example",
+		"b5@there.example", "b6@there.example", "b7@there.example", "taro@here.example"}};
+	struct ipc t = store_kit_login(&kit, (uint64_t)taro, "imap");
+	uint32_t before = do_status(&t, "INBOX")->messages;
+	assert_int_equal(kit_deliver_text(&kit, &c, &e, message), OK);
+	assert_int_equal(do_status(&t, "INBOX")->messages, before + 1);
+	assert_int_equal(waiting(), 7);
+	assert_int_equal(
+	    send_to(&c, "hanako@here.example", "b8@there.example", "b9@there.example", NULL), OK);
+	assert_int_equal(waiting(), 9);
+	e.to[7] = "b20@there.example";
+	assert_int_equal(kit_deliver_text(&kit, &c, &e, message), OK);
+	/* The eleventh is a sign, too: what still waits to strangers is held with it. */
+	json_int_t id = open_incident("told");
+	assert_int_equal(count("hold.list", "{\"address\":\"hanako@here.example\"}"), 3);
+	assert_int_equal(waiting(), 0);
+	json_t *held = ask("hold.list", "{}"), *one = json_array_get(held, 2);
+	assert_string_equal(json_string_value(json_object_get(one, "account")), "hanako@here.example");
+	assert_string_equal(json_string_value(json_object_get(one, "context")), "abroad");
+	assert_int_equal(json_array_size(json_object_get(one, "to")), 8);
+	char args[60];
+	snprintf(args, sizeof args, "{\"mail\":\"%s\"}", json_string_value(json_object_get(one, "mail")));
+	json_decref(held);
+	/* The trace says why. */
+	json_t *trace = ask("trace", args);
+	char *text = json_dumps(trace, 0);
+	assert_non_null(strstr(text, "held-back"));
+	free(text);
+	json_decref(trace);
+	/* Known ones go on, slower. */
+	assert_int_equal(send_to(&c, "hanako@here.example", "b1@there.example", NULL, NULL), OK);
+	assert_int_equal(waiting(), 1);
+	/* Released, it goes, and its recipients are known. */
+	json_decref(ask("hold.release", args));
+	assert_int_equal(waiting(), 9);
+	assert_int_equal(send_to(&c, "hanako@here.example", "b20@there.example", NULL, NULL), OK);
+	assert_int_equal(waiting(), 10);
+	assert_int_equal(count("hold.list", "{}"), 2);
+	end(id, "incident.false-alarm", "");
+	assert_int_equal(waiting(), 19);
+	assert_int_equal(count("hold.list", "{}"), 0);
+	ipc_close(&c);
+	ipc_close(&t);
+	empty_queue();
+}
+
+static void a_colleague_gets_it_when_it_is_released(void **state)
+{
+	struct ipc c = login_from(hanako, CONTEXT_ABROAD);
+	struct ipc t = store_kit_login(&kit, (uint64_t)taro, "imap");
+	uint32_t before = do_status(&t, "INBOX")->messages;
+	char message[] =
+	    "From: <hanako@here.example>\r\nMessage-ID: <c@here.example>\r\nSubject: all\r\n\r\nx\r\n";
+	struct kit_envelope e = {.from = "hanako@here.example",
+	    .to = {"d1@there.example", "d2@there.example", "d3@there.example", "d4@there.example",
+		"d5@there.example", "d6@there.example", "d7@there.example", "taro@here.example"}};
+	clock_shift(2 * 86400);
+	kit.settings.budget.abroad = 3;
+	assert_int_equal(kit_deliver_text(&kit, &c, &e, message), OK);
+	assert_int_equal(do_status(&t, "INBOX")->messages, before);
+	assert_int_equal(waiting(), 0);
+	json_t *held = ask("hold.list", "{}");
+	char args[60];
+	snprintf(args, sizeof args, "{\"mail\":[\"%s\"]}",
+	    json_string_value(json_object_get(json_array_get(held, 0), "mail")));
+	json_decref(held);
+	json_decref(ask("hold.release", args));
+	for (int i = 0; i < 1000 && do_status(&t, "INBOX")->messages == before; i++)
+		usleep(10000);
+	assert_int_equal(do_status(&t, "INBOX")->messages, before + 1);
+	assert_int_equal(waiting(), 7);
+	kit.settings.budget.abroad = 10;
+	ipc_close(&c);
+	ipc_close(&t);
+	end(open_incident("told"), "incident.false-alarm", "");
+	empty_queue();
+}
+
+/* ---- containment ---- */
+
+static Sekisho__AlarmAnswer *next_alarm(struct ipc *relay)
+{
+	Sekisho__Empty empty = SEKISHO__EMPTY__INIT;
+	Sekisho__AlarmAnswer *answer = NULL;
+	assert_int_equal(ASK(relay, ALARM_NEXT, &empty, &answer), OK);
+	return answer;
+}
+
+static void alarm_done(struct ipc *relay, uint64_t alarm, bool taken)
+{
+	Sekisho__AlarmDoneAsk done = SEKISHO__ALARM_DONE_ASK__INIT;
+	done.alarm = alarm;
+	done.taken = taken;
+	done.why = (char *)(uintptr_t) "status 503";
+	assert_int_equal(ASK(relay, ALARM_DONE, &done, NULL), OK);
+}
+
+static void take_all_alarms(struct ipc *relay)
+{
+	for (Sekisho__AlarmAnswer *a; (a = next_alarm(relay))->alarm;)
+		alarm_done(relay, a->alarm, true);
+}
+
+static void a_stolen_account_is_stopped(void **state)
+{
+	clock_shift(4 * 86400);
+	struct ipc relay = store_kit_channel(&kit, PEER_RELAY);
+	take_all_alarms(&relay);
+	struct ipc c = login_from(taro, CONTEXT_ABROAD);
+	struct ipc reading = store_kit_login(&kit, (uint64_t)taro, "imap");
+	unsigned i = 0, accepted = 0;
+	for (; i < 1000 && spam(&c, "taro@here.example", i) == OK; i++)
+		accepted++;
+	assert_true(i < 1000); /* the session was ended */
+	assert_true(accepted > 11);
+	assert_true(waiting() <= 10);
+	json_int_t id = open_incident("told");
+	assert_int_equal(waiting(), 0); /* what waited was held too */
+	assert_int_equal(store_kit_login(&kit, (uint64_t)taro, "imap").fd, -1);
+	assert_int_equal(do_name(&reading, ASK_STORE_STATUS, "INBOX"), STOP);
+	char args[60];
+	snprintf(args, sizeof args, "{\"id\":%lld}", (long long)id);
+	json_t *shown = ask("incident.show", args);
+	assert_string_equal(json_string_value(json_object_get(shown, "level")), "suspend");
+	assert_true(json_array_size(json_object_get(shown, "signals")) >= 3);
+	json_decref(shown);
+	/* Whoever is named is told, but not the mailbox itself. */
+	Sekisho__AlarmAnswer *alarm = next_alarm(&relay);
+	assert_true(alarm->alarm);
+	char *suspended = strstr(alarm->json, "account.suspended");
+	if (!suspended) { /* the hold came first */
+		alarm_done(&relay, alarm->alarm, true);
+		alarm = next_alarm(&relay);
+		suspended = strstr(alarm->json, "account.suspended");
+	}
+	assert_non_null(suspended);
+	assert_non_null(strstr(alarm->json, "taro@here.example"));
+	alarm_done(&relay, alarm->alarm, false);
+	assert_int_equal(next_alarm(&relay)->alarm, 0); /* again later */
+	clock_shift(4 * 86400 + 120);
+	assert_int_equal(next_alarm(&relay)->alarm, alarm->alarm);
+	alarm_done(&relay, alarm->alarm, true);
+	for (int k = 0; k < 1000 && waiting() == 0; k++)
+		usleep(10000);
+	json_t *queue = ask("queue.list", "{\"domain\":\"elsewhere.example\"}");
+	assert_true(json_array_size(queue) >= 1);
+	json_decref(queue);
+	/* Mail for it still comes in. */
+	struct ipc mx = store_kit_channel(&kit, PEER_MX);
+	struct kit_mail m;
+	(void)m;
+	ipc_close(&mx);
+	/* Evidence: every recipient, and what became of it. */
+	json_t *evidence = ask("incident.evidence", args), *row;
+	size_t n, held = 0;
+	json_array_foreach(json_object_get(evidence, "recipients"), n, row) held +=
+	    strcmp(json_string_value(json_object_get(row, "state")), "held") == 0;
+	assert_int_equal(json_array_size(json_object_get(evidence, "recipients")), accepted);
+	assert_true(held >= accepted - 10);
+	json_decref(evidence);
+	/* Restored: the password is another matter; what was held for strangers stays held. */
+	end(id, "incident.restore", ",\"held\":\"known\"");
+	assert_true(count("hold.list", "{\"limit\":1000}") >= accepted - 10);
+	assert_int_equal(
+	    store_kit_login(&kit, (uint64_t)taro, "imap").fd, -1); /* by the password that leaked */
+	kit.epoch = 1;
+	struct ipc again = store_kit_login(&kit, (uint64_t)taro, "imap");
+	kit.epoch = 0;
+	assert_true(again.fd >= 0);
+	ipc_close(&again);
+	assert_int_equal(number("budget.show", "{\"address\":\"taro@here.example\"}", "held"), accepted);
+	enum result r;
+	json_decref(store_kit_admin(&kit, "incident.restore", args, &r));
+	assert_int_equal(r, DENY); /* over */
+	ipc_close(&c);
+	ipc_close(&reading);
+	ipc_close(&relay);
+	empty_queue();
+}
+
+static void a_crash_between_steps_is_made_up_for(void **state)
+{
+	clock_shift(8 * 86400);
+	struct ipc c = login_from(hanako, CONTEXT_ABROAD);
+	/* As after a kill: the incident is there, none of its steps is done. */
+	for (unsigned i = 0; i < 60 && spam(&c, "hanako@here.example", 5000 + i) != STOP; i++)
+		;
+	ipc_close(&c);
+	json_int_t id = open_incident("told");
+	store_kit_close(&kit);
+	struct db *db;
+	assert_int_equal(db_open(&(struct db_place){.dir = kit.dir,
+				     .url = kit.settings.database.url,
+				     .password = kit.settings.database.password,
+				     .ca_file = kit.settings.database.ca_file},
+			     true, &db),
+	    OK);
+	db_begin(db);
+	DB_RUN(db, INCIDENT_STEP, DI(id), DI(CONTAIN_HELD));
+	DB_RUN(db, ACCOUNT_UNCONTAIN, DI(hanako));
+	assert_int_equal(db_commit(db), OK);
+	db_close(db);
+	assert_int_equal(store_kit_open(&kit, 4), OK);
+	open_incident("told");
+	assert_int_equal(store_kit_login(&kit, (uint64_t)hanako, "imap").fd, -1);
+	end(id, "incident.restore", ",\"held\":\"none\"");
+	assert_int_equal(count("hold.list", "{\"address\":\"hanako@here.example\"}"), 0);
+	empty_queue();
+}
+
+/* ---- attacks that take their time ---- */
+
+/* Everything that is due is sent; to how many recipients. */
+static unsigned relay_all(struct ipc *relay)
+{
+	unsigned sent = 0;
+	for (;;) {
+		Sekisho__ClaimAsk ask = SEKISHO__CLAIM_ASK__INIT;
+		Sekisho__ClaimAnswer *answer = NULL;
+		Sekisho__ReportAsk report = SEKISHO__REPORT_ASK__INIT;
+		Sekisho__Attempt attempts[64], *list[64];
+		ask.most = 10;
+		ask.most_per_domain = 10;
+		assert_int_equal(ASK(relay, CLAIM, &ask, &answer), OK);
+		if (!answer->n_jobs)
+			return sent;
+		for (size_t i = 0; i < answer->n_jobs; i++)
+			for (size_t k = 0; k < answer->jobs[i]->n_rcpts; k++) {
+				Sekisho__Attempt *a = &attempts[report.n_attempts];
+				sekisho__attempt__init(a);
+				a->row = answer->jobs[i]->rcpts[k]->row;
+				a->outcome = SEKISHO__ATTEMPT__OUTCOME__SENT;
+				a->code = 250;
+				list[report.n_attempts++] = a;
+				sent += strcmp(answer->jobs[i]->domain, "there.example") == 0;
+			}
+		report.attempts = list;
+		assert_int_equal(ASK(relay, REPORT, &report, NULL), OK);
+	}
+}
+
+struct attack {
+	const char *who;
+	enum context_kind from;
+	int64_t every_s, pause_s; /* pause after so many */
+	unsigned mails, before_pause;
+	const char *text;
+	bool signs; /* the sign-in log has told of the place */
+};
+
+struct raised {
+	struct job job;
+	int64_t account;
+	enum points_signal signal;
+};
+
+static enum result apply_signal(struct job *j, struct db *db)
+{
+	struct raised *r = (struct raised *)j;
+	contain_signal(j->store, db, r->account, r->signal, SLICE_NONE);
+	return OK;
+}
+
+static void raise_signal(int64_t account, enum points_signal signal)
+{
+	struct raised r = {
+	    .job = {.store = kit.store, .apply = apply_signal}, .account = account, .signal = signal};
+	assert_int_equal(writer_wait(kit.store->writer, &r.job), OK);
+}
+
+struct damage {
+	unsigned sent, first_day, accepted;
+	int64_t stopped_s; /* after the first mail; 0: never */
+};
+
+static struct damage play(const struct attack *x, int64_t start_s)
+{
+	static unsigned victims = 100000;
+	struct damage d = {0};
+	char address[60], args[120];
+	snprintf(address, sizeof address, "%s@here.example", x->who);
+	snprintf(args, sizeof args, "{\"address\":\"%s\"}", address);
+	int64_t account = store_kit_must(&kit, "account.add", args), at = start_s;
+	struct ipc relay = store_kit_channel(&kit, PEER_RELAY);
+	clock_shift(start_s);
+	if (x->signs)
+		raise_signal(account, SIGNAL_NEW_COUNTRY);
+	struct ipc c = login_from(account, x->from);
+	for (unsigned i = 0; i < x->mails; i++) {
+		char to[60];
+		clock_shift(at);
+		snprintf(to, sizeof to, "victim%u@there.example", victims++);
+		if (send_to(&c, address, to, NULL, x->text) != OK) {
+			d.stopped_s = at - start_s;
+			break;
+		}
+		d.accepted++;
+		d.sent += relay_all(&relay);
+		if (at - start_s < 86400)
+			d.first_day = d.sent;
+		at += x->every_s;
+		if (x->before_pause && (i + 1) % x->before_pause == 0)
+			at += x->pause_s;
+	}
+	clock_shift(at + 3600);
+	d.sent += relay_all(&relay);
+	ipc_close(&c);
+	ipc_close(&relay);
+	print_message("%s: %u of %u reached, %u in the first day, stopped after %lld s\n", x->who, d.sent,
+	    d.accepted, d.first_day, (long long)d.stopped_s);
+	return d;
+}
+
+static const char offer[] =
+    "Please look at this offer: it ends today, and it is only for you. Click on the address below now.";
+
+static void v4_a_proxy_in_town_three_a_minute(void **state)
+{
+	struct damage d =
+	    play(&(struct attack){"v4", CONTEXT_NEW_NETWORK, 20, 0, 120, 0, offer, false}, 20 * 86400);
+	assert_true(d.sent <= 40);
+	/* Each text different, nothing but the budget: the same. */
+	d = play(&(struct attack){"v4b", CONTEXT_NEW_NETWORK, 20, 0, 120, 0, NULL, false}, 22 * 86400);
+	assert_true(d.sent <= 40);
+}
+
+static void v5_the_own_computer(void **state)
+{
+	struct damage d =
+	    play(&(struct attack){"v5", CONTEXT_FAMILIAR, 0, 0, 150, 0, offer, false}, 30 * 86400);
+	assert_true(d.sent <= 58);
+	d = play(&(struct attack){"v5b", CONTEXT_FAMILIAR, 5, 0, 150, 0, NULL, false}, 32 * 86400);
+	assert_true(d.sent <= 100);
+}
+
+static void v6_eight_an_hour_by_night_for_a_week(void **state)
+{
+	struct attack x = {"v6", CONTEXT_ABROAD, 450, 86400 - 64 * 450, 7 * 64, 64, offer, true};
+	struct damage d = play(&x, 40 * 86400);
+	assert_true(d.first_day <= 10);
+	assert_true(d.sent <= 10);
+	assert_in_range(d.stopped_s, 1, 86400);
+}
+
+static void invalid_recipients_are_a_sign(void **state)
+{
+	int64_t account = store_kit_must(&kit, "account.add", "{\"address\":\"v11@here.example\"}");
+	clock_shift(60 * 86400);
+	struct ipc relay = store_kit_channel(&kit, PEER_RELAY), c = login_from(account, CONTEXT_FAMILIAR);
+	for (unsigned i = 0; i < 9; i++)
+		assert_int_equal(spam(&c, "v11@here.example", 300000 + i), OK);
+	for (unsigned left = 9; left;) {
+		Sekisho__ClaimAsk ask = SEKISHO__CLAIM_ASK__INIT;
+		Sekisho__ClaimAnswer *answer = NULL;
+		ask.most = 1;
+		ask.most_per_domain = 1;
+		assert_int_equal(ASK(&relay, CLAIM, &ask, &answer), OK);
+		assert_int_equal(answer->n_jobs, 1);
+		Sekisho__ReportAsk report = SEKISHO__REPORT_ASK__INIT;
+		Sekisho__Attempt a = SEKISHO__ATTEMPT__INIT, *list[1] = {&a};
+		a.row = answer->jobs[0]->rcpts[0]->row;
+		a.outcome = SEKISHO__ATTEMPT__OUTCOME__FAILED;
+		a.code = 550;
+		a.status = (char *)(uintptr_t) "5.1.1";
+		report.attempts = list;
+		report.n_attempts = 1;
+		assert_int_equal(ASK(&relay, REPORT, &report, NULL), OK);
+		left--;
+	}
+	json_t *b = ask("budget.show", "{\"address\":\"v11@here.example\"}");
+	assert_string_equal(json_string_value(json_object_get(b, "level")), "watch");
+	json_decref(b);
+	ipc_close(&c);
+	ipc_close(&relay);
+}
+
+/* ---- reports about mail in somebody's name ---- */
+
+static enum result report_about(const char *id)
+{
+	char text[1200];
+	struct ipc mx = store_kit_channel(&kit, PEER_MX);
+	snprintf(text, sizeof text,
+	    "From: MAILER-DAEMON@there.example\r\nTo: jiro@here.example\r\nSubject: "
+	    "Undelivered\r\nMIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nIt "
+	    "did not arrive.\r\n"
+	    "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; there.example\r\n\r\n"
+	    "Final-Recipient: rfc822; nobody@there.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
+	    "--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: jiro@here.example\r\nMessage-ID: "
+	    "<%s>\r\n\r\nx\r\n--b--\r\n",
+	    id);
+	enum result r = kit_deliver_text(
+	    &kit, &mx, &(struct kit_envelope){.from = "", .to = {"jiro@here.example"}}, text);
+	ipc_close(&mx);
+	return r;
+}
+
+static void forged_mail_comes_back_as_one_notice(void **state)
+{
+	clock_shift(0);
+	int64_t jiro = store_kit_must(&kit, "account.add", "{\"address\":\"jiro@here.example\"}");
+	clock_shift(30 * 86400);
+	struct ipc c = store_kit_login(&kit, (uint64_t)jiro, "imap"),
+		   out = login_from(jiro, CONTEXT_FAMILIAR);
+	for (int i = 0; i < 4; i++) {
+		char id[40];
+		snprintf(id, sizeof id, "never-sent-%d@here.example", i);
+		assert_int_equal(report_about(id), OK);
+	}
+	assert_int_equal(do_status(&c, "Junk")->messages, 4);
+	for (int i = 0; i < 1000 && do_status(&c, "INBOX")->messages == 0; i++)
+		usleep(10000);
+	usleep(200000);
+	assert_int_equal(do_status(&c, "INBOX")->messages, 1);
+	/* One about what it did send is its own. */
+	assert_int_equal(
+	    kit_deliver_text(&kit, &out,
+		&(struct kit_envelope){.from = "jiro@here.example", .to = {"x@there.example"}},
+		"From: <jiro@here.example>\r\nMessage-ID: <sent@here.example>\r\nSubject: s\r\n\r\nx\r\n"),
+	    OK);
+	assert_int_equal(report_about("sent@here.example"), OK);
+	assert_int_equal(do_status(&c, "INBOX")->messages, 2);
+	assert_int_equal(do_status(&c, "Junk")->messages, 4);
+	ipc_close(&c);
+	ipc_close(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(first_time_recipients_are_counted_once),
+	    cmocka_unit_test(over_budget_is_accepted_and_held_whole),
+	    cmocka_unit_test(a_colleague_gets_it_when_it_is_released),
+	    cmocka_unit_test(a_stolen_account_is_stopped),
+	    cmocka_unit_test(a_crash_between_steps_is_made_up_for),
+	    cmocka_unit_test(v4_a_proxy_in_town_three_a_minute),
+	    cmocka_unit_test(v5_the_own_computer),
+	    cmocka_unit_test(v6_eight_an_hour_by_night_for_a_week),
+	    cmocka_unit_test(invalid_recipients_are_a_sign),
+	    cmocka_unit_test(forged_mail_comes_back_as_one_notice),
+	};
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
