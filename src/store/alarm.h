@@ -1,7 +1,7 @@
 /*
  * alarm: what somebody must hear of now, by ways that do not lead through the mailbox it is about: a webhook (posted by
- * relay), and mail to the second addresses of administrators (alarm_mail of the configuration; postmaster where there are none) and of
- * the person (account.contact).
+ * relay), and mail to the second addresses of administrators (alarm_mail of the configuration; postmaster where there are
+ * none) and of the person (column `second` of people).
  *
  * Written in the transaction of what it tells of, and sent until it is taken: mail by the queue, the webhook again and again
  * with longer waits, for a day.

@@ -415,8 +415,8 @@ static enum result put_all(struct deliver *d, struct db *db)
 		if (!t->skipped)
 			put_sent(d, db, t);
 	if (d->report.n)
-		DB_RUN(db, REPORT_MAIL_ADD, DI(writer_number(d->job.store->writer, SEQUENCE_QUEUE)), DT(d->mail),
-		    DI(d->bodies[0].id), DI(d->now_ms), DB(d->report));
+		DB_RUN(db, REPORT_MAIL_ADD, DI(writer_number(d->job.store->writer, SEQUENCE_QUEUE)),
+		    DT(d->mail), DI(d->bodies[0].id), DI(d->now_ms), DB(d->report));
 	set_marks(d, db);
 	judge_count_apply(db, &d->count);
 	bounce_apply(db, &d->bounce);

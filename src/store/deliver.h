@@ -119,7 +119,7 @@ struct deliver {
 	size_t n_tokens;
 	struct trace_row trace;
 	struct judge_count count;
-	struct slice report;    /* sealed row of report_mail (reports.h); empty: it is none */
+	struct slice report; /* sealed row of report_mail (reports.h); empty: it is none */
 	struct bounce bounce;
 	struct spending spend;
 	int64_t now_ms, queued; /* queued: set by apply, 0 when nothing waits */

@@ -16,7 +16,7 @@ struct store_kit {
 	struct ipc_server *server;
 	char dir[64];
 	struct test_database database;
-	uint64_t epoch; /* of the grants that logins bring */
+	uint64_t epoch;      /* of the grants that logins bring */
 	_Atomic bool broken; /* the store said that its disk cannot be trusted */
 };
 
