@@ -17,9 +17,10 @@ const struct points_text *points_text(enum points_signal signal)
 	return signal > 0 && signal < SIGNAL_END && signals[signal].text.name ? &signals[signal].text : NULL;
 }
 
+/* By whole hours: signs that follow each other closely are worth their full sum. */
 static int64_t worth(const struct points_event *e, int64_t now_ms)
 {
-	int64_t age = MAX(now_ms - e->at_ms, (int64_t)0);
+	int64_t age = MAX(now_ms - e->at_ms, (int64_t)0) / HOUR_MS * HOUR_MS;
 	double left = exp2(-(double)age / (double)POINTS_HALF_MS);
 	return (int64_t)(1000.0 * signals[e->signal].text.points * left);
 }

@@ -28,7 +28,7 @@ struct points_event {
 	int64_t at_ms; /* when it was last seen */
 };
 
-/* Thousandths of points, now. What lies ahead (the clock was set back) counts in full. */
+/* Thousandths of points, now; they fall from hour to hour. What lies ahead (the clock was set back) counts in full. */
 int64_t points_sum(const struct points_event *events, size_t n, int64_t now_ms);
 /*
  * Rises with the points at once. A hold ends when they have fallen below POINTS_WATCH; a suspension never does: a person ends

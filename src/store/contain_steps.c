@@ -4,6 +4,7 @@
 #include "store/contain.h"
 #include "store/epoch.h"
 #include "store/fields.h"
+#include "store/signins.h"
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -64,6 +65,7 @@ static void suspend(struct work *w, struct db *db)
 	DB_RUN(db, ACCOUNT_CONTAIN, DI(w->account));
 	DB_RUN(db, INCIDENT_SUSPEND, DI(w->incident), DI(clock_utc_ms()));
 	epoch_bump(w->job.store->writer, db, w->account);
+	signins_forget(db, w->account, w->bad_since);
 }
 
 /* Filters that were changed since it began do not run; which one ran is kept, for the one who restores it. */
@@ -215,6 +217,8 @@ static bool do_one(struct store *s)
 	}
 	if (writer_wait(s->writer, &w.job) != OK || !w.incident)
 		return false;
+	if (w.step == CONTAIN_SUSPENDED)
+		signins_unjudge(s, w.account);
 	EVENT(CONTAINED, KN("incident", w.incident), KN("account", w.account), KN("step", w.step));
 	return true;
 }

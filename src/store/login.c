@@ -179,7 +179,8 @@ void ask_login(struct ipc_turn *t)
 /* ---- attempts that failed ---- */
 
 /* keys named an account that may have been removed, or a login that is none. */
-static enum result take_refusal(struct ipc_turn *t, struct signin *in, enum signin_outcome *outcome_out)
+static enum result take_refusal(
+    struct ipc_turn *t, struct signin *in, int64_t *suspect_out, enum signin_outcome *outcome_out)
 {
 	const Sekisho__RefusedAsk *ask = t->ask;
 	struct ipc_grant g;
@@ -196,6 +197,7 @@ static enum result take_refusal(struct ipc_turn *t, struct signin *in, enum sign
 	in->account = (int64_t)g.account;
 	in->login = g.login;
 	in->flags = g.flags;
+	*suspect_out = (int64_t)g.suspect;
 	*outcome_out = signin_outcome_of(&g);
 	return g.verdict != GRANT_RIGHT && in->door < DOORS ? OK : BAD;
 }
@@ -204,7 +206,8 @@ void ask_refused(struct ipc_turn *t)
 {
 	struct signin in = {0};
 	enum signin_outcome outcome;
-	enum result r = take_refusal(t, &in, &outcome);
+	int64_t suspect = 0;
+	enum result r = take_refusal(t, &in, &suspect, &outcome);
 	if (r == OK)
 		r = signin_judge(store_of(t), &in);
 	if (r != OK) {
@@ -212,6 +215,8 @@ void ask_refused(struct ipc_turn *t)
 		return;
 	}
 	signin_record(store_of(t), &in, outcome);
+	if (suspect)
+		signin_suspect(store_of(t), suspect);
 	Sekisho__Empty empty = SEKISHO__EMPTY__INIT;
 	ipc_answer(t, &empty, NULL);
 }

@@ -374,12 +374,3 @@ void sessions_end_account(struct sessions *all, int64_t account)
 	}
 	pthread_mutex_unlock(&all->lock);
 }
-
-void sessions_set_context(struct sessions *all, int64_t account, const struct signin_context *context)
-{
-	pthread_mutex_lock(&all->lock);
-	for (struct login *s = all->accounts[bucket(account)]; s; s = s->next_account)
-		if (s->account == account)
-			s->context = *context;
-	pthread_mutex_unlock(&all->lock);
-}

@@ -54,8 +54,6 @@ void sessions_free(struct sessions *all);
 NODISCARD enum result sessions_add(struct sessions *all, struct ipc_server *server, int fd,
     enum ipc_peer peer, int64_t account, struct slice address, uint64_t credential,
     const struct signin_context *context);
-/* From where the sessions of an account are used, as it is judged now. */
-void sessions_set_context(struct sessions *all, int64_t account, const struct signin_context *context);
 /* Registers the selected mailbox (0: none) and whose it is: from now on changes are noted. */
 void sessions_select(struct login *s, int64_t mailbox, int64_t owner, bool examined);
 /* Changes that are committed from now on are noted again. */

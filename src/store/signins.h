@@ -15,6 +15,8 @@
  * the credential were each seen on three separate days. Days of an incident are taken out of that memory (signins_forget).
  * In an account's first 14 days only networks are familiar that an administrator or a second factor confirmed.
  *
+ * What is unusual about a sign-in that succeeded is told to contain.h, in the transaction of its row.
+ *
  * Unknown login names are kept as keyed hashes only: people type passwords there. What a client says of itself is sealed.
  */
 #ifndef STORE_SIGNINS_H
@@ -57,6 +59,8 @@ NODISCARD enum result signin_judge(struct store *s, struct signin *in);
 NODISCARD enum result signin_admit(struct store *s, struct signin *in);
 /* Never waits. */
 void signin_record(struct store *s, const struct signin *in, enum signin_outcome outcome);
+/* A sign-in of a while ago is seen to have been a guess (ipc/grant.h). Never waits. */
+void signin_suspect(struct store *s, int64_t account);
 /* The door of a Client.service; DOORS: none. */
 enum door signin_door(const char *service);
 /* What keys' verdict is called in the log. */

@@ -1,9 +1,14 @@
 /* The rows of the log: written behind the answer, counted up while nothing new happens, forgotten in time. */
+#include "store/contain.h"
 #include "store/signins_inside.h"
 #include "store/stats.h"
 #include <stdlib.h>
 
 #define PRUNE_ROWS 1000
+#define TOGETHER_MS (15 * MINUTE_MS) /* sign-ins within it are at the same time */
+#define TOGETHER_ROWS 1000
+#define TOGETHER_NETWORKS 3
+#define TOGETHER_COUNTRIES 2
 #define DAYS_KEPT 100
 
 struct writing {
@@ -15,6 +20,7 @@ struct writing {
 	struct signin_context context;
 	bool factor;
 	struct buf sealed;
+	enum points_level level; /* of the account, by what the sign-in says */
 };
 
 static void add_days(const struct writing *w, struct db *db)
@@ -40,6 +46,38 @@ static void add_days(const struct writing *w, struct db *db)
 			    DI(w->at / DAY_MS));
 }
 
+/* Phones and VPNs change their place without moving. */
+static bool many_at_once(const struct writing *w, struct db *db)
+{
+	DB_ROWS q = DB_QUERY(db, SIGNINS_TOGETHER, DI(w->key.account), DI(w->at - TOGETHER_MS), DI(SIGNIN_IN),
+	    DI(GEO_VPN | GEO_MOBILE), DI(TOGETHER_ROWS));
+	return db_next(&q) && (db_int(&q, 0) >= TOGETHER_NETWORKS || db_int(&q, 1) >= TOGETHER_COUNTRIES);
+}
+
+/* What makes one doubt that it was the owner (policy/signals.def). Once for a row, not for each attempt it counts. */
+static void add_signs(struct writing *w, struct db *db)
+{
+	static const struct {
+		unsigned reasons;
+		enum points_signal signal;
+	} signs[] = {
+	    {SIGNIN_FIRST_COUNTRY, SIGNAL_NEW_COUNTRY},
+	    {SIGNIN_HOSTING | SIGNIN_VPN | SIGNIN_TOR, SIGNAL_HOSTING_NETWORK},
+	    {SIGNIN_FIRST_ASN, SIGNAL_NEW_NETWORK},
+	    {SIGNIN_FIRST_DEVICE, SIGNAL_NEW_CLIENT},
+	    {SIGNIN_FLAGGED | SIGNIN_GUESSED, SIGNAL_SPRAY_SUCCESS},
+	    {SIGNIN_ODD_HOUR, SIGNAL_ODD_HOUR},
+	};
+	struct store *s = w->job.store;
+	char ip[IP_TEXT];
+	struct slice from = slice_str(ip_text(&w->context.ip, ip));
+	for (size_t i = 0; i < COUNT(signs); i++)
+		if (w->context.reasons & signs[i].reasons)
+			w->level = contain_signal(s, db, w->key.account, signs[i].signal, from);
+	if (many_at_once(w, db))
+		w->level = contain_signal(s, db, w->key.account, SIGNAL_SIMULTANEOUS, from);
+}
+
 static enum result apply_row(struct job *j, struct db *db)
 {
 	struct writing *w = (struct writing *)j;
@@ -50,8 +88,11 @@ static enum result apply_row(struct job *j, struct db *db)
 	    DZ(ip_text(&c->ip, ip)), DZ(c->place.country), DI(c->place.asn), DI(c->place.kind),
 	    DI(c->credential), DI(c->device), DI(w->outcome), DI(w->key.rule), DI(c->familiarity),
 	    DI(c->reasons), DB(buf_slice(&w->sealed)));
-	if (w->outcome == SIGNIN_IN && w->key.account)
+	w->level = LEVEL_CALM;
+	if (w->outcome == SIGNIN_IN && w->key.account) {
 		add_days(w, db);
+		add_signs(w, db);
+	}
 	return db_result(db);
 }
 
@@ -68,6 +109,8 @@ static void done_row(struct job *j, enum result r)
 			slot->until_ms = 0;
 	}
 	pthread_mutex_unlock(&all->lock);
+	if (r == OK && w->level >= LEVEL_HOLD)
+		contain_wake(j->store);
 	buf_free(&w->sealed);
 	free(w);
 }
@@ -165,6 +208,38 @@ void signin_record(struct store *s, const struct signin *in, enum signin_outcome
 	if (agent.n)
 		seal_put(s->seal, agent, SLICE("signin"), &w->sealed);
 	writer_put(s->writer, &w->job);
+}
+
+/* ---- what is understood later ---- */
+
+struct suspecting {
+	struct job job;
+	int64_t account;
+};
+
+static enum result apply_suspect(struct job *j, struct db *db)
+{
+	int64_t account = ((const struct suspecting *)j)->account;
+	if (DB_NUMBER(db, 0, SIGNIN_CREATED, DI(account)))
+		contain_signal(j->store, db, account, SIGNAL_SPRAY_SUCCESS, SLICE_NONE);
+	return db_result(db);
+}
+
+static void done_suspect(struct job *j, enum result r)
+{
+	if (r == OK)
+		contain_wake(j->store);
+	free(j);
+}
+
+void signin_suspect(struct store *s, int64_t account)
+{
+	struct suspecting *p = calloc(1, sizeof *p);
+	if (!p)
+		abort();
+	*p = (struct suspecting){
+	    .job = {.store = s, .apply = apply_suspect, .done = done_suspect}, .account = account};
+	writer_put(s->writer, &p->job);
 }
 
 void signins_tick(struct store *s)

@@ -15,6 +15,7 @@
 
 static const uint8_t facts_seal[32] = "the seal that scan puts on facts";
 static const uint8_t grant_key[32] = "the key that keys seals a grant.";
+static struct ip_net here = {.ip = {.octets = {127}, .v4 = true}, .bits = 8};
 
 /* ---- keys and scan ---- */
 
@@ -228,6 +229,7 @@ void store_kit_at(struct store_kit *k, const char *dir)
 	store_settings_default(&k->settings);
 	k->settings.dir = k->dir;
 	k->settings.budget = (struct budget_rules){1000000, 1000000, 1000000, 1000000, 1000000, 100000000};
+	k->settings.office = (struct ip_nets){&here, 1};
 	k->settings.database = k->database.place;
 	k->settings.hostname = "mx.here.example";
 	k->settings.disk_reserve = 1 << 20;
@@ -304,6 +306,7 @@ struct ipc store_kit_login_on(struct store_kit *k, struct ipc *front, uint64_t a
 	ARENA_LOCAL(a, 1 << 20);
 	struct ipc_grant g = {.account = account,
 	    .epoch = k->epoch,
+	    .flags = k->flags,
 	    .issued_ms = clock_utc_ms(),
 	    .login = SLICE("someone"),
 	    .service = slice_str(service)};
@@ -315,6 +318,10 @@ struct ipc store_kit_login_on(struct store_kit *k, struct ipc *front, uint64_t a
 		abort();
 	Sekisho__LoginAsk ask = SEKISHO__LOGIN_ASK__INIT;
 	Sekisho__LoginAnswer *answer;
+	Sekisho__Client client = SEKISHO__CLIENT__INIT;
+	client.ip = (char *)(uintptr_t)(k->ip ? k->ip : "127.0.0.1");
+	client.service = (char *)(uintptr_t)service;
+	ask.client = &client;
 	ask.grant = octets_of(buf_slice(&sealed));
 	struct ipc_fds send = {.fd = {fds[1]}, .n = 1};
 	enum result r = ipc_call(front, ASK_STORE_LOGIN, &ask, &send, &a, &answer, NULL);

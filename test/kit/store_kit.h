@@ -17,6 +17,8 @@ struct store_kit {
 	char dir[64];
 	struct test_database database;
 	uint64_t epoch;      /* of the grants that logins bring */
+	uint32_t flags;      /* of those, too (enum grant_flag) */
+	const char *ip;      /* where they come from; NULL: an office of ours */
 	_Atomic bool broken; /* the store said that its disk cannot be trusted */
 };
 

@@ -98,6 +98,8 @@ static void points_add_up(void **state)
 	assert_int_equal(points_sum(&old, 1, 1000 + POINTS_HALF_MS), 2500);
 	assert_int_equal(points_sum(&old, 1, 1000 + 2 * POINTS_HALF_MS), 1250);
 	assert_int_equal(points_sum(&old, 1, 0), 5000);
+	assert_int_equal(points_sum(&old, 1, HOUR_MS), 5000);
+	assert_in_range(points_sum(&old, 1, 1000 + HOUR_MS), 4700, 4800);
 }
 
 static void levels_fall_slower_than_they_rise(void **state)

@@ -1,5 +1,6 @@
 /* Budgets where mail is queued, what is held, and an account that somebody else uses: stopped, told, restored. */
 #include "store_help.h"
+#include "ipc/grant.h"
 #include "store/alarm.h"
 #include "store/contain.h"
 #include "store/deliver.h"
@@ -8,17 +9,28 @@
 #include <unistd.h>
 
 static struct store_kit kit;
+static struct geo *geo;
 static int64_t taro, hanako;
 
 static int set_up(void **state)
 {
+	char path[] = "/tmp/contain-geo-XXXXXX";
+	const char *why;
+	FD_LOCAL fd = mkstemp(path);
+	if (fd < 0 || fd_write_all(fd, SLICE("198.51.100.0/24 JP 64500\n203.0.113.0/24 US 64501\n")) != OK ||
+	    geo_open(path, &geo, &why) != OK)
+		return 1;
+	unlink(path);
 	store_kit_make(&kit);
+	kit.settings.geo = geo;
+	kit.settings.home_country = "JP";
 	kit.settings.budget = budget_rules_default();
 	kit.settings.alarm_mail = "boss@elsewhere.example taro@here.example";
 	kit.settings.alarm_webhook = true;
 	if (store_kit_open(&kit, 4) != OK)
 		return 1;
 	store_kit_must(&kit, "domain.add", "{\"domain\":\"here.example\"}");
+	store_kit_must(&kit, "access.add", "{\"action\":\"allow\",\"services\":\"smtp-auth\"}");
 	taro = store_kit_must(&kit, "account.add", "{\"address\":\"taro@here.example\"}");
 	hanako = store_kit_must(&kit, "account.add", "{\"address\":\"hanako@here.example\"}");
 	return 0;
@@ -29,19 +41,20 @@ static int tear_down(void **state)
 	clock_shift(0);
 	store_kit_close(&kit);
 	store_kit_remove(&kit);
+	geo_close(geo);
 	arena_free(&mem);
 	return 0;
 }
 
-/* The context of every session from now on that this account has. */
+/* A session that is judged so: from an office, from another network of the country, from abroad. */
 static struct ipc login_from(int64_t account, enum context_kind from)
 {
+	static const char *const ips[CONTEXT_KINDS] = {
+	    [CONTEXT_NEW_NETWORK] = "198.51.100.1", [CONTEXT_ABROAD] = "203.0.113.1"};
+	kit.ip = ips[from];
 	struct ipc c = store_kit_login(&kit, (uint64_t)account, "submission");
+	kit.ip = NULL;
 	assert_true(c.fd >= 0);
-	struct signin_context context = {.familiarity = from == CONTEXT_ABROAD        ? SIGNIN_NEW_COUNTRY
-							: from == CONTEXT_NEW_NETWORK ? SIGNIN_NEW_ASN
-										      : SIGNIN_FAMILIAR};
-	sessions_set_context(kit.store->sessions, account, &context);
 	return c;
 }
 
@@ -164,11 +177,12 @@ static void first_time_recipients_are_counted_once(void **state)
 
 static void over_budget_is_accepted_and_held_whole(void **state)
 {
-	struct ipc c = login_from(hanako, CONTEXT_ABROAD);
+	int64_t yuki = store_kit_must(&kit, "account.add", "{\"address\":\"yuki@here.example\"}");
+	struct ipc c = login_from(yuki, CONTEXT_ABROAD);
 	/* Eleven at once: nothing leaves, and the colleague among them gets nothing either. */
 	char message[] =
-	    "From: <hanako@here.example>\r\nMessage-ID: <bcc@here.example>\r\nSubject: all\r\n\r\nx\r\n";
-	struct kit_envelope e = {.from = "hanako@here.example",
+	    "From: <yuki@here.example>\r\nMessage-ID: <bcc@here.example>\r\nSubject: all\r\n\r\nx\r\n";
+	struct kit_envelope e = {.from = "yuki@here.example",
 	    .to = {"b1@there.example", "b2@there.example", "b3@there.example", "b4@there.example",
 		"b5@there.example", "b6@there.example", "b7@there.example", "taro@here.example"}};
 	struct ipc t = store_kit_login(&kit, (uint64_t)taro, "imap");
@@ -176,17 +190,16 @@ static void over_budget_is_accepted_and_held_whole(void **state)
 	assert_int_equal(kit_deliver_text(&kit, &c, &e, message), OK);
 	assert_int_equal(do_status(&t, "INBOX")->messages, before + 1);
 	assert_int_equal(waiting(), 7);
-	assert_int_equal(
-	    send_to(&c, "hanako@here.example", "b8@there.example", "b9@there.example", NULL), OK);
+	assert_int_equal(send_to(&c, "yuki@here.example", "b8@there.example", "b9@there.example", NULL), OK);
 	assert_int_equal(waiting(), 9);
 	e.to[7] = "b20@there.example";
 	assert_int_equal(kit_deliver_text(&kit, &c, &e, message), OK);
 	/* The eleventh is a sign, too: what still waits to strangers is held with it. */
 	json_int_t id = open_incident("told");
-	assert_int_equal(count("hold.list", "{\"address\":\"hanako@here.example\"}"), 3);
+	assert_int_equal(count("hold.list", "{\"address\":\"yuki@here.example\"}"), 3);
 	assert_int_equal(waiting(), 0);
 	json_t *held = ask("hold.list", "{}"), *one = json_array_get(held, 2);
-	assert_string_equal(json_string_value(json_object_get(one, "account")), "hanako@here.example");
+	assert_string_equal(json_string_value(json_object_get(one, "account")), "yuki@here.example");
 	assert_string_equal(json_string_value(json_object_get(one, "context")), "abroad");
 	assert_int_equal(json_array_size(json_object_get(one, "to")), 8);
 	char args[60];
@@ -199,12 +212,12 @@ static void over_budget_is_accepted_and_held_whole(void **state)
 	free(text);
 	json_decref(trace);
 	/* Known ones go on, slower. */
-	assert_int_equal(send_to(&c, "hanako@here.example", "b1@there.example", NULL, NULL), OK);
+	assert_int_equal(send_to(&c, "yuki@here.example", "b1@there.example", NULL, NULL), OK);
 	assert_int_equal(waiting(), 1);
 	/* Released, it goes, and its recipients are known. */
 	json_decref(ask("hold.release", args));
 	assert_int_equal(waiting(), 9);
-	assert_int_equal(send_to(&c, "hanako@here.example", "b20@there.example", NULL, NULL), OK);
+	assert_int_equal(send_to(&c, "yuki@here.example", "b20@there.example", NULL, NULL), OK);
 	assert_int_equal(waiting(), 10);
 	assert_int_equal(count("hold.list", "{}"), 2);
 	end(id, "incident.false-alarm", "");
@@ -318,8 +331,7 @@ static void a_stolen_account_is_stopped(void **state)
 	json_decref(queue);
 	/* Mail for it still comes in. */
 	struct ipc mx = store_kit_channel(&kit, PEER_MX);
-	struct kit_mail m;
-	(void)m;
+	assert_int_equal(send_to(&mx, "a@there.example", "taro@here.example", NULL, NULL), OK);
 	ipc_close(&mx);
 	/* Evidence: every recipient, and what became of it. */
 	json_t *evidence = ask("incident.evidence", args), *row;
@@ -416,28 +428,7 @@ struct attack {
 	int64_t every_s, pause_s; /* pause after so many */
 	unsigned mails, before_pause;
 	const char *text;
-	bool signs; /* the sign-in log has told of the place */
 };
-
-struct raised {
-	struct job job;
-	int64_t account;
-	enum points_signal signal;
-};
-
-static enum result apply_signal(struct job *j, struct db *db)
-{
-	struct raised *r = (struct raised *)j;
-	contain_signal(j->store, db, r->account, r->signal, SLICE_NONE);
-	return OK;
-}
-
-static void raise_signal(int64_t account, enum points_signal signal)
-{
-	struct raised r = {
-	    .job = {.store = kit.store, .apply = apply_signal}, .account = account, .signal = signal};
-	assert_int_equal(writer_wait(kit.store->writer, &r.job), OK);
-}
 
 struct damage {
 	unsigned sent, first_day, accepted;
@@ -454,8 +445,6 @@ static struct damage play(const struct attack *x, int64_t start_s)
 	int64_t account = store_kit_must(&kit, "account.add", args), at = start_s;
 	struct ipc relay = store_kit_channel(&kit, PEER_RELAY);
 	clock_shift(start_s);
-	if (x->signs)
-		raise_signal(account, SIGNAL_NEW_COUNTRY);
 	struct ipc c = login_from(account, x->from);
 	for (unsigned i = 0; i < x->mails; i++) {
 		char to[60];
@@ -487,26 +476,24 @@ static const char offer[] =
 
 static void v4_a_proxy_in_town_three_a_minute(void **state)
 {
-	struct damage d =
-	    play(&(struct attack){"v4", CONTEXT_NEW_NETWORK, 20, 0, 120, 0, offer, false}, 20 * 86400);
+	struct damage d = play(&(struct attack){"v4", CONTEXT_NEW_NETWORK, 20, 0, 120, 0, offer}, 20 * 86400);
 	assert_true(d.sent <= 40);
 	/* Each text different, nothing but the budget: the same. */
-	d = play(&(struct attack){"v4b", CONTEXT_NEW_NETWORK, 20, 0, 120, 0, NULL, false}, 22 * 86400);
+	d = play(&(struct attack){"v4b", CONTEXT_NEW_NETWORK, 20, 0, 120, 0, NULL}, 22 * 86400);
 	assert_true(d.sent <= 40);
 }
 
 static void v5_the_own_computer(void **state)
 {
-	struct damage d =
-	    play(&(struct attack){"v5", CONTEXT_FAMILIAR, 0, 0, 150, 0, offer, false}, 30 * 86400);
+	struct damage d = play(&(struct attack){"v5", CONTEXT_FAMILIAR, 0, 0, 150, 0, offer}, 30 * 86400);
 	assert_true(d.sent <= 58);
-	d = play(&(struct attack){"v5b", CONTEXT_FAMILIAR, 5, 0, 150, 0, NULL, false}, 32 * 86400);
+	d = play(&(struct attack){"v5b", CONTEXT_FAMILIAR, 5, 0, 150, 0, NULL}, 32 * 86400);
 	assert_true(d.sent <= 100);
 }
 
 static void v6_eight_an_hour_by_night_for_a_week(void **state)
 {
-	struct attack x = {"v6", CONTEXT_ABROAD, 450, 86400 - 64 * 450, 7 * 64, 64, offer, true};
+	struct attack x = {"v6", CONTEXT_ABROAD, 450, 86400 - 64 * 450, 7 * 64, 64, offer};
 	struct damage d = play(&x, 40 * 86400);
 	assert_true(d.first_day <= 10);
 	assert_true(d.sent <= 10);
@@ -539,10 +526,88 @@ static void invalid_recipients_are_a_sign(void **state)
 		left--;
 	}
 	json_t *b = ask("budget.show", "{\"address\":\"v11@here.example\"}");
-	assert_string_equal(json_string_value(json_object_get(b, "level")), "watch");
+	assert_string_equal(
+	    json_string_value(json_object_get(b, "level")), "hold"); /* four, and one for a new program */
 	json_decref(b);
 	ipc_close(&c);
 	ipc_close(&relay);
+}
+
+/* ---- what a sign-in says ---- */
+
+static int64_t account_of(const char *args)
+{
+	return store_kit_must(&kit, "account.add", args);
+}
+
+static void assert_level(const char *args, const char *level)
+{
+	json_t *b = ask("budget.show", args);
+	assert_string_equal(json_string_value(json_object_get(b, "level")), level);
+	json_decref(b);
+}
+
+static void a_guessed_password_holds_before_any_mail(void **state)
+{
+	static const char who[] = "{\"address\":\"guessed@here.example\"}";
+	int64_t account = account_of(who);
+	kit.flags = GRANT_GUESSED;
+	struct ipc c = login_from(account, CONTEXT_NEW_NETWORK);
+	kit.flags = 0;
+	assert_int_equal(send_to(&c, "guessed@here.example", "a@there.example", NULL, NULL), OK);
+	assert_level(who, "hold");
+	assert_int_equal(count("hold.list", who), 1);
+	end(open_incident("told"), "incident.restore", ",\"held\":\"none\"");
+	ipc_close(&c);
+}
+
+static void two_countries_at_once_are_a_sign(void **state)
+{
+	static const char who[] = "{\"address\":\"twice@here.example\"}";
+	int64_t account = account_of(who);
+	struct ipc town = login_from(account, CONTEXT_NEW_NETWORK);
+	assert_int_equal(send_to(&town, "twice@here.example", "a@there.example", NULL, NULL), OK);
+	assert_level(who, "calm");
+	struct ipc far = login_from(account, CONTEXT_ABROAD);
+	assert_int_equal(send_to(&far, "twice@here.example", "b@there.example", NULL, NULL), OK);
+	assert_level(who, "hold"); /* three for the country, three for both at once, one for the program */
+	end(open_incident("told"), "incident.restore", ",\"held\":\"none\"");
+	ipc_close(&town);
+	ipc_close(&far);
+	empty_queue();
+}
+
+/* Of a wrong password keys says that it had opened another account: by a guess. */
+static void what_is_understood_later_counts(void **state)
+{
+	static const char who[] = "{\"address\":\"sprayed@here.example\"}";
+	struct ipc_grant g = {.account = (uint64_t)taro,
+	    .verdict = GRANT_WRONG,
+	    .suspect = (uint64_t)account_of(who),
+	    .issued_ms = clock_utc_ms(),
+	    .login = SLICE("taro@here.example"),
+	    .service = SLICE("imap")};
+	BUF_LOCAL(sealed, GRANT_MOST);
+	assert_int_equal(ipc_grant_seal(slice_of(kit.settings.login_grant, GRANT_KEY), &g, &sealed), OK);
+	Sekisho__RefusedAsk refused = SEKISHO__REFUSED_ASK__INIT;
+	Sekisho__Client client = SEKISHO__CLIENT__INIT;
+	client.ip = (char *)(uintptr_t) "203.0.113.1";
+	client.service = (char *)(uintptr_t) "imap";
+	refused.client = &client;
+	refused.grant = octets_of(buf_slice(&sealed));
+	refused.login = (char *)(uintptr_t) "";
+	struct ipc front = store_kit_channel(&kit, PEER_USER);
+	assert_int_equal(ASK(&front, REFUSED, &refused, NULL), OK);
+	for (int i = 0; i < 1000; i++) { /* nothing waits for it */
+		json_t *b = ask("budget.show", who);
+		bool seen = strcmp(json_string_value(json_object_get(b, "level")), "watch") == 0;
+		json_decref(b);
+		if (seen)
+			break;
+		usleep(10000);
+	}
+	assert_level(who, "watch");
+	ipc_close(&front);
 }
 
 /* ---- reports about mail in somebody's name ---- */
@@ -609,6 +674,9 @@ int main(void)
 	    cmocka_unit_test(v5_the_own_computer),
 	    cmocka_unit_test(v6_eight_an_hour_by_night_for_a_week),
 	    cmocka_unit_test(invalid_recipients_are_a_sign),
+	    cmocka_unit_test(a_guessed_password_holds_before_any_mail),
+	    cmocka_unit_test(two_countries_at_once_are_a_sign),
+	    cmocka_unit_test(what_is_understood_later_counts),
 	    cmocka_unit_test(forged_mail_comes_back_as_one_notice),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
