@@ -1,6 +1,6 @@
-/* post: TLS reports that others want by https (RFC 8460 5.4); store gives them out one by one. */
 #include "relay/post.h"
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -8,7 +8,42 @@
 #define ANSWER_MOST ((size_t)65536)
 #define BODY_MOST ((uint64_t)32 << 20)
 #define REOPEN_MS (5 * SECOND_MS)
-#define LOOK_MS MINUTE_MS /* at least once in so long: what is queued meanwhile tells nobody */
+#define REPORT_LOOK_MS MINUTE_MS /* at least once in so long: what is queued meanwhile tells nobody */
+#define ALARM_LOOK_MS (2 * SECOND_MS)
+#define ALARM_MS (10 * SECOND_MS) /* so long its server has */
+
+/* ---- one request ---- */
+
+struct outcome {
+	bool done, never; /* never: it will be the same the next time */
+	char why[300];    /* not done */
+};
+
+/* A refusal of what was sent will be the same the next time. */
+static bool is_for_good(unsigned status)
+{
+	return status >= 400 && status < 500 && status != 408 && status != 429;
+}
+
+static void post(
+    struct https *h, struct https_request *q, struct slice type, struct arena *a, struct outcome *out)
+{
+	const struct https_field field = {SLICE("Content-Type"), type};
+	struct https_answer answer = {0};
+	BUF_LOCAL(body, ANSWER_MOST);
+	q->method = "POST";
+	q->fields = &field;
+	q->fields_n = 1;
+	enum result done = https_ask(h, q, a, &body, &answer);
+	*out = (struct outcome){.done = done == OK && answer.status >= 200 && answer.status < 300};
+	out->never = !out->done && (done == OK ? is_for_good(answer.status) : answer.failure == HTTPS_URL);
+	if (done != OK)
+		snprintf(out->why, sizeof out->why, "%s", answer.why);
+	else if (!out->done)
+		snprintf(out->why, sizeof out->why, "status %u", answer.status);
+}
+
+/* ---- reports ---- */
 
 static void tell_failure(struct slice url, const char *why)
 {
@@ -18,43 +53,27 @@ static void tell_failure(struct slice url, const char *why)
 	EVENT(REPORT_POST_FAILED, KV("host", parts.host), KZ("why", why));
 }
 
-/* A refusal of what was sent will be the same the next time. */
-static bool is_for_good(unsigned status)
-{
-	return status >= 400 && status < 500 && status != 408 && status != 429;
-}
-
-static void post_one(const struct post_settings *p, struct ipc *c, const Sekisho__ReportPostAnswer *job,
+static void post_report(const struct post_settings *p, struct ipc *c, const Sekisho__ReportPostAnswer *job,
     int fd, struct arena *a)
 {
-	static const struct https_field fields[] = {
-	    {SLICE("Content-Type"), SLICE("application/tlsrpt+gzip")}};
-	struct https_request q = {
-	    .method = "POST", .url = slice_str(job->url), .fields = fields, .fields_n = COUNT(fields)};
-	struct https_answer answer = {0};
-	BUF_LOCAL(body, ANSWER_MOST);
-	BUF_LOCAL(why, 300);
+	struct https_request q = {.url = slice_str(job->url)};
+	struct outcome o;
 	Sekisho__ReportPostedAsk ask = SEKISHO__REPORT_POSTED_ASK__INIT;
-	ask.id = job->id;
 	if (fd_map_sealed(fd, BODY_MOST, &q.body) != OK)
 		return;
-	enum result done = https_ask(p->https, &q, a, &body, &answer);
+	post(p->reports, &q, SLICE("application/tlsrpt+gzip"), a, &o);
 	fd_unmap(&q.body);
-	ask.done = done == OK && answer.status >= 200 && answer.status < 300;
-	ask.never = !ask.done && (done == OK ? is_for_good(answer.status) : answer.failure == HTTPS_URL);
-	if (!ask.done) {
-		if (done == OK)
-			buf_printf(&why, "status %u", answer.status);
-		else
-			buf_puts(&why, answer.why);
-		tell_failure(q.url, buf_z(&why));
-	}
-	ask.why = (char *)(uintptr_t)buf_z(&why);
+	if (!o.done)
+		tell_failure(q.url, o.why);
+	ask.id = job->id;
+	ask.done = o.done;
+	ask.never = o.never;
+	ask.why = o.why;
 	result_ignore(ipc_call(c, ASK_STORE_REPORT_POSTED, &ask, NULL, a, NULL, NULL)); /* it comes again */
 }
 
 /* How long to wait for the next; below 0: the channel is gone. */
-static int64_t work_once(const struct post_settings *p, struct ipc *c)
+static int64_t next_report(const struct post_settings *p, struct ipc *c)
 {
 	ARENA_LOCAL(a, POST_ARENA);
 	Sekisho__ReportPostAsk ask = SEKISHO__REPORT_POST_ASK__INIT;
@@ -62,12 +81,44 @@ static int64_t work_once(const struct post_settings *p, struct ipc *c)
 	struct ipc_fds fds = {0};
 	enum result done = ipc_call(c, ASK_STORE_REPORT_POST, &ask, NULL, &a, &job, &fds);
 	if (done == OK && job->id && fds.n)
-		post_one(p, c, job, fds.fd[0], &a);
+		post_report(p, c, job, fds.fd[0], &a);
 	ipc_fds_close(&fds);
 	if (done != OK)
-		return c->fd < 0 ? -1 : LOOK_MS;
-	return job->id ? 0 : MIN((int64_t)job->wait_ms, LOOK_MS);
+		return c->fd < 0 ? -1 : REPORT_LOOK_MS;
+	return job->id ? 0 : MIN((int64_t)job->wait_ms, REPORT_LOOK_MS);
 }
+
+/* ---- alarms ---- */
+
+static int64_t next_alarm(const struct post_settings *p, struct ipc *c)
+{
+	ARENA_LOCAL(a, POST_ARENA);
+	Sekisho__Empty ask = SEKISHO__EMPTY__INIT;
+	Sekisho__AlarmAnswer *next;
+	Sekisho__AlarmDoneAsk told = SEKISHO__ALARM_DONE_ASK__INIT;
+	struct outcome o;
+	enum result done = ipc_call(c, ASK_STORE_ALARM_NEXT, &ask, NULL, &a, &next, NULL);
+	if (done == OK && next->alarm) {
+		struct https_request q = {.url = slice_str(p->webhook),
+		    .body = slice_str(next->json),
+		    .deadline_ms = ALARM_MS,
+		    .connect_ms = ALARM_MS / 2};
+		post(p->alarms, &q, SLICE("application/json"), &a, &o);
+		told.alarm = next->alarm;
+		told.taken = o.done;
+		told.why = o.why;
+		done = ipc_call(c, ASK_STORE_ALARM_DONE, &told, NULL, &a, NULL, NULL);
+		return done == OK ? 0 : c->fd < 0 ? -1 : ALARM_LOOK_MS;
+	}
+	return c->fd < 0 ? -1 : ALARM_LOOK_MS;
+}
+
+/* ---- the threads ---- */
+
+struct poster {
+	const struct post_settings *settings;
+	int64_t (*next)(const struct post_settings *, struct ipc *);
+};
 
 static void rest(int64_t ms)
 {
@@ -75,14 +126,14 @@ static void rest(int64_t ms)
 	nanosleep(&t, NULL);
 }
 
-static void *post_main(void *settings)
+static void *post_main(void *arg)
 {
-	const struct post_settings *p = settings;
+	const struct poster *p = arg;
 	for (;;) {
 		struct ipc c;
 		int64_t wait;
-		if (ipc_open(p->store, &c) == OK) {
-			while ((wait = work_once(p, &c)) >= 0)
+		if (ipc_open(p->settings->store, &c) == OK) {
+			while ((wait = p->next(p->settings, &c)) >= 0)
 				rest(wait);
 			ipc_close(&c);
 		}
@@ -91,10 +142,21 @@ static void *post_main(void *settings)
 	return NULL;
 }
 
-void relay_post_start(const struct post_settings *settings)
+static void start(struct poster *p)
 {
 	pthread_t t;
-	if (pthread_create(&t, NULL, post_main, (void *)(uintptr_t)settings) != 0)
+	if (pthread_create(&t, NULL, post_main, p) != 0)
 		abort();
 	pthread_detach(t);
+}
+
+void relay_post_start(const struct post_settings *settings)
+{
+	static struct poster reports, alarms;
+	reports = (struct poster){settings, next_report};
+	alarms = (struct poster){settings, next_alarm};
+	if (settings->reports)
+		start(&reports);
+	if (settings->alarms)
+		start(&alarms);
 }

@@ -1,4 +1,7 @@
-/* post: TLS reports that others want by https (RFC 8460 5.4): store gives them out, and hears what became of each. */
+/*
+ * post: what goes to other servers by https: TLS reports that others want so (RFC 8460 5.4), and alarms for the webhook of the
+ * configuration. store gives them out one by one, hears what became of each, and decides when it is tried again.
+ */
 #ifndef RELAY_POST_H
 #define RELAY_POST_H
 
@@ -6,10 +9,12 @@
 
 struct post_settings {
 	struct ipc_trunk *store;
-	struct https *https;
+	struct https *reports; /* NULL: there is none */
+	struct https *alarms;  /* the same; to this address: */
+	const char *webhook;
 };
 
-/* Starts the one thread that does all of it. The settings must stay. */
+/* Starts a thread for each of the two. The settings must stay. */
 void relay_post_start(const struct post_settings *settings);
 
 #endif

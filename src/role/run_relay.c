@@ -1,7 +1,6 @@
 /* relay: outbound SMTP; see relay/relay.h. */
 #include "relay/acme.h"
 #include "relay/post.h"
-#include "relay/alarm.h"
 #include "relay/relay.h"
 #include "role/run.h"
 #include "trust/trust.h"
@@ -89,30 +88,30 @@ static struct https *make_policy_https(const struct config *c, SSL_CTX *verified
 	return s->trust ? https_new(s) : NULL;
 }
 
-/* The administrator's own server, wherever it is. */
-static void make_alarm(
-    const struct run *r, SSL_CTX *verified, struct https_settings *https, struct alarm_settings *s)
+/* For alarms: the administrator's own server, wherever it is. */
+static struct https *make_alarm_https(const struct run *r, SSL_CTX *verified, struct https_settings *s)
 {
 	BUF_LOCAL(ca, 4 << 20);
+	if (!*r->config->alarm_webhook)
+		return NULL;
 	run_file(r, "alarm_ca", &ca);
 	if (ca.n)
-		https->trust = https_trust(buf_slice(&ca));
+		s->trust = https_trust(buf_slice(&ca));
 	else if (verified)
-		https->trust = SSL_CTX_get_cert_store(verified);
-	if (!https->trust || !*r->config->alarm_webhook)
-		return;
-	https->user_agent = "sekisho";
-	https->inside = true;
-	s->https = https_new(https);
-	s->url = r->config->alarm_webhook;
-	s->store = r->trunks[ROLE_STORE];
+		s->trust = SSL_CTX_get_cert_store(verified);
+	if (!s->trust)
+		EVENT(CONFIG_BAD, KZ("file", r->config->alarm_ca_file), KN("line", 0),
+		    KZ("why", "there is no certificate in it"));
+	s->user_agent = "sekisho";
+	s->inside = true;
+	return s->trust ? https_new(s) : NULL;
 }
 
 void run_relay(struct run *r)
 {
 	static struct relay_settings s;
 	static struct https_settings https, policies, hooks;
-	static struct alarm_settings alarm;
+	static struct post_settings post;
 	static struct acme_settings acme;
 	const struct config *c = r->config;
 	struct relay_route *routes;
@@ -132,11 +131,14 @@ void run_relay(struct run *r)
 	s.private = c->relay_private_addresses;
 	acme.https = make_https(r, s.verified, &https);
 	s.https = make_policy_https(c, s.verified, &policies);
-	make_alarm(r, s.verified, &hooks, &alarm);
+	post = (struct post_settings){.store = s.store,
+	    .reports = s.https,
+	    .alarms = make_alarm_https(r, s.verified, &hooks),
+	    .webhook = c->alarm_webhook};
 	run_jail(r, c->relay_connections * 4 + 1024, 0);
 	static struct dns_trunk dns;
 	dns_trunk_init(&dns, r->trunks[ROLE_RESOLVER]);
-	s.dns = https.dns = policies.dns = acme.dns = &dns.dns;
+	s.dns = https.dns = policies.dns = hooks.dns = acme.dns = &dns.dns;
 	acme.keys = r->trunks[ROLE_KEYS];
 	acme.store = r->trunks[ROLE_STORE];
 	acme.hostname = c->hostname;
@@ -146,13 +148,7 @@ void run_relay(struct run *r)
 	acme.update_wait_ms = c->acme_dns_wait;
 	if (https.trust)
 		relay_acme_start(&acme);
-	static struct post_settings post;
-	post = (struct post_settings){r->trunks[ROLE_STORE], s.https};
-	if (s.https)
-		relay_post_start(&post);
-	hooks.dns = &dns.dns;
-	if (alarm.https)
-		relay_alarm_start(&alarm);
+	relay_post_start(&post);
 	r->stop_context = relay_start(&s);
 	if (!r->stop_context)
 		_exit(EX_OSERR);

@@ -291,13 +291,13 @@ void ask_alarm_next(struct ipc_turn *t)
 struct posted {
 	struct job job;
 	struct ipc_turn *turn;
-	int64_t alarm;
+	int64_t alarm, attempts;
 	bool taken;
 };
 
 static enum result apply_posted(struct job *j, struct db *db)
 {
-	const struct posted *p = (const struct posted *)j;
+	struct posted *p = (struct posted *)j;
 	int64_t now = clock_utc_ms(), at = now, attempts = 0;
 	{
 		DB_ROWS q = DB_QUERY(db, ALARM_AGE, DI(p->alarm));
@@ -306,6 +306,7 @@ static enum result apply_posted(struct job *j, struct db *db)
 			attempts = db_int(&q, 1);
 		}
 	}
+	p->attempts = attempts + 1;
 	int64_t wait = POST_FIRST_MS << MIN(attempts, (int64_t)8);
 	int what = p->taken ? DONE : now - at > POST_GIVE_UP_MS ? GIVEN_UP : TO_BE_DONE;
 	DB_RUN(db, ALARM_POSTED, DI(p->alarm), DI(what), DI(now + MIN(wait, POST_MOST_MS)));
@@ -314,7 +315,11 @@ static enum result apply_posted(struct job *j, struct db *db)
 
 static void done_posted(struct job *j, enum result r)
 {
-	struct ipc_turn *t = ((struct posted *)j)->turn;
+	const struct posted *p = (const struct posted *)j;
+	struct ipc_turn *t = p->turn;
+	const Sekisho__AlarmDoneAsk *ask = t->ask;
+	if (r == OK && !p->taken)
+		EVENT(ALARM_FAILED, KN("alarm", p->alarm), KZ("why", ask->why), KN("attempts", p->attempts));
 	if (r == OK)
 		ipc_answer(t, NULL, NULL);
 	else
@@ -333,8 +338,6 @@ void ask_alarm_done(struct ipc_turn *t)
 	    .turn = t,
 	    .alarm = (int64_t)ask->alarm,
 	    .taken = ask->taken};
-	if (!ask->taken)
-		EVENT(ALARM_FAILED, KN("alarm", p->alarm), KZ("why", ask->why));
 	writer_put(p->job.store->writer, &p->job);
 }
 
