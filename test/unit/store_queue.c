@@ -21,6 +21,8 @@ static void was_here_before(void)
 		struct ipc c = store_kit_login(&kit, (uint64_t)taro, services[i]);
 		ipc_close(&c);
 	}
+	/* Written behind those, so they are written. */
+	store_kit_must(&kit, "person.set", "{\"address\":\"taro@here.example\",\"employee\":\"1\"}");
 	clock_shift(0);
 }
 
