@@ -19,6 +19,7 @@ struct courier;
 struct domains;
 struct gate;
 struct facts_cache;
+struct people;
 struct queue;
 struct recent;
 struct reports;
@@ -58,6 +59,7 @@ struct store {
 	struct signins *signins;
 	struct gate *gate;
 	struct stats *stats;
+	struct people *people;
 	_Atomic(struct keeper *) keeper;
 	struct tidying *tidying; /* the keeper's */
 	_Atomic(struct ipc_server *) server;
