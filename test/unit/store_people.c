@@ -352,9 +352,26 @@ static void who_uses_nothing_is_told(void **state)
 	clock_shift(0);
 }
 
+/* The rules that are there from the first start keep their numbers, and new ones get others. */
+static void rules_for_alerts_are_added_and_removed(void **state)
+{
+	json_t *v = ask("alert.rules", "{}");
+	size_t first = json_array_size(v);
+	json_decref(v);
+	int64_t id = store_kit_must(&kit, "alert.add", "{\"name\":\"roles\",\"act\":\"role.*\"}");
+	v = ask("alert.rules", "{}");
+	assert_int_equal(json_array_size(v), first + 1);
+	json_decref(v);
+	json_decref(ask("alert.remove", arena_printf(&mem, "{\"id\":%lld}", (long long)id)));
+	v = ask("alert.rules", "{}");
+	assert_int_equal(json_array_size(v), first);
+	json_decref(v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(rules_for_alerts_are_added_and_removed),
 	    cmocka_unit_test(everything_ends_at_once),
 	    cmocka_unit_test(it_can_be_planned_and_called_off),
 	    cmocka_unit_test(nobody_reads_without_a_second_person),
