@@ -44,8 +44,12 @@ struct import {
 	json_t *added, *changed, *leaving, *missing, *errors;
 };
 
+/* A line's first fault is told: what follows may come of it. Line 0: of none. */
 static void error_at(struct import *m, unsigned line, const char *why)
 {
+	for (size_t i = 0; line && i < json_array_size(m->errors); i++)
+		if (json_integer_value(json_object_get(json_array_get(m->errors, i), "line")) == line)
+			return;
 	if (json_array_size(m->errors) < ERRORS)
 		json_array_append_new(m->errors,
 		    json_pack("{s:i,s:o}", "line", (int)line, "why", admin_string(slice_str(why))));
@@ -108,6 +112,14 @@ static int by_employee(const void *x, const void *y)
 	return slice_cmp(a->field[EMPLOYEE], b->field[EMPLOYEE]);
 }
 
+/* The same twice: as the lines stand. */
+static int by_employee_and_line(const void *x, const void *y)
+{
+	const struct entry *a = x, *b = y;
+	int order = by_employee(x, y);
+	return order ? order : (a->line > b->line) - (a->line < b->line);
+}
+
 static void find_account(struct import *m, struct entry *e)
 {
 	struct admin_address address;
@@ -129,7 +141,7 @@ static void find_account(struct import *m, struct entry *e)
 static void find_accounts(struct import *m)
 {
 	if (m->n)
-		qsort(m->entries, m->n, sizeof *m->entries, by_employee);
+		qsort(m->entries, m->n, sizeof *m->entries, by_employee_and_line);
 	for (size_t i = 0; i < m->n; i++) {
 		if (i && slice_eq(m->entries[i].field[EMPLOYEE], m->entries[i - 1].field[EMPLOYEE]))
 			error_at(m, m->entries[i].line, "this employee number is there twice");
