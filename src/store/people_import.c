@@ -317,7 +317,9 @@ static enum result apply(struct job *j, struct db *db)
 	do_leaving(m);
 	m->done = do_missing(m);
 	keep_list(m);
-	m->applied = m->done == OK && !m->rehearsal && !json_array_size(m->errors) && db_result(db) == OK;
+	if (m->done == OK)
+		m->done = db_result(db);
+	m->applied = m->done == OK && !m->rehearsal && !json_array_size(m->errors);
 	return m->applied ? OK : STOP;
 }
 

@@ -368,16 +368,128 @@ static void rules_for_alerts_are_added_and_removed(void **state)
 	json_decref(v);
 }
 
+static size_t open_alerts(void)
+{
+	json_t *v = ask("alert.list", "{\"open\":true}");
+	size_t n = json_array_size(v);
+	json_decref(v);
+	return n;
+}
+
+/* Each act that matches raises one, each second one a rule that says twice; none the same row again. */
+static void what_matches_a_rule_raises_an_alert(void **state)
+{
+	people_round(kit.store);
+	size_t before = open_alerts();
+	int64_t once =
+	    store_kit_must(&kit, "alert.add", "{\"name\":\"quotas\",\"act\":\"quota.*\",\"result\":\"ok\"}");
+	int64_t twice = store_kit_must(
+	    &kit, "alert.add", "{\"name\":\"often\",\"act\":\"quota.set\",\"times\":2,\"minutes\":5}");
+	int64_t nobody = store_kit_must(
+	    &kit, "alert.add", "{\"name\":\"his\",\"act\":\"*\",\"who\":\"nobody@here.example\"}");
+	refused("alert.add", "{\"name\":\"hours\",\"act\":\"*\",\"outside\":\"20-8\"}");
+	json_decref(ask("quota.set", "{\"who\":\"jiro@here.example\",\"storage\":\"10M\"}"));
+	people_round(kit.store);
+	assert_int_equal(open_alerts(), before + 1);
+	json_decref(ask("quota.set", "{\"who\":\"jiro@here.example\",\"storage\":\"20M\"}"));
+	refused("quota.set", "{\"who\":\"nobody@here.example\",\"storage\":\"20M\"}");
+	people_round(kit.store);
+	people_round(kit.store);
+	assert_int_equal(open_alerts(), before + 3);
+	json_t *v = ask("alert.list", "{\"open\":true,\"limit\":1}");
+	char *ack = arena_printf(&mem, "{\"id\":%lld,\"note\":\"planned\"}",
+	    (long long)json_integer_value(json_object_get(json_array_get(v, 0), "id")));
+	json_decref(v);
+	json_decref(ask("alert.ack", ack));
+	refused("alert.ack", ack);
+	assert_int_equal(open_alerts(), before + 2);
+	for (size_t i = 0; i < 3; i++)
+		json_decref(ask("alert.remove",
+		    arena_printf(&mem, "{\"id\":%lld}", (long long[]){once, twice, nobody}[i])));
+}
+
+/* ---- the personnel list ---- */
+
+static json_t *import(const char *text, const char *more)
+{
+	return ask("people.import", arena_printf(&mem, "{\"text\":\"%s\"%s}", text, more));
+}
+
+static size_t number_of(const json_t *v, const char *list)
+{
+	return json_array_size(json_object_get(v, list));
+}
+
+static void a_list_is_applied_whole_or_not(void **state)
+{
+	const char *head = "employee,address,name,department,manager\\n"
+			   "E2,saburo@here.example,\\\"Sato, Saburo\\\",Sales,shiro@here.example\\n";
+	char *good = arena_printf(&mem, "%sE1,shiro@here.example,Shiro,Sales,\\n", head);
+	json_t *v = import(good, ",\"dry_run\":true");
+	assert_int_equal(number_of(v, "added"), 2);
+	assert_false(json_is_true(json_object_get(v, "applied")));
+	json_decref(v);
+	refused("account.show", "{\"address\":\"shiro@here.example\"}");
+	v = import(arena_printf(&mem, "%sE2,goro@here.example,Goro,,\\n,x@here.example,X,,\\n", good), "");
+	assert_int_equal(number_of(v, "errors"), 2);
+	assert_false(json_is_true(json_object_get(v, "applied")));
+	json_decref(v);
+	refused("account.show", "{\"address\":\"shiro@here.example\"}");
+	v = import(good, "");
+	assert_true(json_is_true(json_object_get(v, "applied")));
+	json_decref(v);
+	v = ask("person.show", "{\"address\":\"saburo@here.example\"}");
+	assert_text(v, "name", "Sato, Saburo");
+	assert_text(v, "manager", "shiro@here.example");
+	json_decref(v);
+	v = import(good, "");
+	assert_int_equal(number_of(v, "added") + number_of(v, "changed") + number_of(v, "missing"), 0);
+	json_decref(v);
+	v = import(head, "");
+	assert_int_equal(number_of(v, "missing"), 1);
+	json_decref(v);
+	refused("people.import", "{\"text\":\"employee,address,unheard\\n\"}");
+	refused("people.import", "{\"text\":\"employee,address\\n\\\"E1,x\\n\"}");
+	refused("people.import", "{\"text\":\"\"}");
+}
+
+/* ---- signed days ---- */
+
+/* The tests before this one have been in other days. */
+static void a_day_is_signed_once(void **state)
+{
+	json_t *v = ask("audit.digests", "{}");
+	size_t before = json_array_size(v);
+	json_decref(v);
+	clock_shift(40 * 86400);
+	people_round(kit.store);
+	people_round(kit.store);
+	v = ask("audit.digests", "{}");
+	assert_int_equal(json_array_size(v), before + 1);
+	json_decref(v);
+	v = ask("audit.verify", "{}");
+	assert_true(json_is_true(json_object_get(v, "whole")));
+	assert_int_equal(json_integer_value(json_object_get(v, "signed_days")), before + 1);
+	json_decref(v);
+	v = ask("audit.key", "{}");
+	assert_non_null(strstr(json_string_value(json_object_get(v, "pem")), "PUBLIC KEY"));
+	json_decref(v);
+	clock_shift(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(rules_for_alerts_are_added_and_removed),
+	    cmocka_unit_test(what_matches_a_rule_raises_an_alert),
 	    cmocka_unit_test(everything_ends_at_once),
 	    cmocka_unit_test(it_can_be_planned_and_called_off),
 	    cmocka_unit_test(nobody_reads_without_a_second_person),
 	    cmocka_unit_test(what_was_his_stays_his),
 	    cmocka_unit_test(where_nobody_else_is_the_owner_is_told),
 	    cmocka_unit_test(who_uses_nothing_is_told),
+	    cmocka_unit_test(a_list_is_applied_whole_or_not),
+	    cmocka_unit_test(a_day_is_signed_once),
 	};
 	return cmocka_run_group_tests_name("store_people", tests, set_up, tear_down);
 }
