@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #define ANSWER_MOST (256 * 1024 * 1024)
+#define ARGS_IN_PACKET ((size_t)LIMIT_IPC_PACKET / 2) /* longer ones go in a sealed file */
 
 static const char *config_file(struct cli *c)
 {
@@ -52,10 +53,19 @@ static int answer_failed(struct cli *c, const struct ipc *ipc, enum result r)
 }
 
 /* The JSON text comes in as many packets as it needs. */
-static enum result collect(struct ipc *ipc, const Sekisho__AdminAsk *ask, struct arena *a, struct buf *text)
+static enum result collect(struct ipc *ipc, Sekisho__AdminAsk *ask, struct arena *a, struct buf *text)
 {
+	FD_LOCAL file = -1;
+	struct slice args = slice_str(ask->args);
+	if (args.n > ARGS_IN_PACKET) {
+		file = fd_memory("args");
+		if (file < 0 || fd_write_all(file, args) != OK || fd_seal(file) != OK)
+			return LATER;
+		ask->args = (char *)(uintptr_t) "";
+	}
+	struct ipc_fds fds = {.fd = {file}, .n = file >= 0};
 	Sekisho__AdminAnswer *answer = NULL;
-	enum result r = ipc_call(ipc, ASK_STORE_ADMIN, ask, NULL, a, &answer, NULL);
+	enum result r = ipc_call(ipc, ASK_STORE_ADMIN, ask, &fds, a, &answer, NULL);
 	while (r == OK) {
 		buf_puts(text, answer->json);
 		if (!ipc->more)

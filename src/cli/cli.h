@@ -151,11 +151,13 @@ int cli_log_tail(struct cli *c, const char *log);
 void cli_make_password(struct buf *b);
 /* By --password-stdin, a prompt, or made; *made_out tells. */
 int cli_new_password(struct cli *c, struct buf *password, bool *made_out);
-/* An account in the running server, with its password. name may be NULL. */
-/* Gives an account a role for the whole organisation. */
+/* All of stdin; false when it is longer than the buffer may be. */
+bool cli_read_stdin(struct buf *text);
 /* The code that opens the console's first run of a server without an administrator, and where: {"url", "code"}. */
 int cli_setup_code(struct cli *c, unsigned https, json_t **out);
+/* Gives an account a role for the whole organisation. */
 int cli_give_role(struct cli *c, const char *address, const char *role);
+/* An account in the running server, with its password. name may be NULL. */
 int cli_add_account(struct cli *c, const char *address, const char *name, struct slice password);
 
 #endif

@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static bool read_script(struct cli *c, struct buf *text)
+bool cli_read_stdin(struct buf *text)
 {
-	(void)c;
 	for (;;) {
 		char *p = buf_room(text, 4096);
 		ssize_t n = p ? read(STDIN_FILENO, p, 4096) : -1;
@@ -34,7 +33,7 @@ static int check(struct cli *c, struct buf *text, json_t **errors_out)
 	struct sieve_options how = {.limits = sieve_limits_default()};
 	struct sieve_errors errors = {0};
 	struct sieve_script *script;
-	if (!read_script(c, text) || text->n > LIMIT_SCRIPT_SIZE)
+	if (!cli_read_stdin(text) || text->n > LIMIT_SCRIPT_SIZE)
 		return cli_fail(
 		    c, EX_DATAERR, CLI_TEXT(c, "the script is too large", "スクリプトが大きすぎます"));
 	enum result r = sieve_compile(buf_slice(text), &how, &c->arena, &errors, &script);

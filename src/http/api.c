@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #define BODY_MOST ((uint64_t)1 << 20)
+#define ARGS_IN_PACKET ((size_t)LIMIT_IPC_PACKET / 2) /* longer ones go in a sealed file */
 
 const struct api_row api_rows[] = {
 #define X(method, path, verb, args, en, ja) {HTTP_##method, path, verb, args, en, ja},
@@ -93,6 +94,14 @@ static Sekisho__ApiAnswer *ask_store(const struct http_request *q, const struct 
 	Sekisho__Client client = SEKISHO__CLIENT__INIT;
 	Sekisho__ApiAsk ask = SEKISHO__API_ASK__INIT;
 	Sekisho__ApiAnswer *answer = NULL;
+	FD_LOCAL file = -1;
+	if (strlen(args) > ARGS_IN_PACKET) {
+		file = fd_memory("args");
+		if (file < 0 || fd_write_all(file, slice_str(args)) != OK || fd_seal(file) != OK)
+			return NULL;
+		args = (char *)(uintptr_t) "";
+	}
+	struct ipc_fds fds = {.fd = {file}, .n = file >= 0};
 	client.ip = (char *)(uintptr_t)q->ip;
 	ask.token = (ProtobufCBinaryData){token.n, (uint8_t *)(uintptr_t)token.p};
 	ask.cookie = (ProtobufCBinaryData){cookie.n, (uint8_t *)(uintptr_t)cookie.p};
@@ -101,7 +110,7 @@ static Sekisho__ApiAnswer *ask_store(const struct http_request *q, const struct 
 	ask.verb = (char *)(uintptr_t)verb;
 	ask.args = args;
 	ask.client = &client;
-	enum result r = store ? ipc_call(store, ASK_STORE_API, &ask, NULL, a, &answer, NULL) : GONE;
+	enum result r = store ? ipc_call(store, ASK_STORE_API, &ask, &fds, a, &answer, NULL) : GONE;
 	while (r == OK && store->more) {
 		buf_puts(json, answer->json);
 		r = ipc_more(store, a, &answer, NULL);

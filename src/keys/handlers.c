@@ -372,6 +372,7 @@ ipc_handler *const keys_handlers[ASK_MAX] = {
     [ASK_KEYS_ACME_REPORT] = keys_on_acme_report,
     [ASK_KEYS_ACME_ANSWER] = keys_on_acme_answer,
     [ASK_KEYS_ACME_ADMIN] = keys_on_acme_admin,
+    [ASK_KEYS_DIGEST] = keys_on_digest,
     [ASK_KEYS_DKIM_MAKE] = keys_on_dkim_make,
     [ASK_KEYS_DKIM_SIGN] = keys_on_dkim_sign,
     [ASK_KEYS_TSIG] = on_tsig,

@@ -101,6 +101,8 @@ void hashers_start(struct keys *k);
 void hashers_stop(struct keys *k);
 ipc_handler keys_on_password, keys_on_scram_start, keys_on_scram_finish;
 
+/* digest.c */
+ipc_handler keys_on_digest;
 /* dkim.c */
 ipc_handler keys_on_dkim_make, keys_on_dkim_sign;
 struct dkim_cache;

@@ -187,6 +187,8 @@ struct relay;
 struct session_count *trials_take(struct relay *r, size_t most);
 void session_free(struct session_count *s);
 
+/* A connected socket, or -1 and *err_out. */
+int link_connect(const struct dns_ip *ip, uint16_t port, int64_t ms, int *err_out);
 /* Connects and greets; plain: STARTTLS is not tried. OK; LATER or DENY with the reason. */
 NODISCARD enum result link_open(const struct delivery *d, const struct target *t, const struct dns_ip *ip,
     const struct guard *g, bool plain, struct link **out, struct trial *trial, struct why *why);

@@ -79,7 +79,7 @@ static int wait_connected(int fd, int64_t ms)
 	}
 }
 
-static int connect_to(const struct dns_ip *ip, uint16_t port, int64_t ms, int *err_out)
+int link_connect(const struct dns_ip *ip, uint16_t port, int64_t ms, int *err_out)
 {
 	struct sockaddr_storage ss;
 	socklen_t n = fill_address(ip, port, &ss);
@@ -395,7 +395,7 @@ enum result link_open(const struct delivery *d, const struct target *t, const st
 	const struct relay_settings *s = d->settings;
 	char text[DNS_IP_TEXT], reason[128];
 	int err;
-	int fd = connect_to(ip, t->port, OR(s->times.connect, 30 * SECOND_MS), &err);
+	int fd = link_connect(ip, t->port, OR(s->times.connect, 30 * SECOND_MS), &err);
 	*trial = (struct trial){0};
 	if (fd < 0) {
 		why_set(why, false, "4.4.1", "%s[%s]:%u: %s", t->host, dns_ip_text(ip, text), t->port,

@@ -2,6 +2,7 @@
 #include "relay/acme.h"
 #include "relay/post.h"
 #include "relay/relay.h"
+#include "relay/syslog.h"
 #include "role/run.h"
 #include "trust/trust.h"
 #include <stdlib.h>
@@ -107,12 +108,30 @@ static struct https *make_alarm_https(const struct run *r, SSL_CTX *verified, st
 	return s->trust ? https_new(s) : NULL;
 }
 
+static void start_syslog(const struct run *r, struct syslog_settings *s, struct dns *dns)
+{
+	const struct config *c = r->config;
+	if (!s->verified) {
+		if (*c->audit_syslog.host)
+			EVENT(CONFIG_BAD, KZ("file", c->audit_syslog_ca_file), KN("line", 0),
+			    KZ("why", "there is no certificate in it"));
+		return;
+	}
+	s->store = r->trunks[ROLE_STORE];
+	s->dns = dns;
+	s->hostname = c->hostname;
+	s->host = c->audit_syslog.host;
+	s->port = c->audit_syslog.port ? c->audit_syslog.port : SYSLOG_PORT;
+	relay_syslog_start(s);
+}
+
 void run_relay(struct run *r)
 {
 	static struct relay_settings s;
 	static struct https_settings https, policies, hooks;
 	static struct post_settings post;
 	static struct acme_settings acme;
+	static struct syslog_settings syslog;
 	const struct config *c = r->config;
 	struct relay_route *routes;
 	s.store = r->trunks[ROLE_STORE];
@@ -135,6 +154,10 @@ void run_relay(struct run *r)
 	    .reports = s.https,
 	    .alarms = make_alarm_https(r, s.verified, &hooks),
 	    .webhook = c->alarm_webhook};
+	syslog.verified =
+	    *c->audit_syslog.host
+		? tls_client_context(TLS_VERIFIED, *c->audit_syslog_ca_file ? c->audit_syslog_ca_file : NULL)
+		: NULL;
 	run_jail(r, c->relay_connections * 4 + 1024, 0);
 	static struct dns_trunk dns;
 	dns_trunk_init(&dns, r->trunks[ROLE_RESOLVER]);
@@ -149,6 +172,7 @@ void run_relay(struct run *r)
 	if (https.trust)
 		relay_acme_start(&acme);
 	relay_post_start(&post);
+	start_syslog(r, &syslog, &dns.dns);
 	r->stop_context = relay_start(&s);
 	if (!r->stop_context)
 		_exit(EX_OSERR);

@@ -337,13 +337,29 @@ enum result admin_run(struct admin *a, const char *name)
 
 /* ---- answering ---- */
 
-json_t *admin_args(const char *text)
+static json_t *only_object(json_t *args)
 {
-	json_t *args = json_loads(*text ? text : "{}", JSON_REJECT_DUPLICATES, NULL);
 	if (json_is_object(args))
 		return args;
 	json_decref(args);
 	return NULL;
+}
+
+json_t *admin_args(const char *text)
+{
+	return only_object(json_loads(*text ? text : "{}", JSON_REJECT_DUPLICATES, NULL));
+}
+
+json_t *admin_args_of(struct ipc_turn *t, const char *text)
+{
+	struct slice in_file;
+	if (!t->fds.n)
+		return admin_args(text);
+	if (t->fds.n != 1 || *text || fd_map_sealed(t->fds.fd[0], LIMIT_ADMIN_ARGS, &in_file) != OK)
+		return NULL;
+	json_t *args = json_loadb(in_file.p, in_file.n, JSON_REJECT_DUPLICATES, NULL);
+	fd_unmap(&in_file);
+	return only_object(args);
 }
 
 /* Cut where a character begins: a protobuf string is UTF-8. */
@@ -401,7 +417,7 @@ void admin_serve(struct ipc_turn *t, const char *name, void (*serve)(struct ipc_
 static void serve_admin(struct ipc_turn *t)
 {
 	const Sekisho__AdminAsk *ask = t->ask;
-	json_t *args = admin_args(ask->args);
+	json_t *args = admin_args_of(t, ask->args);
 	if (!args) {
 		ipc_refuse(t, BAD, "arguments are a JSON object");
 		return;

@@ -60,6 +60,8 @@ json_t *admin_may_list(const struct admin *a);
 void admin_serve(struct ipc_turn *t, const char *verb, void (*serve)(struct ipc_turn *t));
 /* Reads arguments; NULL when they are no JSON object. The caller frees them. */
 json_t *admin_args(const char *text);
+/* The same of an ask: what is too long for a packet comes in a sealed file, and its text is empty. */
+json_t *admin_args_of(struct ipc_turn *t, const char *text);
 /* Gives JSON to `piece` in as many texts as an answer's packets need, each valid UTF-8. */
 void admin_cut(struct ipc_turn *t, const json_t *v, void (*piece)(struct ipc_turn *t, char *text, bool last));
 
@@ -80,7 +82,6 @@ struct admin_address {
 /* Refuses what is not an address. */
 NODISCARD enum result admin_address(struct admin *a, struct slice text, struct admin_address *out);
 /* "active", "suspended" or "left", of the column accounts.suspended. */
-enum account_state { ACCOUNT_ACTIVE, ACCOUNT_SUSPENDED, ACCOUNT_LEFT };
 const char *account_state_name(int64_t state);
 /* To whom an account was handed over, and when. */
 json_t *admin_handovers(struct admin *a, struct db *db, int64_t account);

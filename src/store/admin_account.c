@@ -5,6 +5,7 @@
 #include "store/contain.h"
 #include "store/filter.h"
 #include "store/mailbox.h"
+#include "store/people.h"
 #include "store/signing.h"
 
 /* ---- domains ---- */
@@ -174,8 +175,8 @@ enum result admin_account_show(struct admin *a, struct db *db)
 	return OK;
 }
 
-/* Nobody sends as an address that is gone, even when it is given to somebody else later. */
-static void forget_delegates(struct db *db, int64_t account)
+/* Nor when the address is given to somebody else later. */
+void account_forget_delegates(struct db *db, int64_t account)
 {
 	DB_ROWS q = DB_QUERY(db, ACCOUNT_ADDRESSES, DI(account));
 	while (db_next(&q))
@@ -200,7 +201,7 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	DB_RUN(db, METADATA_FORGET, DI(a->account));
 	DB_RUN(db, DELEGATES_FORGET_ACCOUNT, DI(a->account));
 	DB_RUN(db, HANDOVERS_FORGET, DI(a->account));
-	forget_delegates(db, a->account);
+	account_forget_delegates(db, a->account);
 	DB_RUN(db, QUOTA_DROP, DI(ADDRESS_ACCOUNT), DI(a->account), DZ(""), DZ(""));
 	DB_RUN(db, QUOTA_STATE_DROP, DI(a->account));
 	DB_RUN(db, SIGNIN_DAYS_DROP, DI(a->account));
@@ -216,6 +217,10 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	DB_RUN(db, FACTOR_RESET_FORGET, DI(a->account));
 	DB_RUN(db, FACTOR_RULE_DROP, DI(WHO_ACCOUNT), DI(a->account), DZ(""), DZ(""));
 	contain_forget_account(db, a->account);
+	breakglass_forget(a->store, db, a->account);
+	offboard_forget(db, a->account);
+	DB_RUN(db, OPENED_FORGET, DI(a->account));
+	DB_RUN(db, USES_FORGET, DI(a->account));
 	DB_RUN(db, ACCOUNT_REMOVE, DI(a->account));
 	return OK;
 }
@@ -227,7 +232,9 @@ static enum result set_suspended(struct admin *a, struct db *db, bool suspended)
 		r = roles_keep_one(a, db, a->account);
 	if (r != OK)
 		return r;
-	DB_RUN(db, ACCOUNT_SET_SUSPENDED, DI(a->account), DI(suspended));
+	DB_RUN(db, ACCOUNT_SET_SUSPENDED, DI(a->account), DI(suspended ? ACCOUNT_SUSPENDED : ACCOUNT_ACTIVE));
+	if (!suspended)
+		offboard_forget(db, a->account);
 	if (suspended)
 		epoch_end_sessions(a->store->writer, db, a->account, 0);
 	a->answer =

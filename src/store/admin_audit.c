@@ -72,8 +72,18 @@ enum result admin_audit_verify(struct admin *a, struct db *db)
 	enum result r = audit_verify(a->store, db, &v);
 	if (r != OK)
 		return r;
-	a->answer = json_pack(
-	    "{s:b,s:I,s:o}", "whole", v.whole, "rows", (json_int_t)v.rows, "link", hex_json(v.link));
+	int64_t digests = 0;
+	BUF_LOCAL(wrong, 32);
+	if (v.whole)
+		r = audit_digests_verify(a->store, db, &digests, &wrong);
+	if (r != OK)
+		return r;
+	a->answer = json_pack("{s:b,s:I,s:o,s:I}", "whole", v.whole && !wrong.n, "rows", (json_int_t)v.rows,
+	    "link", hex_json(v.link), "signed_days", (json_int_t)digests);
+	if (wrong.n)
+		json_object_set_new(a->answer, "why",
+		    json_string(
+			arena_printf(a->arena, "the signature of %s does not fit the rows", buf_z(&wrong))));
 	if (!v.whole) {
 		json_object_set_new(a->answer, "wrong", json_integer((json_int_t)v.wrong));
 		json_object_set_new(a->answer, "why", json_string(v.why));

@@ -2,6 +2,7 @@
 #include "store/access.h"
 #include "store/admin.h"
 #include "store/delegate.h"
+#include "store/people.h"
 
 static const char *mode_name(int64_t mode)
 {
@@ -77,11 +78,11 @@ enum result admin_delegate_list(struct admin *a, struct db *db)
 
 /* ---- who leaves ---- */
 
-/* Every mailbox of theirs can be read by the receiver, and nothing in it changed. */
-static enum result grant_all(struct db *db, int64_t account, const struct who *receiver, unsigned *n_out)
+enum result handover_mailboxes(struct db *db, int64_t account, const struct who *receiver, unsigned *n_out)
 {
 	int64_t ids[LIMIT_MAILBOXES];
 	size_t n = 0;
+	*n_out = 0;
 	{
 		DB_ROWS q = DB_QUERY(db, QUOTA_MAILBOXES, DI(account));
 		while (n < COUNT(ids) && db_next(&q))
@@ -91,7 +92,8 @@ static enum result grant_all(struct db *db, int64_t account, const struct who *r
 		if (access_change(db, ids[i], receiver, false, ACCESS_REPLACE, RIGHT_LOOKUP | RIGHT_READ) !=
 		    OK)
 			return FULL;
-	*n_out = (unsigned)n;
+		else
+			*n_out += 1;
 	return OK;
 }
 
@@ -110,7 +112,7 @@ enum result admin_account_handover(struct admin *a, struct db *db)
 	r = powers_not_himself(a, db, &receiver);
 	if (r != OK)
 		return r;
-	r = grant_all(db, a->account, &receiver, &mailboxes);
+	r = handover_mailboxes(db, a->account, &receiver, &mailboxes);
 	if (r != OK)
 		return admin_refuse(a, r, "too many people and groups in a mailbox's list");
 	DB_RUN(db, HANDOVER_ADD, DI(a->account), DI(receiver.account), DI(clock_utc_ms()));

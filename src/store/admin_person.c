@@ -63,7 +63,7 @@ enum result admin_department_change(struct admin *a, struct db *db)
 	int64_t id, parent = 0;
 	enum result r = find_department(a, db, name, &id);
 	if (r == OK && !id)
-		return admin_refuse(a, BAD, "which department?");
+		return admin_refuse(a, DENY, "which department?");
 	if (r == OK && other.n)
 		r = refuse_taken(a, db, other);
 	if (r == OK && json_object_get(a->args, "parent")) {
@@ -92,7 +92,7 @@ enum result admin_department_remove(struct admin *a, struct db *db)
 		return r;
 	scope_put(db, &(struct scope){.kind = SCOPE_DEPARTMENT, .department = id}, true, &scope);
 	if (!id)
-		return admin_refuse(a, BAD, "which department?");
+		return admin_refuse(a, DENY, "which department?");
 	if (DB_NUMBER(db, 1, DEPARTMENT_USES, DI(id)) ||
 	    DB_NUMBER(db, 1, ROLE_SCOPE_USES, DT(buf_slice(&scope))))
 		return admin_refuse(

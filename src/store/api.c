@@ -118,7 +118,7 @@ static void serve_api(struct ipc_turn *t)
 		send_refusal(t, SEKISHO__API_ANSWER__OUTCOME__NOT_ALLOWED, DENY, "not from here");
 		return;
 	}
-	json_t *args = r == OK ? admin_args(ask->args) : NULL;
+	json_t *args = r == OK ? admin_args_of(t, ask->args) : NULL;
 	if (args)
 		run(t, &actor, &powers, args);
 	else

@@ -48,6 +48,16 @@ NODISCARD enum result audit_read(
 /* The link that follows `previous` for this text. */
 void audit_link(const uint8_t previous[AUDIT_LINK], struct slice text, uint8_t out[AUDIT_LINK]);
 
+/* The key that signs days (ipc/digest.h), from keys. LATER: keys does not answer. */
+#define AUDIT_KEY 32
+NODISCARD enum result audit_key(const struct store *s, uint8_t out[AUDIT_KEY]);
+/*
+ * Holds every signed day against the key and the rows; *n_out of them are right. The day that is not, as a text ("2026-11-22"),
+ * or "".
+ */
+NODISCARD enum result audit_digests_verify(
+    const struct store *s, struct db *db, int64_t *n_out, struct buf *wrong_out);
+
 struct audit_verdict {
 	bool whole;
 	int64_t rows;             /* that were looked at and found right */

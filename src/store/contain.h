@@ -22,9 +22,6 @@
 enum contain_step { CONTAIN_OPEN, CONTAIN_HELD, CONTAIN_SUSPENDED, CONTAIN_FROZEN, CONTAIN_TOLD = 6 };
 enum contain_outcome { CONTAIN_GOES_ON, CONTAIN_RESTORED, CONTAIN_FALSE_ALARM, CONTAIN_OVER };
 
-/* Column `suspended` of accounts, beside 0 and 1: nobody gets in, but mail comes. */
-#define SUSPENDED_CONTAINED 3
-
 /*
  * A sign that somebody else uses the account was seen; in apply() of whatever writes it down. `detail` is a word of it for
  * people (may be empty). What level it makes.

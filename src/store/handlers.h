@@ -29,6 +29,7 @@ ipc_handler ask_search;                         /* search_ask.c */
 ipc_handler ask_admin;                          /* admin.c */
 ipc_handler ask_api;                            /* api.c */
 ipc_handler ask_signin, ask_receipt;            /* signin.c */
+ipc_handler ask_audit_take;                     /* audit_send.c */
 ipc_handler ask_gauges;                         /* gauges.c */
 ipc_handler ask_domains;                        /* served.c */
 ipc_handler ask_setup;                          /* domains_setup.c */

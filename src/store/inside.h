@@ -20,6 +20,7 @@ struct courier;
 struct domains;
 struct gate;
 struct facts_cache;
+struct people;
 struct queue;
 struct recent;
 struct reports;
@@ -60,6 +61,7 @@ struct store {
 	struct gate *gate;
 	struct stats *stats;
 	struct contain *contain;
+	struct people *people;
 	_Atomic(struct keeper *) keeper;
 	struct tidying *tidying; /* the keeper's */
 	_Atomic(struct ipc_server *) server;

@@ -1,6 +1,7 @@
 /* STORE_LOGIN: a grant becomes a channel that is bound to its account. */
 #include "ipc/grant.h"
 #include "store/handlers.h"
+#include "store/people.h"
 #include "store/resolve.h"
 #include "store/signins.h"
 
@@ -169,6 +170,7 @@ void ask_login(struct ipc_turn *t)
 		refuse_login(t, r);
 		return;
 	}
+	account_note_use(store_of(t), (int64_t)g.account, service->name);
 	Sekisho__LoginAnswer answer = SEKISHO__LOGIN_ANSWER__INIT;
 	answer.account = g.account;
 	answer.address = (char *)(uintptr_t)account.address.p;

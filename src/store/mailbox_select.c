@@ -2,6 +2,7 @@
 #include "store/expunged.h"
 #include "store/handlers.h"
 #include "store/mailbox_list.h"
+#include "store/people.h"
 #include "store/uid_cache.h"
 #include <stdlib.h>
 
@@ -107,6 +108,8 @@ void ask_select(struct ipc_turn *t)
 	struct box b = {0};
 	const char *why = NULL;
 	enum result r = find_select(t, user, ask->name, &x, &why);
+	if (r == OK && x.owner != user->account)
+		r = opened_note(s, user, &x);
 	/* From here on changes are noted; what is read below is as new as that or newer. */
 	sessions_select(user, r == OK ? x.id : 0, x.owner, ask->examine || !(x.rights & RIGHTS_TO_CHANGE));
 	RUNS_LOCAL(uids);

@@ -151,7 +151,7 @@ static struct verdict add_account(struct resolving *r, int64_t account, unsigned
 	DB_ROWS q = DB_QUERY(r->db, ACCOUNT_TARGET, DI(account));
 	if (!db_next(&q))
 		return unknown;
-	if (db_int(&q, 0) == 1) /* what else keeps its owner out lets mail in */
+	if (db_int(&q, 0) == ACCOUNT_SUSPENDED)
 		return suspended;
 	struct target t = {
 	    .rcpt = rcpt,

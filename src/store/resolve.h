@@ -69,4 +69,7 @@ int64_t resolve_kind(
 enum protocol { PROTOCOL_IMAP = 1, PROTOCOL_POP3 = 2, PROTOCOL_SUBMISSION = 4, PROTOCOL_ALL = 7 };
 enum address_kind { ADDRESS_ACCOUNT = 1, ADDRESS_ALIAS = 2, ADDRESS_GROUP = 3 };
 
+/* Column `suspended` of accounts. LEFT, CONTAINED (contain.h): nobody signs in, mail for it is taken. */
+enum account_state { ACCOUNT_ACTIVE, ACCOUNT_SUSPENDED, ACCOUNT_LEFT, ACCOUNT_CONTAINED };
+
 #endif

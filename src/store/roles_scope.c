@@ -142,8 +142,10 @@ static bool holds_arguments(struct admin *a, struct db *db, const struct scope *
 {
 	struct slice rest = slice_str(list);
 	while (rest.n) {
-		char *key = arena_z(a->arena, slice_split(&rest, ' '));
-		if (!key || !admin_item(a, key, 0).n)
+		struct slice name = slice_split(&rest, ' ');
+		bool optional = slice_iends(name, SLICE("?"));
+		char *key = arena_z(a->arena, slice_sub(name, 0, name.n - optional));
+		if (!key || (!optional && !admin_item(a, key, 0).n))
 			return false;
 		for (size_t i = 0; admin_item(a, key, i).n; i++)
 			if (!holds(db, s, admin_item(a, key, i)))

@@ -3,6 +3,7 @@
 #include "store/epoch.h"
 #include "store/factors.h"
 #include "store/handlers.h"
+#include "store/people.h"
 #include "store/signins.h"
 #include "store/websession.h"
 
@@ -104,6 +105,8 @@ static enum result come_in(struct ipc_turn *t, const struct ipc_grant *g, struct
 	}
 	if (r == OK || r == DENY)
 		signin_record(store, &in, outcome);
+	if (outcome == SIGNIN_IN)
+		account_note_use(store, in.account, "web");
 	return r;
 }
 

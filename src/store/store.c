@@ -7,6 +7,7 @@
 #include "store/facts_cache.h"
 #include "store/handlers.h"
 #include "store/migrate.h"
+#include "store/people.h"
 #include "store/queue.h"
 #include "store/recent.h"
 #include "store/reports.h"
@@ -75,6 +76,7 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_SCRIPT_SPACE] = ask_script_space,
     [ASK_STORE_ADMIN] = ask_admin,
     [ASK_STORE_API] = ask_api,
+    [ASK_STORE_AUDIT_TAKE] = ask_audit_take,
     [ASK_STORE_GAUGES] = ask_gauges,
     [ASK_STORE_REFUSED] = ask_refused,
     [ASK_STORE_RECEIPT] = ask_receipt,
@@ -314,6 +316,7 @@ static enum result open_all(struct store *s)
 	s->watch = domains_new(s);
 	s->reports = reports_new(s);
 	s->contain = contain_new(s);
+	s->people = people_new(s);
 	return keeper ? OK : LATER;
 }
 
@@ -346,6 +349,7 @@ void store_close(struct store *s)
 	reports_free(s->reports);
 	contain_free(s->contain);
 	s->contain = NULL;
+	people_free(s->people);
 	domains_free(s->watch);
 	cards_end(s->cards);
 	search_end(s->search);

@@ -28,6 +28,7 @@
  *     trace.c              what happened to a message, step by step
  *     admin*.c             the administrator's verbs
  *     roles*.c             who may do what, and for whom
+ *     people*.c offboard.c breakglass.c opened.c  what happens by itself to people's accounts
  *     nodes.c              several servers on one database
  *     domains*.c dns_*.c   what our domains publish in the DNS: checks, warnings, publishing
  *     reports*.c           reports about mail that come and go: DMARC, TLS

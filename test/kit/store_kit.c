@@ -1,9 +1,11 @@
+#include "ipc/digest.h"
 #include "store_kit.h"
 #include "ipc/grant.h"
 #include "inspect/inspect.h"
 #include "report/report.h"
 #include "store/inside.h"
 #include "store/queue.h"
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -112,6 +114,29 @@ static void play_dkim_make(struct ipc_turn *t)
 	ipc_answer(t, &answer, NULL);
 }
 
+/* As keys does it (keys/digest.c), with a key of this program's. */
+static void play_digest(struct ipc_turn *t)
+{
+	static const unsigned char seed[32] = "a key for tests, nobody's secret";
+	const Sekisho__DigestAsk *ask = t->ask;
+	Sekisho__DigestAnswer answer = SEKISHO__DIGEST_ANSWER__INIT;
+	unsigned char signature[64], public[32];
+	size_t n = sizeof public, signed_n = sizeof signature;
+	BUF_LOCAL(text, 256);
+	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof seed);
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	digest_put(&text, ask->day, ask->number, slice_of(ask->link.data, ask->link.len));
+	if (EVP_PKEY_get_raw_public_key(key, public, &n) != 1 ||
+	    EVP_DigestSignInit(c, NULL, NULL, NULL, key) != 1 ||
+	    EVP_DigestSign(c, signature, &signed_n, (const unsigned char *)text.p, text.n) != 1)
+		abort();
+	EVP_MD_CTX_free(c);
+	EVP_PKEY_free(key);
+	answer.public_key = (ProtobufCBinaryData){n, public};
+	answer.signature = (ProtobufCBinaryData){signed_n, signature};
+	ipc_answer(t, &answer, NULL);
+}
+
 static void play_dkim_seen(struct ipc_turn *t)
 {
 	Sekisho__DkimSeenAnswer answer = SEKISHO__DKIM_SEEN_ANSWER__INIT;
@@ -162,6 +187,7 @@ ipc_handler scan_sieve_run; /* the real one, in src/role */
 
 static ipc_handler *const others[ASK_MAX] = {
     [ASK_KEYS_DATA_KEY] = play_data_key,
+    [ASK_KEYS_DIGEST] = play_digest,
     [ASK_KEYS_DKIM_MAKE] = play_dkim_make,
     [ASK_SCAN_DKIM_SEEN] = play_dkim_seen,
     [ASK_SCAN_MESSAGE] = play_scan,

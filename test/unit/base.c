@@ -1,5 +1,6 @@
 /* base: slices, buffers, cursors, numbers, arenas and memory streams. */
 #include "base/base.h"
+#include "base/csv.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -163,9 +164,50 @@ static void output_is_collected(void **state)
 	stream_close(s);
 }
 
+/* ---- csv ---- */
+
+static void assert_record(struct csv *c, struct arena *a, unsigned line, const char *joined)
+{
+	struct slice fields[LIMIT_CSV_FIELDS];
+	size_t n;
+	BUF_LOCAL(b, 1000);
+	assert_int_equal(csv_next(c, a, fields, &n), OK);
+	assert_int_equal(c->line, line);
+	for (size_t i = 0; i < n; i++) {
+		buf_puts(&b, i ? "|" : "");
+		buf_put(&b, fields[i]);
+	}
+	assert_string_equal(buf_z(&b), joined);
+}
+
+static void csv_reads_tables(void **state)
+{
+	ARENA_LOCAL(a, 65536);
+	struct slice fields[LIMIT_CSV_FIELDS];
+	size_t n;
+	struct csv c = csv_read(SLICE("\xef\xbb\xbf"
+				      "a,b\r\n\n\"x, \"\"y\"\"\",\"two\nlines\"\n,\nlast"));
+	assert_record(&c, &a, 1, "a|b");
+	assert_record(&c, &a, 3, "x, \"y\"|two\nlines");
+	assert_record(&c, &a, 5, "|");
+	assert_record(&c, &a, 6, "last");
+	assert_int_equal(csv_next(&c, &a, fields, &n), GONE);
+	static const char *const wrong[] = {"\"open", "a\"b", "\"a\"b", "a,\"", "\"\"\""};
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		c = csv_read(slice_str(wrong[i]));
+		assert_int_equal(csv_next(&c, &a, fields, &n), BAD);
+	}
+	BUF_LOCAL(many, 1000);
+	for (unsigned i = 0; i < LIMIT_CSV_FIELDS; i++)
+		buf_puts(&many, ",");
+	c = csv_read(buf_slice(&many));
+	assert_int_equal(csv_next(&c, &a, fields, &n), FULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(csv_reads_tables),
 	    cmocka_unit_test(slices),
 	    cmocka_unit_test(buffers_keep_their_maximum),
 	    cmocka_unit_test(no_room_is_asked_for_and_given),

@@ -151,8 +151,11 @@ static void the_table_names_verbs_that_are(void **state)
 			if (slice_eq(verb, slice_str(verbs[k].name)))
 				args = slice_str(verbs[k].args);
 		assert_true(is_verb(verb));
-		while (rest.n)
-			assert_true(slice_search(args, slice_split(&rest, ' ')) >= 0);
+		while (rest.n) {
+			struct slice name = slice_split(&rest, ' ');
+			name.n -= slice_iends(name, SLICE("?"));
+			assert_true(slice_search(args, name) >= 0);
+		}
 	}
 }
 
