@@ -1,6 +1,6 @@
 /* What a domain should have in the DNS: asked of the running server, or with --dns FILE worked out here. */
 #include "cli/cli.h"
-#include "store/dns_json.h"
+#include "store/domain/dns_json.h"
 #include "trust/assist.h"
 #include <stdio.h>
 

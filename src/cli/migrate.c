@@ -1,5 +1,5 @@
 /* migrate: bodies to where the configuration says, rows to the other engine. */
-#include "store/migrate.h"
+#include "store/db/migrate.h"
 #include "cli/cli.h"
 #include "ipc/ipc.h"
 #include "store/store.h"

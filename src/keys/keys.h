@@ -81,7 +81,7 @@ struct keys_password {
 	uint64_t account;
 	struct slice login, password;
 	struct slice words; /* strength.h */
-	uint64_t epoch;     /* of the account (store/epoch.h) */
+	uint64_t epoch;     /* of the account (store/account/epoch.h) */
 	bool change;        /* to be changed at the next sign-in */
 };
 NODISCARD enum result keys_set_password(struct keys *k, const struct keys_password *p, const char **why_out);

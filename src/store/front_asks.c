@@ -1,8 +1,8 @@
 /* STORE_SENDER, STORE_RCPT, STORE_DELIVER: what the SMTP fronts ask. */
-#include "store/delegate.h"
-#include "store/deliver.h"
+#include "store/mailbox/delegate.h"
+#include "store/queue/deliver.h"
 #include "store/handlers.h"
-#include "store/quota.h"
+#include "store/mailbox/quota.h"
 
 #define MAILBOX_FULL "The mailbox is full"
 

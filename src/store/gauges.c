@@ -1,7 +1,7 @@
 /* STORE_GAUGES: numbers for status and /metrics. */
 #include "store/handlers.h"
-#include "store/queue.h"
-#include "store/search.h"
+#include "store/queue/queue.h"
+#include "store/search/search.h"
 
 static void search_gauges(struct store *s, struct db *db, Sekisho__GaugesAnswer *out)
 {

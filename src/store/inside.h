@@ -2,14 +2,14 @@
 #ifndef STORE_INSIDE_H
 #define STORE_INSIDE_H
 
-#include "store/blob.h"
-#include "store/db.h"
+#include "store/body/blob.h"
+#include "store/db/db.h"
 #include "store/keeper.h"
-#include "store/seal.h"
-#include "store/segment.h"
+#include "store/body/seal.h"
+#include "store/body/segment.h"
 #include "store/sessions.h"
 #include "store/store.h"
-#include "store/writer.h"
+#include "store/db/writer.h"
 #include <assert.h>
 
 #define ORGANISATION 1 /* the one there is so far */

@@ -5,7 +5,7 @@
 #ifndef STORE_KEEPER_H
 #define STORE_KEEPER_H
 
-#include "store/db.h"
+#include "store/db/db.h"
 
 struct store;
 struct keeper;

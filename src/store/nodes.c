@@ -1,6 +1,6 @@
 #include "store/nodes.h"
 #include "store/inside.h"
-#include "store/queue.h"
+#include "store/queue/queue.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -15,7 +15,7 @@
 #ifndef STORE_NODES_H
 #define STORE_NODES_H
 
-#include "store/db.h"
+#include "store/db/db.h"
 
 struct store;
 struct nodes;

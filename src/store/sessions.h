@@ -9,7 +9,7 @@
 #define STORE_SESSIONS_H
 
 #include "ipc/ipc.h"
-#include "store/signin_context.h"
+#include "store/account/signin_context.h"
 
 struct sessions;
 

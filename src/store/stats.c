@@ -1,6 +1,6 @@
 #include "store/stats.h"
-#include "store/admin.h"
-#include "store/queue.h"
+#include "store/admin/admin.h"
+#include "store/queue/queue.h"
 #include <stdlib.h>
 
 struct stats {

@@ -6,36 +6,28 @@
  *     store_open -> ipc_server_new(store_handlers, threads, store) -> store_serve -> ... -> store_close
  *
  * Asks arrive on the worker threads of the ipc server. Reading is done there, each thread with a connection of its own
- * (db.h) and the segment files (blob.h, segment.h). Changing is prepared there and done by the one writer thread
- * (writer.h), which makes one transaction of whatever waits and answers after the flush: 250 means kept.
+ * (db/db.h) and the segment files (body/blob.h). Changing is prepared there and done by the one writer thread
+ * (db/writer.h), which makes one transaction of whatever waits and answers after the flush: 250 means kept.
  *
- *     resolve.c            who is behind a recipient address
- *     deliver.c            STORE_DELIVER: mailbox rows, queue rows, trace, in one transaction
- *     judge*.c             what becomes of mail by who sent it, and what is counted of it
- *     filter*.c scripts.c  users' Sieve scripts, run by scan, and what becomes of them
- *     inward.c srs.c       what they send: to our own people, and in whose name to others
- *     sessions.c login.c   channels bound to an account; notes to those who look at a changed mailbox
- *     signin*.c            the log of sign-ins, and how familiar the place of one is
- *     entry.c              access rules: who may sign in from where
- *     mailbox*.c           the IMAP and POP3 asks
- *     access*.c mailbox_acl.c  who may do what with a mailbox of somebody else
- *     cards*.c             what SORT, THREAD and SEARCH want to know of messages, in sealed blocks
- *     quota*.c             how much an account may keep, and warnings before it is reached
- *     queue*.c dsn*.c      what leaves for other servers, and what comes back of it
- *     signing*.c           DKIM signatures and ARC seals on what leaves, and the life of their keys
- *     spend*.c             what mail costs the account that sends it, and what is held
- *     contain*.c alarm.c   signs that somebody else uses an account, and what is done about it
- *     trace.c              what happened to a message, step by step
- *     admin*.c             the administrator's verbs
- *     roles*.c             who may do what, and for whom
- *     people*.c offboard.c breakglass.c opened.c  what happens by itself to people's accounts
- *     nodes.c              several servers on one database
- *     domains*.c dns_*.c   what our domains publish in the DNS: checks, warnings, publishing
- *     reports*.c           reports about mail that come and go: DMARC, TLS
- *     keeper.c             checkpoints, reclaiming space, forgetting old traces
- *     seal.c               keys and sealing: the data directory tells a thief nothing
- *     db.c db_sqlite.c db_pgsql*.c sql*.def schema.def     the database
- *     database_url.c       where PostgreSQL is
+ * Folders, each with what its name says; statements and tables of all of them are in db/:
+ *
+ *     db/        the database: SQLite or PostgreSQL (db.h), the writer, schema.def, sql*.def, moving between engines
+ *     body/      message bodies: segments in files or an object store, sealed (seal.h), forgotten, moved
+ *     queue/     mail on its way: resolve.c who is behind an address, judge*.c what becomes of it by who sent it,
+ *                filter*.c users' Sieve scripts, deliver.c, queue*.c what leaves, dsn.c, bounce.c, trace.c
+ *     mailbox/   the asks of IMAP and POP3; access*.c who may do what, cards*.c what SORT and SEARCH want to know,
+ *                quota*.c, import.c
+ *     search/    the full-text index
+ *     account/   who signs in, from where, with what: login.c, signins.c, entry.c, factors.c, tokens.c; roles*.c who may do
+ *                what; people.c, offboard.c, breakglass.c what happens by itself to people's accounts
+ *     contain/   spend*.c what mail costs the account that sends it, contain*.c signs that somebody else uses an account
+ *                and what is done about it, alarm.c who is told
+ *     domain/    what our domains publish (domains*.c), sign (signing*.c), require (tls.c), report and are told (reports*.c)
+ *     admin/     the administrator's verbs (admin.def), by command or API
+ *     audit/     who did what: chain, alerts, signed days, the way to a log server
+ *
+ * Beside them: sessions.c channels bound to an account, nodes.c several servers on one database, keeper.c checkpoints and
+ * reclaiming space, stats.c, tasks.c.
  *
  * In the data directory: db, db-wal, db-shm (unless the database is PostgreSQL) and bodies/NNNNNNNN.seg.
  */
@@ -46,8 +38,8 @@
 #include "geo/geo.h"
 #include "ipc/ipc.h"
 #include "policy/budget.h"
-#include "store/s3.h"
-#include "store/db.h"
+#include "store/body/s3.h"
+#include "store/db/db.h"
 
 struct store;
 

@@ -6,7 +6,7 @@
  * has other things to do it says more than the time.
  */
 #include "kit/store_kit.h"
-#include "store/search.h"
+#include "store/search/search.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  *     store_bench [SECONDS a figure] [the one figure wanted]
  */
 #include "kit/store_kit.h"
-#include "store/seal.h"
+#include "store/body/seal.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

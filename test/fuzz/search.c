@@ -2,7 +2,7 @@
  * Docs, needles and their plans, and segments: a doc is in what its index finds exactly when it matches; pages that are
  * something else harm nobody.
  */
-#include "store/search_inside.h"
+#include "store/search/inside.h"
 #include <assert.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 #include "fault_vfs.h"
-#include "store/blob.h"
+#include "store/body/blob.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>

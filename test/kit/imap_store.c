@@ -2,7 +2,7 @@
 #include "imap/imap.h"
 #include "imap/session.h"
 #include "mail/facts.h"
-#include "store/seal.h"
+#include "store/body/seal.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "inspect/inspect.h"
 #include "report/report.h"
 #include "store/inside.h"
-#include "store/queue.h"
+#include "store/queue/queue.h"
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <dirent.h>

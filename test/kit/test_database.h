@@ -5,7 +5,7 @@
 #ifndef KIT_TEST_DATABASE_H
 #define KIT_TEST_DATABASE_H
 
-#include "store/db.h"
+#include "store/db/db.h"
 
 struct test_database {
 	struct db_place place;

@@ -9,7 +9,7 @@ static const struct {
 	const char *verb, *args;
 } verbs[] = {
 #define X(verb, function, kind, args, en, ja) {verb, args},
-#include "store/admin.def"
+#include "store/admin/admin.def"
 #undef X
 };
 

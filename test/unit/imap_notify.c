@@ -1,7 +1,7 @@
 /* NOTIFY (RFC 5465): IMAP sessions of several people over one store. */
 #include "kit/imap_store.h"
 #include "store/inside.h"
-#include "store/mailbox.h"
+#include "store/mailbox/mailbox.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

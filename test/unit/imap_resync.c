@@ -1,8 +1,8 @@
 /* What changed in a mailbox at once or long ago: QRESYNC (RFC 7162) with a log that forgets, MOVE of very many. */
 #include "kit/imap_store.h"
-#include "store/expunged.h"
+#include "store/mailbox/expunged.h"
 #include "store/inside.h"
-#include "store/mailbox.h"
+#include "store/mailbox/mailbox.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -194,7 +194,7 @@ static void seen(struct person *p, enum points_signal s, int64_t now)
 	p->level = points_level(points_sum(p->events, SIGNAL_END, now), p->level);
 }
 
-/* As store/spend.c does it; true when it is held. */
+/* As store/contain/spend.c does it; true when it is held. */
 static bool send_one(
     struct person *p, int64_t slot, enum context_kind from, uint32_t fresh, uint32_t half, uint32_t known)
 {

@@ -1,6 +1,6 @@
 /* The index finds what reading every doc finds: random docs of all scripts, random needles, and the pages compared. */
 #include "mail/utf8.h"
-#include "store/search_inside.h"
+#include "store/search/inside.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

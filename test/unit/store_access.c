@@ -1,6 +1,6 @@
 /* Who may do what with mailboxes that belong to somebody else: every ask that a session can put, against every right. */
 #include "store_help.h"
-#include "store/access.h"
+#include "store/mailbox/access.h"
 #include <stdio.h>
 
 static struct store_kit kit;

@@ -1,6 +1,6 @@
 /* Who did what: one row for every act, refused or not, and no row can be changed, taken out or put in unseen. */
 #include "store_help.h"
-#include "store/audit.h"
+#include "store/audit/audit.h"
 #include <sqlite3.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -17,7 +17,7 @@ static const struct {
 #define WAIT true
 #define ACT true
 #define X(verb, function, kind, args, en, ja) {verb, args, kind},
-#include "store/admin.def"
+#include "store/admin/admin.def"
 #undef X
 #undef LOOK
 #undef READ

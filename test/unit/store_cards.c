@@ -1,7 +1,7 @@
 /* Cards beside the message rows: blocks, the tail, what is expunged, moved and taken away. */
 #include "mail/card.h"
 #include "store/inside.h"
-#include "store/cards.h"
+#include "store/mailbox/cards.h"
 #include "store_help.h"
 #include <poll.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* Budgets where mail is queued, what is held, and an account that somebody else uses: stopped, told, restored. */
 #include "store_help.h"
 #include "ipc/grant.h"
-#include "store/alarm.h"
-#include "store/contain.h"
-#include "store/deliver.h"
+#include "store/contain/alarm.h"
+#include "store/contain/contain.h"
+#include "store/queue/deliver.h"
 #include "store/inside.h"
 #include <stdio.h>
 #include <unistd.h>
@@ -341,6 +341,13 @@ static void a_stolen_account_is_stopped(void **state)
 	assert_int_equal(json_array_size(json_object_get(evidence, "recipients")), accepted);
 	assert_true(held >= accepted - 10);
 	json_decref(evidence);
+	/* No way around: to resume is not to restore. */
+	static const char *const around[] = {"account.suspend", "account.resume"};
+	for (size_t i = 0; i < COUNT(around); i++) {
+		enum result refused;
+		json_decref(store_kit_admin(&kit, around[i], "{\"address\":\"taro@here.example\"}", &refused));
+		assert_int_equal(refused, DENY);
+	}
 	/* Restored: the password is another matter; what was held for strangers stays held. */
 	end(id, "incident.restore", ",\"held\":\"known\"");
 	assert_true(count("hold.list", "{\"limit\":1000}") >= accepted - 10);

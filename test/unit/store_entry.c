@@ -1,7 +1,7 @@
 /* Access rules as they are kept: in order, explained, and taken back when they shut people out and nobody confirms. */
 #include "store_help.h"
-#include "store/entry.h"
-#include "store/signins.h"
+#include "store/account/entry.h"
+#include "store/account/signins.h"
 #include <stdio.h>
 
 static struct store_kit kit;

@@ -1,6 +1,6 @@
 /* Filters through the store's asks, with the real runner behind scan: where mail goes, what leaves, what is remembered. */
 #include "store/inside.h"
-#include "store/srs.h"
+#include "store/queue/srs.h"
 #include "store_help.h"
 #include <stdio.h>
 #include <unistd.h>

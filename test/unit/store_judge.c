@@ -1,5 +1,5 @@
 /* What becomes of mail by who sent it: the rules, the administrator's list, trusted forwarders, the counts for reports. */
-#include "store/judge.h"
+#include "store/queue/judge.h"
 #include "store_help.h"
 
 static struct store_kit kit;

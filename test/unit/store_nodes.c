@@ -5,7 +5,7 @@
 #include "store_help.h"
 #include "store/inside.h"
 #include "store/nodes.h"
-#include "store/queue.h"
+#include "store/queue/queue.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>

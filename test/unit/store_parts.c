@@ -1,9 +1,9 @@
 /* The parts of the store that stand alone: seals, runs, fields, recent ids, the database door, tasks. */
 #include "kit/test_database.h"
-#include "store/fields.h"
-#include "store/recent.h"
+#include "store/mailbox/fields.h"
+#include "store/mailbox/recent.h"
 #include "store/runs.h"
-#include "store/seal.h"
+#include "store/body/seal.h"
 #include "store/tasks.h"
 #include <setjmp.h>
 #include <sqlite3.h>
@@ -235,7 +235,7 @@ static void every_statement_can_be_asked(void **state)
 		const char *name, *text;
 	} all[] = {
 #define X(name, text) {#name, text},
-#include "store/sql.def"
+#include "store/db/sql.def"
 #undef X
 	};
 	char dir[] = "/tmp/store-parts-XXXXXX", path[100];
@@ -285,7 +285,7 @@ static void large_mailboxes_are_not_walked(void **state)
 		const char *name, *text;
 	} asked[] = {
 #define X(name, text) {#name, text},
-#include "store/sql.def"
+#include "store/db/sql.def"
 #undef X
 	};
 	static const char *const by[][2] = {{"DELETED_ROWS", "messages_deleted"},

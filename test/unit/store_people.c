@@ -1,7 +1,7 @@
 /* Leaving, break-glass, who opened whose mailbox, and accounts that nobody uses. */
 #include "store_help.h"
-#include "store/access.h"
-#include "store/people.h"
+#include "store/mailbox/access.h"
+#include "store/account/people.h"
 #include <stdio.h>
 #include <unistd.h>
 

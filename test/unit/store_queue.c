@@ -1,8 +1,8 @@
 /* The store through its asks: the queue, notices to senders, traces, administration, what lies on the disk. */
 #include "store_help.h"
 #include "store/inside.h"
-#include "store/deliver.h"
-#include "store/trace.h"
+#include "store/queue/deliver.h"
+#include "store/queue/trace.h"
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>

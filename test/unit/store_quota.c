@@ -1,6 +1,6 @@
 /* How much an account may keep: limits, where they hold, warnings, and that what is counted is what is there. */
 #include "store_help.h"
-#include "store/mailbox.h"
+#include "store/mailbox/mailbox.h"
 #include <stdio.h>
 #include <unistd.h>
 

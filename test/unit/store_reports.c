@@ -1,9 +1,9 @@
 /* Reports about mail: what comes is counted once and only when it is proven, what goes goes once. */
 #include "mail/build.h"
 #include "store/inside.h"
-#include "store/judge.h"
-#include "store/queue.h"
-#include "store/reports.h"
+#include "store/queue/judge.h"
+#include "store/queue/queue.h"
+#include "store/domain/reports.h"
 #include "store_help.h"
 
 static struct store_kit kit;

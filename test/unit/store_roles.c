@@ -1,7 +1,7 @@
 /* Who may do what, for whom: the table, scopes, what excludes what, people and departments. */
 #include "store_help.h"
-#include "store/admin.h"
-#include "store/audit.h"
+#include "store/admin/admin.h"
+#include "store/audit/audit.h"
 #include <stdio.h>
 
 static struct store_kit kit;
@@ -110,13 +110,13 @@ static const struct {
 	const char *verbs;
 } rows[] = {
 #define ROLE(name, verbs, gives, en, ja) {verbs},
-#include "store/roles.def"
+#include "store/account/roles.def"
 };
 static const struct {
 	const char *verb, *args, *member;
 } confined[] = {
 #define CONFINED(verb, args, member) {verb, args, member},
-#include "store/roles.def"
+#include "store/account/roles.def"
 };
 
 static bool is_verb(struct slice pattern)

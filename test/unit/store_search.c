@@ -6,7 +6,7 @@
 #include "inspect/inspect.h"
 #include "mail/charset.h"
 #include "store/handlers.h"
-#include "store/search_verify.h"
+#include "store/search/verify.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* store_signing: the life of DKIM keys, over months of a clock that the test moves. */
 #include "kit/store_kit.h"
-#include "store/signing.h"
+#include "store/domain/signing.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

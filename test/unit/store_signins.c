@@ -1,7 +1,7 @@
 /* The sign-in log: every attempt one row, alike ones counted; what is familiar to an account, and what is not. */
 #include "store_help.h"
 #include "ipc/grant.h"
-#include "store/signins.h"
+#include "store/account/signins.h"
 #include <stdio.h>
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 /* What passed in each hour: counted where it happens, kept in the table, told with what is not in it yet. */
 #include "store_help.h"
 #include "store/stats.h"
-#include "store/trace.h"
+#include "store/queue/trace.h"
 #include <stdio.h>
 #include <unistd.h>
 

@@ -167,7 +167,7 @@ function Actions({ of, reload }: { of: Account; reload: () => void }) {
   );
 }
 
-/** As in store/roles.def, without "everyone". */
+/** As in store/account/roles.def, without "everyone". */
 const ROLES = ['system', 'domain-admin', 'user-admin', 'helpdesk', 'auditor', 'archive-searcher', 'approver', 'list-manager', 'bulk-author',
   'bulk-sender', 'provisioning'];
 
