@@ -1,22 +1,10 @@
 #include "facts.h"
+#include "mail/card.h"
 
-/* Most are one octet: keys, small lengths. */
-static inline bool take_varint(struct cursor *c, uint64_t *out)
+static bool take_varint(struct cursor *c, uint64_t *out)
 {
-	uint64_t v = 0;
-	size_t most = MIN(c->rest.n, 10);
-	for (size_t i = 0; i < most; i++) {
-		unsigned char b = (unsigned char)c->rest.p[i];
-		v |= (uint64_t)(b & 0x7f) << (7 * i);
-		if (b < 0x80) {
-			c->rest.p += i + 1;
-			c->rest.n -= i + 1;
-			*out = v;
-			return true;
-		}
-	}
-	cursor_fail(c);
-	return false;
+	*out = mail_varint_take(c);
+	return c->err == OK;
 }
 
 bool imap_wire_next(struct cursor *c, struct imap_wire *out)

@@ -156,6 +156,10 @@ uint32_t imap_relevancy_at(const struct imap_relevancy *r, uint32_t uid);
 
 /* ---- search_answer.c ---- */
 
+/* A word of ESEARCH with its number. */
+void imap_put_return(struct imap *s, const char *word, uint64_t n);
+/* The end of "* SEARCH" and "* SORT", with the modification sequence where it is wanted (RFC 7162 3.1.5). */
+void imap_put_plain_end(struct imap *s, const struct imap_hunt *h, bool found);
 /* "* ESEARCH (TAG x) [UID]" */
 void imap_put_esearch(struct imap *s, const struct imap_search *q);
 /* RFC 5182: what "$" stands for from now on. */

@@ -20,10 +20,19 @@ bool imap_search_numbers(struct imap *s, const struct runs *uids, struct runs *o
 	return true;
 }
 
-static void put_modseq(struct imap *s, uint64_t modseq)
+void imap_put_return(struct imap *s, const char *word, uint64_t n)
 {
-	stream_put(s->base.stream, SLICE(" MODSEQ "));
-	imap_put_number(s->base.stream, modseq);
+	stream_puts(s->base.stream, word);
+	imap_put_number(s->base.stream, n);
+}
+
+void imap_put_plain_end(struct imap *s, const struct imap_hunt *h, bool found)
+{
+	if (h->q->modseq && found) {
+		imap_put_return(s, " (MODSEQ ", h->highest);
+		stream_put(s->base.stream, SLICE(")"));
+	}
+	stream_put(s->base.stream, SLICE("\r\n"));
 }
 
 static void answer_plain(struct imap *s, const struct imap_hunt *h, const struct runs *numbers)
@@ -35,18 +44,7 @@ static void answer_plain(struct imap *s, const struct imap_hunt *h, const struct
 			stream_put(out, SLICE(" "));
 			imap_put_number(out, n);
 		}
-	if (h->q->modseq && numbers->n) {
-		stream_put(out, SLICE(" (MODSEQ "));
-		imap_put_number(out, h->highest);
-		stream_put(out, SLICE(")"));
-	}
-	stream_put(out, SLICE("\r\n"));
-}
-
-static void put_return(struct imap *s, const char *word, uint64_t n)
-{
-	stream_puts(s->base.stream, word);
-	imap_put_number(s->base.stream, n);
+	imap_put_plain_end(s, h, numbers->n);
 }
 
 /* RFC 4731 3.2: with MIN and MAX alone, that of the messages shown. */
@@ -115,22 +113,22 @@ static void answer_esearch(struct imap *s, const struct imap_hunt *h, const stru
 	imap_put_esearch(s, h->q);
 	if (numbers->n) {
 		if (wanted & RETURN_MIN)
-			put_return(s, " MIN ", numbers->v[0].first);
+			imap_put_return(s, " MIN ", numbers->v[0].first);
 		if (wanted & RETURN_MAX)
-			put_return(s, " MAX ", numbers->v[numbers->n - 1].last);
+			imap_put_return(s, " MAX ", numbers->v[numbers->n - 1].last);
 		if (wanted & RETURN_ALL) {
 			stream_put(out, SLICE(" ALL "));
 			imap_put_runs(out, numbers);
 		}
 	}
 	if (wanted & RETURN_COUNT)
-		put_return(s, " COUNT ", imap_runs_count(numbers));
+		imap_put_return(s, " COUNT ", imap_runs_count(numbers));
 	if (wanted & RETURN_PARTIAL)
 		answer_partial(s, h, numbers);
 	if (wanted & RETURN_RELEVANCY && numbers->n)
 		answer_relevancy(s, h->q, relevancy);
 	if (h->q->modseq && numbers->n)
-		put_modseq(s, shown_modseq(h));
+		imap_put_return(s, " MODSEQ ", shown_modseq(h));
 	stream_put(out, SLICE("\r\n"));
 }
 

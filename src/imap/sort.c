@@ -233,18 +233,7 @@ static void answer_plain(struct imap *s, const struct imap_hunt *h, const struct
 		stream_put(out, SLICE(" "));
 		imap_put_number(out, number_at(s, o, i));
 	}
-	if (h->q->modseq && o->n) {
-		stream_put(out, SLICE(" (MODSEQ "));
-		imap_put_number(out, h->highest);
-		stream_put(out, SLICE(")"));
-	}
-	stream_put(out, SLICE("\r\n"));
-}
-
-static void put_return(struct imap *s, const char *word, uint64_t n)
-{
-	stream_puts(s->base.stream, word);
-	imap_put_number(s->base.stream, n);
+	imap_put_plain_end(s, h, o->n);
 }
 
 static void put_relevancy(struct imap *s, const struct sorting *o, const struct imap_search *q)
@@ -268,15 +257,15 @@ static void answer_extended(struct imap *s, const struct imap_hunt *h, const str
 	unsigned wanted = h->q->wanted;
 	imap_put_esearch(s, h->q);
 	if (wanted & RETURN_MIN && o->n)
-		put_return(s, " MIN ", number_at(s, o, 0));
+		imap_put_return(s, " MIN ", number_at(s, o, 0));
 	if (wanted & RETURN_MAX && o->n)
-		put_return(s, " MAX ", number_at(s, o, o->n - 1));
+		imap_put_return(s, " MAX ", number_at(s, o, o->n - 1));
 	if (wanted & RETURN_ALL && o->n) {
 		stream_put(out, SLICE(" ALL "));
 		put_ordered(s, o, 0, o->n);
 	}
 	if (wanted & RETURN_COUNT)
-		put_return(s, " COUNT ", o->n);
+		imap_put_return(s, " COUNT ", o->n);
 	if (wanted & RETURN_PARTIAL) {
 		size_t from, n;
 		imap_partial_cut(&h->q->partial, o->n, &from, &n);
@@ -290,7 +279,7 @@ static void answer_extended(struct imap *s, const struct imap_hunt *h, const str
 	if (wanted & RETURN_RELEVANCY && o->n)
 		put_relevancy(s, o, h->q);
 	if (h->q->modseq && o->n)
-		put_return(s, " MODSEQ ", h->highest);
+		imap_put_return(s, " MODSEQ ", h->highest);
 	stream_put(out, SLICE("\r\n"));
 }
 

@@ -19,23 +19,6 @@ void mail_varint_put(struct buf *out, uint64_t v)
 	buf_put(out, slice_of(p, n));
 }
 
-uint64_t mail_varint_take(struct cursor *c)
-{
-	uint64_t v = 0;
-	size_t most = MIN(c->rest.n, 10);
-	for (size_t i = 0; i < most; i++) {
-		unsigned char b = (unsigned char)c->rest.p[i];
-		v |= (uint64_t)(b & 0x7f) << (7 * i);
-		if (b < 0x80) {
-			c->rest.p += i + 1;
-			c->rest.n -= i + 1;
-			return v;
-		}
-	}
-	cursor_fail(c);
-	return 0;
-}
-
 static void text_put(struct buf *out, struct slice s)
 {
 	mail_varint_put(out, s.n);

@@ -97,7 +97,23 @@ bool mail_card_list_next(struct mail_card_list *l);
 
 /* Numbers in base 128, as protobuf has them; signed ones zigzag. */
 void mail_varint_put(struct buf *out, uint64_t v);
-uint64_t mail_varint_take(struct cursor *c);
+/* 0 when there is none, which cursor.err tells. Most are one octet: keys, small lengths. */
+static inline uint64_t mail_varint_take(struct cursor *c)
+{
+	uint64_t v = 0;
+	size_t most = MIN(c->rest.n, 10);
+	for (size_t i = 0; i < most; i++) {
+		unsigned char b = (unsigned char)c->rest.p[i];
+		v |= (uint64_t)(b & 0x7f) << (7 * i);
+		if (b < 0x80) {
+			c->rest.p += i + 1;
+			c->rest.n -= i + 1;
+			return v;
+		}
+	}
+	cursor_fail(c);
+	return 0;
+}
 static inline uint64_t mail_zigzag(int64_t v)
 {
 	return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);

@@ -13,7 +13,7 @@
 #include "store/stats.h"
 #include "store/domain/tls.h"
 #include "store/queue/trace.h"
-#include <pthread.h>
+#include "store/rounds.h"
 #include <stdlib.h>
 
 #define TICK_MS 1000
@@ -35,11 +35,10 @@
 struct keeper {
 	struct store *store;
 	struct db *db;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool ending, move_log;
-	bool expunged_due; /* with `expunged` the thread's */
+	struct rounds rounds;
+	_Atomic bool move_log;
+	int64_t ticked, tidied, forgot; /* monotonic */
+	bool expunged_due;              /* with `expunged` the thread's */
 	struct expunged_work expunged;
 	_Atomic bool moved;
 	uint64_t asked_at,
@@ -61,10 +60,8 @@ void store_tidy_log(struct store *s, struct db *writing)
 	if (size - k->asked_at < LOG_MOVE)
 		return;
 	k->asked_at = size;
-	pthread_mutex_lock(&k->lock);
-	k->move_log = true;
-	pthread_cond_signal(&k->wake);
-	pthread_mutex_unlock(&k->lock);
+	atomic_store(&k->move_log, true);
+	rounds_wake(&k->rounds);
 }
 
 static void index_traces(struct store *s)
@@ -73,7 +70,7 @@ static void index_traces(struct store *s)
 		;
 }
 
-static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forgot)
+static void chores(struct keeper *k, int64_t now)
 {
 	struct store *s = k->store;
 	if (atomic_load(&s->broken))
@@ -89,12 +86,12 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 	contain_wake(s);
 	for (unsigned i = 0; i < FORGET_JOBS && k->expunged_due; i++)
 		k->expunged_due = expunged_forget_some(s, &k->expunged, FORGET_ROWS);
-	if (now - *tidied > TIDY_EVERY_MS) {
-		*tidied = now;
+	if (now - k->tidied > TIDY_EVERY_MS) {
+		k->tidied = now;
 		blob_tidy(s);
 	}
-	if (now - *forgot > FORGET_EVERY_MS) {
-		*forgot = now;
+	if (now - k->forgot > FORGET_EVERY_MS) {
+		k->forgot = now;
 		k->expunged_due = true;
 		while (trace_forget_some(s, FORGET_ROWS) || filter_forget_some(s, FORGET_ROWS))
 			;
@@ -108,43 +105,19 @@ static void chores(struct keeper *k, int64_t now, int64_t *tidied, int64_t *forg
 	}
 }
 
-static void wait_tick(struct keeper *k, int64_t ms)
-{
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	pthread_cond_timedwait(&k->wake, &k->lock, &until);
-}
-
-static void *work(void *arg)
+static int64_t work(void *arg)
 {
 	struct keeper *k = arg;
-	int64_t ticked = 0, tidied = clock_mono_ms(), forgot = tidied - FORGET_EVERY_MS;
-	pthread_mutex_lock(&k->lock);
-	while (!k->ending) {
-		int64_t now = clock_mono_ms();
-		if (k->move_log) {
-			k->move_log = false;
-			pthread_mutex_unlock(&k->lock);
-			db_checkpoint(k->db);
-			atomic_store(&k->moved, true);
-			pthread_mutex_lock(&k->lock);
-		} else if (now - ticked >= TICK_MS) {
-			ticked = now;
-			pthread_mutex_unlock(&k->lock);
-			chores(k, now, &tidied, &forgot);
-			pthread_mutex_lock(&k->lock);
-		} else {
-			wait_tick(k, MAX(TICK_MS - (now - ticked), (int64_t)1));
-		}
+	if (atomic_exchange(&k->move_log, false)) {
+		db_checkpoint(k->db);
+		atomic_store(&k->moved, true);
 	}
-	pthread_mutex_unlock(&k->lock);
-	return NULL;
+	int64_t now = clock_mono_ms();
+	if (now - k->ticked >= TICK_MS) {
+		k->ticked = now;
+		chores(k, now);
+	}
+	return TICK_MS - (clock_mono_ms() - k->ticked);
 }
 
 struct keeper *keeper_new(struct store *s)
@@ -157,35 +130,22 @@ struct keeper *keeper_new(struct store *s)
 		free(k);
 		return NULL;
 	}
-	pthread_mutex_init(&k->lock, NULL);
-	pthread_condattr_t how;
-	pthread_condattr_init(&how);
-	pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
-	pthread_cond_init(&k->wake, &how);
-	pthread_condattr_destroy(&how);
-	if (pthread_create(&k->thread, NULL, work, k) != 0)
-		abort();
-	pthread_setname_np(k->thread, "keeper");
+	k->tidied = clock_mono_ms();
+	k->forgot = k->tidied - FORGET_EVERY_MS;
+	rounds_start(&k->rounds, "keeper", 0, work, k);
 	return k;
 }
 
 void keeper_end(struct keeper *k)
 {
-	if (!k)
-		return;
-	pthread_mutex_lock(&k->lock);
-	k->ending = true;
-	pthread_cond_signal(&k->wake);
-	pthread_mutex_unlock(&k->lock);
-	pthread_join(k->thread, NULL);
+	if (k)
+		rounds_stop(&k->rounds);
 }
 
 void keeper_free(struct keeper *k)
 {
 	if (!k)
 		return;
-	pthread_cond_destroy(&k->wake);
-	pthread_mutex_destroy(&k->lock);
 	db_close(k->db);
 	free(k);
 }

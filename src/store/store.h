@@ -27,7 +27,8 @@
  *     audit/     who did what: chain, alerts, signed days, the way to a log server
  *
  * Beside them: sessions.c channels bound to an account, nodes.c several servers on one database, keeper.c checkpoints and
- * reclaiming space, stats.c, tasks.c.
+ * reclaiming space, stats.c, rounds.c and tasks.c
+ * threads.
  *
  * In the data directory: db, db-wal, db-shm (unless the database is PostgreSQL) and bodies/NNNNNNNN.seg.
  */

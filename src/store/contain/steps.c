@@ -5,7 +5,7 @@
 #include "store/account/epoch.h"
 #include "store/mailbox/fields.h"
 #include "store/account/signins.h"
-#include <pthread.h>
+#include "store/rounds.h"
 #include <stdlib.h>
 
 #define COOL_EVERY_MS (10 * MINUTE_MS)
@@ -14,10 +14,8 @@
 
 struct contain {
 	struct store *store;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool due, ending;
+	struct rounds rounds;
+	int64_t cooled; /* monotonic */
 };
 
 /* One incident at one step. */
@@ -223,41 +221,24 @@ static bool do_one(struct store *s)
 	return true;
 }
 
-static void *work(void *arg)
+static int64_t work(void *arg)
 {
 	struct contain *c = arg;
-	int64_t cooled = clock_mono_ms();
-	pthread_mutex_lock(&c->lock);
-	while (!c->ending) {
-		if (!c->due) {
-			pthread_cond_wait(&c->wake, &c->lock);
-			continue;
-		}
-		c->due = false;
-		pthread_mutex_unlock(&c->lock);
-		while (do_one(c->store))
-			;
-		alarm_mail_waiting(c->store);
-		bounce_tell_owed(c->store);
-		if (clock_mono_ms() - cooled > COOL_EVERY_MS) {
-			cooled = clock_mono_ms();
-			contain_cool(c->store);
-		}
-		pthread_mutex_lock(&c->lock);
+	while (do_one(c->store))
+		;
+	alarm_mail_waiting(c->store);
+	bounce_tell_owed(c->store);
+	if (clock_mono_ms() - c->cooled > COOL_EVERY_MS) {
+		c->cooled = clock_mono_ms();
+		contain_cool(c->store);
 	}
-	pthread_mutex_unlock(&c->lock);
-	return NULL;
+	return ROUNDS_UNTIL_WOKEN; /* the keeper does, each second */
 }
 
 void contain_wake(struct store *s)
 {
-	struct contain *c = s->contain;
-	if (!c)
-		return;
-	pthread_mutex_lock(&c->lock);
-	c->due = true;
-	pthread_cond_signal(&c->wake);
-	pthread_mutex_unlock(&c->lock);
+	if (s->contain)
+		rounds_wake(&s->contain->rounds);
 }
 
 struct contain *contain_new(struct store *s)
@@ -266,12 +247,8 @@ struct contain *contain_new(struct store *s)
 	if (!c)
 		abort();
 	c->store = s;
-	c->due = true; /* what a crash has left */
-	pthread_mutex_init(&c->lock, NULL);
-	pthread_cond_init(&c->wake, NULL);
-	if (pthread_create(&c->thread, NULL, work, c) != 0)
-		abort();
-	pthread_setname_np(c->thread, "contain");
+	c->cooled = clock_mono_ms();
+	rounds_start(&c->rounds, "contain", 0, work, c); /* at once: what a crash has left */
 	return c;
 }
 
@@ -279,12 +256,6 @@ void contain_free(struct contain *c)
 {
 	if (!c)
 		return;
-	pthread_mutex_lock(&c->lock);
-	c->ending = true;
-	pthread_cond_signal(&c->wake);
-	pthread_mutex_unlock(&c->lock);
-	pthread_join(c->thread, NULL);
-	pthread_cond_destroy(&c->wake);
-	pthread_mutex_destroy(&c->lock);
+	rounds_stop(&c->rounds);
 	free(c);
 }

@@ -2,8 +2,8 @@
 #include "mail/date.h"
 #include "store/domain/dns_json.h"
 #include "store/queue/notice.h"
+#include "store/rounds.h"
 #include "store/tasks.h"
-#include <pthread.h>
 #include <stdlib.h>
 
 #define FIRST_MS                                                                                             \
@@ -16,10 +16,7 @@
 
 struct domains {
 	struct store *store;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool ending;
+	struct rounds rounds;
 	struct tasks *tasks;
 };
 
@@ -276,47 +273,23 @@ static void check_due(struct store *s)
 		tell_postmaster(s, OCCASION_MONTH, domain, answer, SLICE_NONE);
 }
 
-/* The lock is held. */
-static void wait_ms(struct domains *d, int64_t ms)
-{
-	struct timespec until;
-	int64_t at = clock_mono_ms() + ms;
-	until = (struct timespec){.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
-	pthread_cond_timedwait(&d->wake, &d->lock, &until);
-}
-
-static void *work(void *arg)
+static int64_t work(void *arg)
 {
 	struct domains *d = arg;
-	int64_t every = d->store->settings->dns.check_every_ms;
-	pthread_mutex_lock(&d->lock);
-	wait_ms(d, MIN(FIRST_MS, MAX(every, SECOND_MS)));
-	while (!d->ending) {
-		pthread_mutex_unlock(&d->lock);
-		check_due(d->store);
-		pthread_mutex_lock(&d->lock);
-		if (!d->ending)
-			wait_ms(d, MIN(TICK_MS, every));
-	}
-	pthread_mutex_unlock(&d->lock);
-	return NULL;
+	check_due(d->store);
+	return MIN(TICK_MS, d->store->settings->dns.check_every_ms);
 }
 
 struct domains *domains_new(struct store *s)
 {
 	struct domains *d = calloc(1, sizeof *d);
-	pthread_condattr_t how;
 	if (!d)
 		abort();
 	d->store = s;
 	d->tasks = tasks_new(1);
-	pthread_mutex_init(&d->lock, NULL);
-	pthread_condattr_init(&how);
-	pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
-	pthread_cond_init(&d->wake, &how);
-	pthread_condattr_destroy(&how);
-	if (s->settings->dns.check_every_ms && pthread_create(&d->thread, NULL, work, d) != 0)
-		abort();
+	int64_t every = s->settings->dns.check_every_ms;
+	if (every)
+		rounds_start(&d->rounds, "domains", MIN(FIRST_MS, MAX(every, SECOND_MS)), work, d);
 	return d;
 }
 
@@ -324,14 +297,7 @@ void domains_free(struct domains *d)
 {
 	if (!d)
 		return;
-	pthread_mutex_lock(&d->lock);
-	d->ending = true;
-	pthread_cond_signal(&d->wake);
-	pthread_mutex_unlock(&d->lock);
-	if (d->store->settings->dns.check_every_ms)
-		pthread_join(d->thread, NULL);
+	rounds_stop(&d->rounds);
 	tasks_free(d->tasks);
-	pthread_cond_destroy(&d->wake);
-	pthread_mutex_destroy(&d->lock);
 	free(d);
 }

@@ -1,5 +1,5 @@
 #include "store/domain/reports.h"
-#include <pthread.h>
+#include "store/rounds.h"
 #include <stdlib.h>
 
 #define TICK_MS (30 * SECOND_MS)
@@ -8,10 +8,7 @@
 
 struct reports {
 	struct store *store;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool ending, woken;
+	struct rounds rounds;
 };
 
 const char *report_state_name(int64_t state)
@@ -42,55 +39,30 @@ void reports_round(struct store *s)
 
 void reports_wake(struct store *s)
 {
-	struct reports *r = s->reports;
-	if (!r)
-		return;
-	pthread_mutex_lock(&r->lock);
-	r->woken = true;
-	pthread_cond_signal(&r->wake);
-	pthread_mutex_unlock(&r->lock);
+	if (s->reports)
+		rounds_wake(&s->reports->rounds);
 }
 
-/* The lock is held. */
-static void wait_ms(struct reports *r, int64_t ms)
+static int64_t tick_ms(const struct store *s)
 {
-	int64_t at = clock_mono_ms() + ms;
-	struct timespec until = {.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
-	while (!r->ending && !r->woken && pthread_cond_timedwait(&r->wake, &r->lock, &until) == 0)
-		;
-	r->woken = false;
+	return MIN(TICK_MS, s->settings->reports.gather_ms);
 }
 
-static void *work(void *arg)
+static int64_t work(void *arg)
 {
 	struct reports *r = arg;
-	int64_t tick = MIN(TICK_MS, r->store->settings->reports.gather_ms);
-	pthread_mutex_lock(&r->lock);
-	wait_ms(r, MIN(AFTER_START_MS, tick));
-	while (!r->ending) {
-		pthread_mutex_unlock(&r->lock);
-		reports_round(r->store);
-		pthread_mutex_lock(&r->lock);
-		wait_ms(r, tick);
-	}
-	pthread_mutex_unlock(&r->lock);
-	return NULL;
+	reports_round(r->store);
+	return tick_ms(r->store);
 }
 
 struct reports *reports_new(struct store *s)
 {
 	struct reports *r = calloc(1, sizeof *r);
-	pthread_condattr_t how;
 	if (!r)
 		abort();
 	r->store = s;
-	pthread_mutex_init(&r->lock, NULL);
-	pthread_condattr_init(&how);
-	pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->wake, &how);
-	pthread_condattr_destroy(&how);
-	if (s->settings->reports.gather_ms && pthread_create(&r->thread, NULL, work, r) != 0)
-		abort();
+	if (s->settings->reports.gather_ms)
+		rounds_start(&r->rounds, "reports", MIN(AFTER_START_MS, tick_ms(s)), work, r);
 	return r;
 }
 
@@ -98,14 +70,7 @@ void reports_free(struct reports *r)
 {
 	if (!r)
 		return;
-	pthread_mutex_lock(&r->lock);
-	r->ending = true;
-	pthread_cond_signal(&r->wake);
-	pthread_mutex_unlock(&r->lock);
-	if (r->store->settings->reports.gather_ms)
-		pthread_join(r->thread, NULL);
-	pthread_cond_destroy(&r->wake);
-	pthread_mutex_destroy(&r->lock);
+	rounds_stop(&r->rounds);
 	free(r);
 }
 

@@ -1,5 +1,6 @@
 /* The life of DKIM keys. */
 #include "store/domain/signing.h"
+#include "store/rounds.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -371,29 +372,13 @@ void signing_round(struct store *s)
 
 struct signing {
 	struct store *store;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool ending, due;
+	struct rounds rounds;
 };
 
-static void *work(void *arg)
+static int64_t work(void *arg)
 {
-	struct signing *g = arg;
-	pthread_mutex_lock(&g->lock);
-	while (!g->ending) {
-		g->due = false;
-		pthread_mutex_unlock(&g->lock);
-		signing_round(g->store);
-		pthread_mutex_lock(&g->lock);
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += ROUND_MS / SECOND_MS;
-		while (!g->ending && !g->due && pthread_cond_timedwait(&g->wake, &g->lock, &until) == 0)
-			;
-	}
-	pthread_mutex_unlock(&g->lock);
-	return NULL;
+	signing_round(((struct signing *)arg)->store);
+	return ROUND_MS;
 }
 
 struct signing *signing_new(struct store *s)
@@ -404,15 +389,7 @@ struct signing *signing_new(struct store *s)
 	if (!g)
 		abort();
 	g->store = s;
-	pthread_mutex_init(&g->lock, NULL);
-	pthread_condattr_t how;
-	pthread_condattr_init(&how);
-	pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
-	pthread_cond_init(&g->wake, &how);
-	pthread_condattr_destroy(&how);
-	if (pthread_create(&g->thread, NULL, work, g) != 0)
-		abort();
-	pthread_setname_np(g->thread, "signing");
+	rounds_start(&g->rounds, "signing", 0, work, g);
 	return g;
 }
 
@@ -420,23 +397,12 @@ void signing_free(struct signing *g)
 {
 	if (!g)
 		return;
-	pthread_mutex_lock(&g->lock);
-	g->ending = true;
-	pthread_cond_signal(&g->wake);
-	pthread_mutex_unlock(&g->lock);
-	pthread_join(g->thread, NULL);
-	pthread_cond_destroy(&g->wake);
-	pthread_mutex_destroy(&g->lock);
+	rounds_stop(&g->rounds);
 	free(g);
 }
 
 void signing_wake(struct store *s)
 {
-	struct signing *g = s->signing;
-	if (!g)
-		return;
-	pthread_mutex_lock(&g->lock);
-	g->due = true;
-	pthread_cond_signal(&g->wake);
-	pthread_mutex_unlock(&g->lock);
+	if (s->signing)
+		rounds_wake(&s->signing->rounds);
 }

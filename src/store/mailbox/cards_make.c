@@ -1,5 +1,6 @@
 /* Making blocks of cards behind deliveries. */
 #include "store/mailbox/cards.h"
+#include "store/rounds.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <zstd.h>
@@ -12,12 +13,10 @@
 
 struct cards {
 	struct store *store;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t put;
+	struct rounds rounds;
+	pthread_mutex_t lock; /* of the rest */
 	int64_t due[DUE_MOST];
 	size_t n;
-	_Atomic bool ending;
 };
 
 void cards_due(struct cards *c, int64_t mailbox)
@@ -28,7 +27,7 @@ void cards_due(struct cards *c, int64_t mailbox)
 		i++;
 	if (i == c->n && c->n < DUE_MOST) {
 		c->due[c->n++] = mailbox;
-		pthread_cond_signal(&c->put);
+		rounds_wake(&c->rounds);
 	}
 	pthread_mutex_unlock(&c->lock);
 }
@@ -204,25 +203,26 @@ static void drop_stale(struct store *s, int64_t mailbox)
 	result_ignore(writer_wait(s->writer, &d.job)); /* another time */
 }
 
-static void *work(void *arg)
+/* 0: none. */
+static int64_t take_due(struct cards *c)
+{
+	pthread_mutex_lock(&c->lock);
+	int64_t mailbox = c->n ? c->due[0] : 0;
+	if (mailbox)
+		memmove(c->due, c->due + 1, --c->n * sizeof *c->due);
+	pthread_mutex_unlock(&c->lock);
+	return mailbox;
+}
+
+static int64_t work(void *arg)
 {
 	struct cards *c = arg;
-	pthread_mutex_lock(&c->lock);
-	while (!atomic_load(&c->ending)) {
-		if (!c->n) {
-			pthread_cond_wait(&c->put, &c->lock);
-			continue;
-		}
-		int64_t mailbox = c->due[0];
-		memmove(c->due, c->due + 1, --c->n * sizeof *c->due);
-		pthread_mutex_unlock(&c->lock);
+	for (int64_t mailbox; !rounds_ending(&c->rounds) && (mailbox = take_due(c));) {
 		drop_stale(c->store, mailbox);
-		while (!atomic_load(&c->ending) && make_some(c->store, mailbox))
+		while (!rounds_ending(&c->rounds) && make_some(c->store, mailbox))
 			;
-		pthread_mutex_lock(&c->lock);
 	}
-	pthread_mutex_unlock(&c->lock);
-	return NULL;
+	return ROUNDS_UNTIL_WOKEN;
 }
 
 enum result cards_check(struct db *db)
@@ -242,22 +242,14 @@ struct cards *cards_new(struct store *s)
 		abort();
 	c->store = s;
 	pthread_mutex_init(&c->lock, NULL);
-	pthread_cond_init(&c->put, NULL);
-	if (pthread_create(&c->thread, NULL, work, c) != 0)
-		abort();
-	pthread_setname_np(c->thread, "cards");
+	rounds_start(&c->rounds, "cards", ROUNDS_UNTIL_WOKEN, work, c);
 	return c;
 }
 
 void cards_end(struct cards *c)
 {
-	if (!c)
-		return;
-	pthread_mutex_lock(&c->lock);
-	atomic_store(&c->ending, true);
-	pthread_cond_signal(&c->put);
-	pthread_mutex_unlock(&c->lock);
-	pthread_join(c->thread, NULL);
+	if (c)
+		rounds_stop(&c->rounds);
 }
 
 void cards_free(struct cards *c)
@@ -265,6 +257,5 @@ void cards_free(struct cards *c)
 	if (!c)
 		return;
 	pthread_mutex_destroy(&c->lock);
-	pthread_cond_destroy(&c->put);
 	free(c);
 }

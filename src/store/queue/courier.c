@@ -2,6 +2,7 @@
 #include "store/queue/dsn.h"
 #include "store/queue/inward.h"
 #include "store/mailbox/quota.h"
+#include "store/rounds.h"
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -17,13 +18,11 @@ struct owed {
 
 struct courier {
 	struct store *store;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	struct rounds rounds;
+	pthread_mutex_t lock;       /* of the rest */
 	struct owed *first, **last; /* in the order of at_ms */
 	struct owed *again, **again_last;
 	int64_t at_work; /* what the thread is about */
-	bool ending;
 };
 
 static void put(struct owed ***last, int64_t queued, int64_t wait_ms)
@@ -44,7 +43,7 @@ void courier_wake(struct store *s, int64_t queued)
 	    c->first ? (const struct owed *)((const char *)c->last - offsetof(struct owed, next)) : NULL;
 	if (!latest || latest->queued != queued) {
 		put(&c->last, queued, GATHER_MS);
-		pthread_cond_signal(&c->wake);
+		rounds_wake(&c->rounds);
 	}
 	pthread_mutex_unlock(&c->lock);
 }
@@ -62,7 +61,7 @@ void courier_wake_account(struct store *s, int64_t account)
 	pthread_mutex_lock(&c->lock);
 	if (c->at_work != -account && !waits(c->first, -account) && !waits(c->again, -account)) {
 		put(&c->last, -account, GATHER_MS);
-		pthread_cond_signal(&c->wake);
+		rounds_wake(&c->rounds);
 	}
 	pthread_mutex_unlock(&c->lock);
 }
@@ -78,51 +77,44 @@ static struct owed *take(struct owed **first, struct owed ***last, int64_t now)
 	return o;
 }
 
-static void wait_until(struct courier *c, int64_t now)
+/* The lock is held. */
+static int64_t until_next(const struct courier *c, int64_t now)
 {
 	int64_t at = now + AGAIN_MS;
 	if (c->first)
 		at = MIN(at, c->first->at_ms);
 	if (c->again)
 		at = MIN(at, c->again->at_ms);
-	int64_t ms = MAX(at - now, (int64_t)1);
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	pthread_cond_timedwait(&c->wake, &c->lock, &until);
+	return at - now;
 }
 
-static void *work(void *arg)
+static bool tell(struct store *s, int64_t about)
+{
+	return about < 0 ? quota_warn(s, -about) == OK
+			 : inward_make(s, about) == OK && dsn_make(s, about) == OK;
+}
+
+static int64_t work(void *arg)
 {
 	struct courier *c = arg;
 	pthread_mutex_lock(&c->lock);
-	while (!c->ending) {
-		int64_t now = clock_mono_ms();
-		struct owed *o = take(&c->first, &c->last, now);
-		if (!o)
-			o = take(&c->again, &c->again_last, now);
-		if (!o) {
-			wait_until(c, now);
-			continue;
-		}
+	int64_t now = clock_mono_ms();
+	struct owed *o = take(&c->first, &c->last, now);
+	if (!o)
+		o = take(&c->again, &c->again_last, now);
+	if (o) {
 		c->at_work = o->queued;
 		pthread_mutex_unlock(&c->lock);
-		int64_t about = o->queued;
-		bool told = about < 0 ? quota_warn(c->store, -about) == OK
-				      : inward_make(c->store, about) == OK && dsn_make(c->store, about) == OK;
+		bool told = tell(c->store, o->queued);
 		pthread_mutex_lock(&c->lock);
 		c->at_work = 0;
 		if (!told)
 			put(&c->again_last, o->queued, AGAIN_MS);
 		free(o);
 	}
+	int64_t pause_ms = until_next(c, clock_mono_ms());
 	pthread_mutex_unlock(&c->lock);
-	return NULL;
+	return pause_ms;
 }
 
 struct courier *courier_new(struct store *s)
@@ -134,14 +126,7 @@ struct courier *courier_new(struct store *s)
 	c->last = &c->first;
 	c->again_last = &c->again;
 	pthread_mutex_init(&c->lock, NULL);
-	pthread_condattr_t how;
-	pthread_condattr_init(&how);
-	pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
-	pthread_cond_init(&c->wake, &how);
-	pthread_condattr_destroy(&how);
-	if (pthread_create(&c->thread, NULL, work, c) != 0)
-		abort();
-	pthread_setname_np(c->thread, "courier");
+	rounds_start(&c->rounds, "courier", ROUNDS_UNTIL_WOKEN, work, c);
 	return c;
 }
 
@@ -149,11 +134,7 @@ void courier_free(struct courier *c)
 {
 	if (!c)
 		return;
-	pthread_mutex_lock(&c->lock);
-	c->ending = true;
-	pthread_cond_signal(&c->wake);
-	pthread_mutex_unlock(&c->lock);
-	pthread_join(c->thread, NULL);
+	rounds_stop(&c->rounds);
 	for (struct owed *o = c->first, *next; o; o = next) {
 		next = o->next;
 		free(o);
@@ -162,7 +143,6 @@ void courier_free(struct courier *c)
 		next = o->next;
 		free(o);
 	}
-	pthread_cond_destroy(&c->wake);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }

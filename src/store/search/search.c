@@ -1,5 +1,6 @@
 #include "store/search/search.h"
 #include "store/tasks.h"
+#include "store/rounds.h"
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -29,17 +30,16 @@ struct failed {
 
 struct search {
 	struct store *store;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	struct rounds rounds;
+	pthread_mutex_t lock; /* of what is due and what failed */
 	struct due *due[BUCKETS];
 	struct failed *failed[BUCKETS];
 	struct search_failure last;
 	uint64_t n_failed;
-	_Atomic bool ending;
 	_Atomic uint64_t arrived;
 	_Atomic int64_t arrived_ms; /* the last of them */
 	_Atomic bool look;
+	int64_t looked; /* monotonic; the thread's */
 	struct tasks *asking;
 	struct search_boxes *boxes;
 };
@@ -91,13 +91,13 @@ static void put_due(struct search *x, int64_t account, bool loose)
 void search_now(struct search *x, int64_t account)
 {
 	put_due(x, account, false);
-	pthread_cond_signal(&x->wake);
+	rounds_wake(&x->rounds);
 }
 
 void search_look_around(struct search *x)
 {
 	atomic_store(&x->look, true);
-	pthread_cond_signal(&x->wake);
+	rounds_wake(&x->rounds);
 }
 
 /* An account that has waited long enough, or has enough; false when there is none. */
@@ -199,7 +199,7 @@ static int64_t index_of(struct store *s, int64_t account, int state)
 
 static void do_account(struct search *x, const struct due *d)
 {
-	struct search_work w = {.store = x->store, .ending = &x->ending, .arrived = &x->arrived};
+	struct search_work w = {.store = x->store, .ending = &x->rounds.ending, .arrived = &x->arrived};
 	int64_t serving = search_index_make(x->store, d->account, SEARCH_SERVING);
 	if (!serving) {
 		forget_failure(x, d->account);
@@ -208,17 +208,17 @@ static void do_account(struct search *x, const struct due *d)
 	search_why = "the database does not answer";
 	enum result r = bring_up(&w, d->account, serving, d->loose);
 	int64_t building = r == OK ? index_of(x->store, d->account, SEARCH_BUILDING) : 0;
-	if (building && !atomic_load(&x->ending)) {
+	if (building && !rounds_ending(&x->rounds)) {
 		r = bring_up(&w, d->account, building, false);
 		/* What came meanwhile is caught up with in a moment. */
-		if (r == OK && !atomic_load(&x->ending) && search_promote(x->store, d->account) == OK)
+		if (r == OK && !rounds_ending(&x->rounds) && search_promote(x->store, d->account) == OK)
 			EVENT(SEARCH_REBUILT, KN("account", d->account));
 		else
 			put_due(x, d->account, false);
 	}
 	if (r == OK) {
 		forget_failure(x, d->account);
-	} else if (!atomic_load(&x->ending)) {
+	} else if (!rounds_ending(&x->rounds)) {
 		EVENT(SEARCH_DELAYED, KN("account", d->account), KZ("why", search_why));
 		note_failure(x, d->account);
 		search_due(x, d->account);
@@ -265,35 +265,19 @@ static void look_around(struct search *x)
 		put_due(x, db_int(&q, 0), true);
 }
 
-static void wait_tick(struct search *x)
-{
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += TICK_MS / 1000;
-	pthread_mutex_lock(&x->lock);
-	if (!atomic_load(&x->ending))
-		pthread_cond_timedwait(&x->wake, &x->lock, &until);
-	pthread_mutex_unlock(&x->lock);
-}
-
-static void *work(void *arg)
+static int64_t work(void *arg)
 {
 	struct search *x = arg;
-	int64_t looked = clock_mono_ms() - ROUND_MS;
-	while (!atomic_load(&x->ending)) {
-		struct due d;
-		if (atomic_exchange(&x->look, false) || clock_mono_ms() - looked >= ROUND_MS) {
-			looked = clock_mono_ms();
-			look_around(x);
-		}
-		while (!atomic_load(&x->ending) && !atomic_load(&x->store->broken) && take_due(x, &d))
-			do_account(x, &d);
-		for (unsigned i = 0; i < TIDY_JOBS && !atomic_load(&x->ending) && search_tidy_some(x->store);
-		     i++)
-			;
-		wait_tick(x);
+	struct due d;
+	if (atomic_exchange(&x->look, false) || clock_mono_ms() - x->looked >= ROUND_MS) {
+		x->looked = clock_mono_ms();
+		look_around(x);
 	}
-	return NULL;
+	while (!rounds_ending(&x->rounds) && !atomic_load(&x->store->broken) && take_due(x, &d))
+		do_account(x, &d);
+	for (unsigned i = 0; i < TIDY_JOBS && !rounds_ending(&x->rounds) && search_tidy_some(x->store); i++)
+		;
+	return TICK_MS;
 }
 
 struct search *search_new(struct store *s)
@@ -305,14 +289,8 @@ struct search *search_new(struct store *s)
 	x->boxes = search_boxes_new();
 	x->asking = tasks_new(ASKING_THREADS);
 	pthread_mutex_init(&x->lock, NULL);
-	pthread_condattr_t how;
-	pthread_condattr_init(&how);
-	pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
-	pthread_cond_init(&x->wake, &how);
-	pthread_condattr_destroy(&how);
-	if (pthread_create(&x->thread, NULL, work, x) != 0)
-		abort();
-	pthread_setname_np(x->thread, "indexer");
+	x->looked = clock_mono_ms() - ROUND_MS;
+	rounds_start(&x->rounds, "indexer", 0, work, x);
 	return x;
 }
 
@@ -320,11 +298,7 @@ void search_end(struct search *x)
 {
 	if (!x)
 		return;
-	pthread_mutex_lock(&x->lock);
-	atomic_store(&x->ending, true);
-	pthread_cond_signal(&x->wake);
-	pthread_mutex_unlock(&x->lock);
-	pthread_join(x->thread, NULL);
+	rounds_stop(&x->rounds);
 	tasks_free(x->asking);
 	x->asking = NULL;
 }
@@ -344,7 +318,6 @@ void search_free(struct search *x)
 			free(f);
 		}
 	search_boxes_free(x->boxes);
-	pthread_cond_destroy(&x->wake);
 	pthread_mutex_destroy(&x->lock);
 	free(x);
 }
