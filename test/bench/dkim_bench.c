@@ -1,4 +1,5 @@
 /* dkim_bench: CPU time of verifying and of preparing signatures: a 20 KiB message with RSA-2048 and Ed25519, keys at hand. */
+#include "kit/sign.h"
 #include "resolver/fixture.h"
 #include "trust/trust.h"
 #include <openssl/evp.h>
@@ -32,25 +33,6 @@ static void put_record(const char *selector, EVP_PKEY *k, struct buf *zone)
 	OPENSSL_free(der);
 }
 
-static void sign_digest(EVP_PKEY *k, const unsigned char digest[TRUST_DIGEST], struct buf *out)
-{
-	unsigned char octets[512];
-	size_t n = sizeof octets;
-	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new(k, NULL);
-	EVP_MD_CTX *m = EVP_MD_CTX_new();
-	bool done = EVP_PKEY_is_a(k, "RSA") ? EVP_PKEY_sign_init(x) == 1 &&
-						  EVP_PKEY_CTX_set_rsa_padding(x, RSA_PKCS1_PADDING) == 1 &&
-						  EVP_PKEY_CTX_set_signature_md(x, EVP_sha256()) == 1 &&
-						  EVP_PKEY_sign(x, octets, &n, digest, TRUST_DIGEST) == 1
-					    : EVP_DigestSignInit(m, NULL, NULL, NULL, k) == 1 &&
-						  EVP_DigestSign(m, octets, &n, digest, TRUST_DIGEST) == 1;
-	if (!done)
-		abort();
-	buf_put(out, slice_of(octets, n));
-	EVP_PKEY_CTX_free(x);
-	EVP_MD_CTX_free(m);
-}
-
 static void draft(struct slice message, const char *selector, EVP_PKEY *k, struct buf *out)
 {
 	ARENA_LOCAL(a, 1 << 22);
@@ -67,7 +49,7 @@ static void draft(struct slice message, const char *selector, EVP_PKEY *k, struc
 		abort();
 	if (!out)
 		return;
-	sign_digest(k, d.digest, &signature);
+	kit_sign_digest(k, d.digest, &signature);
 	dkim_draft_put(&d, buf_slice(&signature), out);
 }
 
@@ -126,7 +108,7 @@ int main(void)
 		for (int i = 0; i < ROUNDS; i++) {
 			static const unsigned char digest[TRUST_DIGEST];
 			BUF_LOCAL(signature, 1024);
-			sign_digest(keys[k], digest, &signature);
+			kit_sign_digest(keys[k], digest, &signature);
 		}
 		printf("the signature, %-8s %7.1f us\n", EVP_PKEY_get0_type_name(keys[k]),
 		    (cpu_us() - start) / ROUNDS);

@@ -395,6 +395,21 @@ int64_t store_kit_must(struct store_kit *k, const char *verb, const char *args)
 	return id;
 }
 
+enum result store_kit_begin(struct store_kit *k)
+{
+	enum result r = store_kit_open(k, 4);
+	if (r == OK)
+		store_kit_must(k, "domain.add", "{\"domain\":\"here.example\"}");
+	return r;
+}
+
+int64_t store_kit_account(struct store_kit *k, const char *address)
+{
+	char args[300];
+	snprintf(args, sizeof args, "{\"address\":\"%s\"}", address);
+	return store_kit_must(k, "account.add", args);
+}
+
 /* ---- messages ---- */
 
 static int sealed_file(struct slice s)

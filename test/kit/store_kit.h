@@ -27,6 +27,8 @@ void store_kit_make(struct store_kit *k);
 /* The same in a directory that another process has made. */
 void store_kit_at(struct store_kit *k, const char *dir);
 enum result store_kit_open(struct store_kit *k, unsigned threads);
+/* Opens it with four threads, and the domain here.example is there. */
+enum result store_kit_begin(struct store_kit *k);
 /* Ends the store; the directory stays. All channels must have been closed. */
 void store_kit_close(struct store_kit *k);
 void store_kit_remove(struct store_kit *k);
@@ -53,6 +55,8 @@ struct ipc store_kit_login(struct store_kit *k, uint64_t account, const char *se
 json_t *store_kit_admin(struct store_kit *k, const char *verb, const char *args, enum result *r_out);
 /* The same, must succeed. The account's id for account.add, else 0. */
 int64_t store_kit_must(struct store_kit *k, const char *verb, const char *args);
+/* A new account, its id. */
+int64_t store_kit_account(struct store_kit *k, const char *address);
 
 /* What a front has when scan has looked at a message. */
 struct kit_mail {

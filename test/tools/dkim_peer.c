@@ -8,6 +8,7 @@
  *
  * each followed by that many octets of a message. HEADER and BODY are "simple" or "relaxed".
  */
+#include "kit/sign.h"
 #include "resolver/fixture.h"
 #include "trust/trust.h"
 #include <openssl/evp.h>
@@ -31,25 +32,6 @@ static EVP_PKEY *key_of(const char *folder, const char *selector)
 	return key;
 }
 
-static void sign_digest(EVP_PKEY *k, const unsigned char digest[TRUST_DIGEST], struct buf *out)
-{
-	unsigned char octets[1024];
-	size_t n = sizeof octets;
-	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new(k, NULL);
-	EVP_MD_CTX *m = EVP_MD_CTX_new();
-	bool done = EVP_PKEY_is_a(k, "RSA") ? EVP_PKEY_sign_init(x) == 1 &&
-						  EVP_PKEY_CTX_set_rsa_padding(x, RSA_PKCS1_PADDING) == 1 &&
-						  EVP_PKEY_CTX_set_signature_md(x, EVP_sha256()) == 1 &&
-						  EVP_PKEY_sign(x, octets, &n, digest, TRUST_DIGEST) == 1
-					    : EVP_DigestSignInit(m, NULL, NULL, NULL, k) == 1 &&
-						  EVP_DigestSign(m, octets, &n, digest, TRUST_DIGEST) == 1;
-	if (!done)
-		abort();
-	buf_put(out, slice_of(octets, n));
-	EVP_PKEY_CTX_free(x);
-	EVP_MD_CTX_free(m);
-}
-
 static enum canon canon_of(const char *word)
 {
 	return strcmp(word, "simple") == 0 ? CANON_SIMPLE : CANON_RELAXED;
@@ -70,7 +52,7 @@ static void sign(struct slice message, const char *folder, const char *selector,
 	    .now_s = clock_utc_ms() / 1000,
 	    .algorithm = EVP_PKEY_is_a(key, "RSA") ? DKIM_RSA_SHA256 : DKIM_ED25519_SHA256};
 	if (trust_message_read(message, &a, &m) == OK && dkim_draft_make(&m, &s, &d) == OK) {
-		sign_digest(key, d.digest, &signature);
+		kit_sign_digest(key, d.digest, &signature);
 		dkim_draft_put(&d, buf_slice(&signature), out);
 	}
 	EVP_PKEY_free(key);

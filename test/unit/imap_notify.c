@@ -7,33 +7,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include "kit/text.h"
 
 static struct store_kit kit;
 static struct imap_person *alice, *again, *bob;
 static int64_t alice_id;
 
-static void has(const char *text, const char *part, int line)
-{
-	if (!strstr(text, part))
-		fail_msg("line %d: %s is not in %s", line, part, text);
-}
-static void has_not(const char *text, const char *part, int line)
-{
-	if (strstr(text, part))
-		fail_msg("line %d: %s is in %s", line, part, text);
-}
-#define HAS(text, part) has((text), (part), __LINE__)
-#define HAS_NOT(text, part) has_not((text), (part), __LINE__)
-
 static int set_up(void **state)
 {
 	store_kit_make(&kit);
-	if (store_kit_open(&kit, 4) != OK)
+	if (store_kit_begin(&kit) != OK)
 		return 1;
 	imap_store_start(&kit);
-	store_kit_must(&kit, "domain.add", "{\"domain\":\"here.example\"}");
-	int64_t a = alice_id = store_kit_must(&kit, "account.add", "{\"address\":\"alice@here.example\"}");
-	int64_t b = store_kit_must(&kit, "account.add", "{\"address\":\"bob@here.example\"}");
+	int64_t a = alice_id = store_kit_account(&kit, "alice@here.example");
+	int64_t b = store_kit_account(&kit, "bob@here.example");
 	alice = imap_person_new(a, "alice@here.example");
 	again = imap_person_new(a, "alice@here.example");
 	bob = imap_person_new(b, "bob@here.example");
@@ -424,7 +411,7 @@ static void make(int64_t account, int from, int to)
 
 static void too_many_mailboxes_are_refused(void **state)
 {
-	int64_t carol = store_kit_must(&kit, "account.add", "{\"address\":\"carol@here.example\"}");
+	int64_t carol = store_kit_account(&kit, "carol@here.example");
 	struct imap_person *p = imap_person_new(carol, "carol@here.example");
 	struct imap_person *other = imap_person_new(carol, "carol@here.example");
 	make(carol, 0, 4900);

@@ -7,32 +7,19 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include "kit/text.h"
 
 static struct store_kit kit;
 static struct imap_person *alice, *idle;
 static int64_t account, work;
 
-#define HAS(text, part)                                                                                      \
-	do {                                                                                                 \
-		const char *has_text = (text);                                                               \
-		if (!strstr(has_text, (part)))                                                               \
-			fail_msg("line %d: %s is not in %s", __LINE__, (part), has_text);                    \
-	} while (0)
-#define HAS_NOT(text, part)                                                                                  \
-	do {                                                                                                 \
-		const char *has_text = (text);                                                               \
-		if (strstr(has_text, (part)))                                                                \
-			fail_msg("line %d: %s is in %s", __LINE__, (part), has_text);                        \
-	} while (0)
-
 static int set_up(void **state)
 {
 	store_kit_make(&kit);
-	if (store_kit_open(&kit, 4) != OK)
+	if (store_kit_begin(&kit) != OK)
 		return 1;
 	imap_store_start(&kit);
-	store_kit_must(&kit, "domain.add", "{\"domain\":\"here.example\"}");
-	account = store_kit_must(&kit, "account.add", "{\"address\":\"alice@here.example\"}");
+	account = store_kit_account(&kit, "alice@here.example");
 	alice = imap_person_new(account, "alice@here.example");
 	idle = imap_person_new(account, "alice@here.example");
 	HAS(imap_person_say(alice, "a CREATE Work"), "a OK");

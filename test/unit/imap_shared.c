@@ -5,27 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include "kit/text.h"
 
 static struct store_kit kit;
 static struct imap_person *alice, *bob;
 static int64_t alice_id, bob_id;
 
-static void has(const char *text, const char *part, int line)
-{
-	if (!strstr(text, part))
-		fail_msg("line %d: %s is not in %s", line, part, text);
-}
-#define ENDS(text, with) has((text), (with), __LINE__)
-
 static int set_up(void **state)
 {
 	store_kit_make(&kit);
-	if (store_kit_open(&kit, 4) != OK)
+	if (store_kit_begin(&kit) != OK)
 		return 1;
 	imap_store_start(&kit);
-	store_kit_must(&kit, "domain.add", "{\"domain\":\"here.example\"}");
-	alice_id = store_kit_must(&kit, "account.add", "{\"address\":\"alice@here.example\"}");
-	bob_id = store_kit_must(&kit, "account.add", "{\"address\":\"bob@here.example\"}");
+	alice_id = store_kit_account(&kit, "alice@here.example");
+	bob_id = store_kit_account(&kit, "bob@here.example");
 	store_kit_must(
 	    &kit, "group.add", "{\"address\":\"sales@here.example\",\"member\":[\"bob@here.example\"]}");
 	alice = imap_person_new(alice_id, "alice@here.example");
@@ -44,7 +37,7 @@ static int tear_down(void **state)
 
 static void lists_are_shown_and_set(void **state)
 {
-	ENDS(imap_person_say(alice, "a CREATE &lwdohg-"), "a OK"); /* 需要 */
+	HAS(imap_person_say(alice, "a CREATE &lwdohg-"), "a OK"); /* 需要 */
 	assert_string_equal(imap_person_say(alice, "b GETACL &lwdohg-"),
 	    "* ACL &lwdohg- alice@here.example lrswipkxteacd\r\nb OK Done\r\n");
 	assert_string_equal(imap_person_say(alice, "c SETACL &lwdohg- bob@here.example lr"), "c OK Done\r\n");
@@ -74,45 +67,45 @@ static void lists_are_shown_and_set(void **state)
 	    imap_person_say(alice, "o DELETEACL &lwdohg- group:sales@here.example"), "o OK Done\r\n");
 	assert_string_equal(imap_person_say(alice, "p GETACL &lwdohg-"),
 	    "* ACL &lwdohg- alice@here.example lrswipkxteacd\r\np OK Done\r\n");
-	ENDS(imap_person_say(alice, "q SETACL &lwdohg- bob@here.example Q"), "q BAD");
-	ENDS(imap_person_say(alice, "r SETACL &lwdohg- nobody@here.example l"), "r NO [CANNOT]");
-	ENDS(imap_person_say(alice, "s SETACL &lwdohg- alice@here.example l"), "s NO [CANNOT]");
-	ENDS(imap_person_say(alice, "t SETACL &lwdohg- bob@here.example"), "t BAD");
-	ENDS(imap_person_say(bob, "u NAMESPACE"),
+	HAS(imap_person_say(alice, "q SETACL &lwdohg- bob@here.example Q"), "q BAD");
+	HAS(imap_person_say(alice, "r SETACL &lwdohg- nobody@here.example l"), "r NO [CANNOT]");
+	HAS(imap_person_say(alice, "s SETACL &lwdohg- alice@here.example l"), "s NO [CANNOT]");
+	HAS(imap_person_say(alice, "t SETACL &lwdohg- bob@here.example"), "t BAD");
+	HAS(imap_person_say(bob, "u NAMESPACE"),
 	    "* NAMESPACE ((\"\" \"/\")) ((\"Other Users/\" \"/\")) ((\"Shared/\" \"/\"))\r\n");
-	ENDS(imap_person_say(alice, "v DELETE &lwdohg-"), "v OK");
+	HAS(imap_person_say(alice, "v DELETE &lwdohg-"), "v OK");
 }
 
 static void what_is_open_to_read_is_read_only(void **state)
 {
 	imap_person_say(alice, "a APPEND INBOX {25+}\r\nSubject: hello\r\n\r\nhello\r\n");
-	ENDS(imap_person_say(alice, "b SETACL INBOX bob@here.example lr"), "b OK");
+	HAS(imap_person_say(alice, "b SETACL INBOX bob@here.example lr"), "b OK");
 	const char *said = imap_person_say(bob, "c SELECT \"Other Users/alice@here.example/INBOX\"");
-	ENDS(said, "[PERMANENTFLAGS ()]");
-	ENDS(said, "c OK [READ-ONLY]");
-	ENDS(imap_person_say(bob, "d STORE 1 +FLAGS (\\Seen)"), "d NO");
-	ENDS(imap_person_say(bob, "e FETCH 1 BODY[TEXT]"), "BODY[TEXT] {7}\r\nhello\r\n)");
-	ENDS(imap_person_say(bob, "f FETCH 1 FLAGS"), "* 1 FETCH (FLAGS (\\Recent))");
-	ENDS(imap_person_say(alice, "g SETACL INBOX bob@here.example lrst"), "g OK");
+	HAS(said, "[PERMANENTFLAGS ()]");
+	HAS(said, "c OK [READ-ONLY]");
+	HAS(imap_person_say(bob, "d STORE 1 +FLAGS (\\Seen)"), "d NO");
+	HAS(imap_person_say(bob, "e FETCH 1 BODY[TEXT]"), "BODY[TEXT] {7}\r\nhello\r\n)");
+	HAS(imap_person_say(bob, "f FETCH 1 FLAGS"), "* 1 FETCH (FLAGS (\\Recent))");
+	HAS(imap_person_say(alice, "g SETACL INBOX bob@here.example lrst"), "g OK");
 	said = imap_person_say(bob, "h SELECT \"Other Users/alice@here.example/INBOX\"");
-	ENDS(said, "[PERMANENTFLAGS (\\Deleted \\Seen)]");
-	ENDS(said, "h OK [READ-WRITE]");
+	HAS(said, "[PERMANENTFLAGS (\\Deleted \\Seen)]");
+	HAS(said, "h OK [READ-WRITE]");
 	/* One of two may be changed: that one is. */
-	ENDS(imap_person_say(bob, "i STORE 1 +FLAGS (\\Seen \\Flagged)"), "FETCH (FLAGS (\\Seen");
-	ENDS(imap_person_say(bob, "j STORE 1 +FLAGS (\\Flagged)"), "j NO [NOPERM]");
-	ENDS(imap_person_say(bob, "k STORE 1 +FLAGS (\\Deleted)"), "k OK");
-	ENDS(imap_person_say(bob, "l EXPUNGE"), "l NO [NOPERM]");
+	HAS(imap_person_say(bob, "i STORE 1 +FLAGS (\\Seen \\Flagged)"), "FETCH (FLAGS (\\Seen");
+	HAS(imap_person_say(bob, "j STORE 1 +FLAGS (\\Flagged)"), "j NO [NOPERM]");
+	HAS(imap_person_say(bob, "k STORE 1 +FLAGS (\\Deleted)"), "k OK");
+	HAS(imap_person_say(bob, "l EXPUNGE"), "l NO [NOPERM]");
 	/* CLOSE only leaves when one may not expunge. */
-	ENDS(imap_person_say(bob, "m CLOSE"), "m OK");
-	ENDS(imap_person_say(alice, "n STATUS INBOX (MESSAGES DELETED)"), "(MESSAGES 1 DELETED 1)");
-	ENDS(imap_person_say(alice, "o SELECT INBOX"), "o OK");
-	ENDS(imap_person_say(alice, "p STORE 1 -FLAGS (\\Deleted)"), "p OK");
-	ENDS(imap_person_say(alice, "q UNSELECT"), "q OK");
+	HAS(imap_person_say(bob, "m CLOSE"), "m OK");
+	HAS(imap_person_say(alice, "n STATUS INBOX (MESSAGES DELETED)"), "(MESSAGES 1 DELETED 1)");
+	HAS(imap_person_say(alice, "o SELECT INBOX"), "o OK");
+	HAS(imap_person_say(alice, "p STORE 1 -FLAGS (\\Deleted)"), "p OK");
+	HAS(imap_person_say(alice, "q UNSELECT"), "q OK");
 }
 
 static void names_of_others_are_listed(void **state)
 {
-	ENDS(imap_person_say(alice, "a SETACL INBOX bob@here.example lr"), "a OK");
+	HAS(imap_person_say(alice, "a SETACL INBOX bob@here.example lr"), "a OK");
 	assert_string_equal(imap_person_say(bob, "b LIST \"\" Other*"),
 	    "* LIST (\\Noselect \\HasChildren) \"/\" \"Other Users\"\r\n"
 	    "* LIST (\\Noselect \\HasChildren) \"/\" \"Other Users/alice@here.example\"\r\n"
@@ -124,7 +117,7 @@ static void names_of_others_are_listed(void **state)
 	    "* STATUS \"Other Users/alice@here.example/INBOX\" (MESSAGES 1)\r\n"
 	    "* MYRIGHTS \"Other Users/alice@here.example/INBOX\" lr\r\n"
 	    "c OK Done\r\n");
-	ENDS(imap_person_say(alice, "d SETACL INBOX bob@here.example l"), "d OK");
+	HAS(imap_person_say(alice, "d SETACL INBOX bob@here.example l"), "d OK");
 	assert_string_equal(
 	    imap_person_say(bob, "e LIST \"\" \"Other Users/%%/%%\" RETURN (MYRIGHTS STATUS (MESSAGES))"),
 	    "* LIST (\\HasNoChildren) \"/\" \"Other Users/alice@here.example/INBOX\"\r\n"
@@ -136,18 +129,18 @@ static void names_of_others_are_listed(void **state)
 
 static void a_sleeper_hears_of_a_shared_mailbox(void **state)
 {
-	ENDS(imap_person_say(alice, "a SETACL INBOX bob@here.example lrswite"), "a OK");
-	ENDS(imap_person_say(bob, "b SELECT \"Other Users/alice@here.example/INBOX\""), "b OK [READ-WRITE]");
-	ENDS(imap_person_say(bob, "c IDLE"), "+ idling");
-	ENDS(imap_person_say(alice, "d APPEND INBOX {23+}\r\nSubject: more\r\n\r\nmore\r\n"), "d OK");
-	ENDS(imap_person_hear(bob), "* 2 EXISTS\r\n");
-	ENDS(imap_person_say(bob, "DONE"), "c OK");
-	ENDS(imap_person_say(bob, "e MOVE 2 Archive"), "e OK");
-	ENDS(imap_person_say(bob, "f COPY 1 Archive"), "[COPYUID ");
-	ENDS(imap_person_say(bob, "g STATUS Archive (MESSAGES)"), "(MESSAGES 2)");
+	HAS(imap_person_say(alice, "a SETACL INBOX bob@here.example lrswite"), "a OK");
+	HAS(imap_person_say(bob, "b SELECT \"Other Users/alice@here.example/INBOX\""), "b OK [READ-WRITE]");
+	HAS(imap_person_say(bob, "c IDLE"), "+ idling");
+	HAS(imap_person_say(alice, "d APPEND INBOX {23+}\r\nSubject: more\r\n\r\nmore\r\n"), "d OK");
+	HAS(imap_person_hear(bob), "* 2 EXISTS\r\n");
+	HAS(imap_person_say(bob, "DONE"), "c OK");
+	HAS(imap_person_say(bob, "e MOVE 2 Archive"), "e OK");
+	HAS(imap_person_say(bob, "f COPY 1 Archive"), "[COPYUID ");
+	HAS(imap_person_say(bob, "g STATUS Archive (MESSAGES)"), "(MESSAGES 2)");
 	/* What is taken away ends the session that has it open, as a mailbox that was deleted does. */
-	ENDS(imap_person_say(alice, "h DELETEACL INBOX bob@here.example"), "h OK");
-	ENDS(imap_person_say(bob, "i NOOP"), "* BYE ");
+	HAS(imap_person_say(alice, "h DELETEACL INBOX bob@here.example"), "h OK");
+	HAS(imap_person_say(bob, "i NOOP"), "* BYE ");
 	imap_person_free(bob);
 	bob = imap_person_new(bob_id, "bob@here.example");
 }
@@ -159,27 +152,27 @@ static void quota_is_shown(void **state)
 	store_kit_must(
 	    &kit, "quota.set", "{\"who\":\"alice@here.example\",\"storage\":\"1M\",\"messages\":\"5\"}");
 	imap_person_say(alice, "b APPEND Drafts (\\Deleted) {8+}\r\nA: b\r\n\r\n");
-	ENDS(imap_person_say(alice, "c GETQUOTAROOT Drafts"),
+	HAS(imap_person_say(alice, "c GETQUOTAROOT Drafts"),
 	    "* QUOTAROOT Drafts alice@here.example\r\n* QUOTA alice@here.example (STORAGE 1 1024 MESSAGE 2 "
 	    "5)\r\n");
-	ENDS(imap_person_say(alice, "d GETQUOTA alice@here.example"),
+	HAS(imap_person_say(alice, "d GETQUOTA alice@here.example"),
 	    "* QUOTA alice@here.example (STORAGE 1 1024 MESSAGE 2 5)\r\nd OK");
 	assert_string_equal(imap_person_say(bob, "e GETQUOTA alice@here.example"),
 	    "e NO [NONEXISTENT] No such quota root\r\n");
-	ENDS(imap_person_say(alice, "f STATUS Drafts (DELETED DELETED-STORAGE)"),
+	HAS(imap_person_say(alice, "f STATUS Drafts (DELETED DELETED-STORAGE)"),
 	    "* STATUS Drafts (DELETED 1 DELETED-STORAGE 8)\r\n");
-	ENDS(imap_person_say(alice, "g LIST \"\" Drafts RETURN (STATUS (DELETED-STORAGE))"),
+	HAS(imap_person_say(alice, "g LIST \"\" Drafts RETURN (STATUS (DELETED-STORAGE))"),
 	    "* STATUS Drafts (DELETED-STORAGE 8)\r\n");
-	ENDS(imap_person_say(alice, "h SETQUOTA alice@here.example (STORAGE 100)"), "h NO [NOPERM]");
-	ENDS(imap_person_say(alice, "i SETQUOTA alice@here.example (STORAGE)"), "i BAD");
+	HAS(imap_person_say(alice, "h SETQUOTA alice@here.example (STORAGE 100)"), "h NO [NOPERM]");
+	HAS(imap_person_say(alice, "i SETQUOTA alice@here.example (STORAGE)"), "i BAD");
 	store_kit_must(&kit, "quota.set", "{\"who\":\"alice@here.example\",\"messages\":\"2\"}");
-	ENDS(imap_person_say(alice, "j APPEND Drafts {8+}\r\nA: b\r\n\r\n"), "j NO [OVERQUOTA]");
-	ENDS(imap_person_say(alice, "k SELECT INBOX"), "k OK");
-	ENDS(imap_person_say(alice, "l COPY 1 Drafts"), "l NO [OVERQUOTA]");
-	ENDS(imap_person_say(alice, "m MOVE 1 Drafts"), "m OK");
+	HAS(imap_person_say(alice, "j APPEND Drafts {8+}\r\nA: b\r\n\r\n"), "j NO [OVERQUOTA]");
+	HAS(imap_person_say(alice, "k SELECT INBOX"), "k OK");
+	HAS(imap_person_say(alice, "l COPY 1 Drafts"), "l NO [OVERQUOTA]");
+	HAS(imap_person_say(alice, "m MOVE 1 Drafts"), "m OK");
 	store_kit_must(&kit, "quota.set",
 	    "{\"who\":\"alice@here.example\",\"storage\":\"default\",\"messages\":\"default\"}");
-	ENDS(imap_person_say(alice, "n UNSELECT"), "n OK");
+	HAS(imap_person_say(alice, "n UNSELECT"), "n OK");
 }
 
 static void annotations(void **state)
@@ -195,13 +188,13 @@ static void annotations(void **state)
 	    alice, "d SETMETADATA INBOX (/private/filters/values \"v\" /private/filters/values/small \"s\")");
 	assert_string_equal(imap_person_say(alice, "e GETMETADATA (DEPTH 1) INBOX /private/filters"),
 	    "* METADATA INBOX (/private/filters/values \"v\")\r\ne OK Done\r\n");
-	ENDS(imap_person_say(alice, "f GETMETADATA (DEPTH infinity MAXSIZE 3) INBOX /private"),
+	HAS(imap_person_say(alice, "f GETMETADATA (DEPTH infinity MAXSIZE 3) INBOX /private"),
 	    "f OK [METADATA LONGENTRIES 4] Done");
-	ENDS(imap_person_say(alice, "g GETMETADATA INBOX (MAXSIZE 1 DEPTH infinity) /private/filters"),
+	HAS(imap_person_say(alice, "g GETMETADATA INBOX (MAXSIZE 1 DEPTH infinity) /private/filters"),
 	    "(/private/filters/values \"v\" /private/filters/values/small \"s\")");
-	ENDS(imap_person_say(alice, "h GETMETADATA \"\" /shared/admin"),
+	HAS(imap_person_say(alice, "h GETMETADATA \"\" /shared/admin"),
 	    "* METADATA \"\" (/shared/admin \"mailto:postmaster@mx.here.example\")\r\nh OK");
-	ENDS(imap_person_say(alice, "i SETMETADATA \"\" (/shared/comment \"x\")"), "i NO [NOPERM]");
+	HAS(imap_person_say(alice, "i SETMETADATA \"\" (/shared/comment \"x\")"), "i NO [NOPERM]");
 	assert_string_equal(
 	    imap_person_say(
 		alice, "j LIST \"\" (INBOX Sent) RETURN (METADATA (/private/comment /shared/comment))"),
@@ -209,18 +202,18 @@ static void annotations(void **state)
 	    "* METADATA INBOX (/private/comment \"mine\" /shared/comment {6}\r\n受信)\r\n"
 	    "* LIST (\\HasNoChildren \\Sent) \"/\" Sent\r\n"
 	    "* METADATA Sent (/private/comment NIL /shared/comment NIL)\r\nj OK Done\r\n");
-	ENDS(imap_person_say(alice, "k SETMETADATA INBOX (/private/comment NIL)"), "k OK");
+	HAS(imap_person_say(alice, "k SETMETADATA INBOX (/private/comment NIL)"), "k OK");
 	assert_string_equal(imap_person_say(alice, "l GETMETADATA INBOX /private/comment"), "l OK Done\r\n");
 	static const char *const wrong[] = {"GETMETADATA INBOX comment", "GETMETADATA INBOX /private/a*",
 	    "GETMETADATA INBOX /private//a", "GETMETADATA INBOX /private/a/",
 	    "GETMETADATA (DEPTH 2) INBOX /private/a", "SETMETADATA INBOX (/private \"x\")",
 	    "SETMETADATA INBOX ()", "SETMETADATA INBOX (/private/x)", "SETMETADATA INBOX (/other/x \"y\")"};
 	for (size_t i = 0; i < COUNT(wrong); i++)
-		ENDS(imap_person_say(alice, "m %s", wrong[i]), "m BAD");
-	ENDS(imap_person_say(alice, "n GETMETADATA Nothing /private/a"), "n NO [NONEXISTENT]");
+		HAS(imap_person_say(alice, "m %s", wrong[i]), "m BAD");
+	HAS(imap_person_say(alice, "n GETMETADATA Nothing /private/a"), "n NO [NONEXISTENT]");
 	for (int i = 0; i < 100; i++)
 		imap_person_say(alice, "o SETMETADATA INBOX (/private/n%d \"x\")", i);
-	ENDS(imap_person_say(alice, "p SETMETADATA INBOX (/private/more \"x\")"), "p NO [METADATA TOOMANY]");
+	HAS(imap_person_say(alice, "p SETMETADATA INBOX (/private/more \"x\")"), "p NO [METADATA TOOMANY]");
 }
 
 int main(void)

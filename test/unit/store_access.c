@@ -13,28 +13,22 @@ static int64_t alice, bob, carol;
 static int set_up(void **state)
 {
 	store_kit_make(&kit);
-	if (store_kit_open(&kit, 4) != OK)
+	if (store_kit_begin(&kit) != OK)
 		return 1;
-	store_kit_must(&kit, "domain.add", "{\"domain\":\"here.example\"}");
-	alice = store_kit_must(&kit, "account.add", "{\"address\":\"Alice@here.example\"}");
-	bob = store_kit_must(&kit, "account.add", "{\"address\":\"bob@here.example\"}");
-	carol = store_kit_must(&kit, "account.add", "{\"address\":\"carol@here.example\"}");
+	alice = store_kit_account(&kit, "Alice@here.example");
+	bob = store_kit_account(&kit, "bob@here.example");
+	carol = store_kit_account(&kit, "carol@here.example");
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	store_kit_close(&kit);
-	store_kit_remove(&kit);
-	arena_free(&mem);
-	return 0;
+	return store_help_end(&kit);
 }
 
 static struct ipc login(int64_t account)
 {
-	struct ipc c = store_kit_login(&kit, (uint64_t)account, "imap");
-	assert_true(c.fd >= 0);
-	return c;
+	return store_help_login(&kit, account);
 }
 
 static void grant(const char *owner, const char *mailbox, const char *who, const char *rights, bool negative)
@@ -815,7 +809,7 @@ static void sending_for_others(void **state)
 static void who_leaves_hands_over(void **state)
 {
 	enum result r;
-	int64_t dave = store_kit_must(&kit, "account.add", "{\"address\":\"dave@here.example\"}");
+	int64_t dave = store_kit_account(&kit, "dave@here.example");
 	assert_true(dave > 0);
 	store_kit_must(
 	    &kit, "account.handover", "{\"address\":\"dave@here.example\",\"to\":\"carol@here.example\"}");

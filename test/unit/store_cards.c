@@ -12,26 +12,20 @@ static int64_t taro;
 static int set_up(void **state)
 {
 	store_kit_make(&kit);
-	if (store_kit_open(&kit, 4) != OK)
+	if (store_kit_begin(&kit) != OK)
 		return 1;
-	store_kit_must(&kit, "domain.add", "{\"domain\":\"here.example\"}");
-	taro = store_kit_must(&kit, "account.add", "{\"address\":\"taro@here.example\"}");
+	taro = store_kit_account(&kit, "taro@here.example");
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	store_kit_close(&kit);
-	store_kit_remove(&kit);
-	arena_free(&mem);
-	return 0;
+	return store_help_end(&kit);
 }
 
 static struct ipc login(void)
 {
-	struct ipc c = store_kit_login(&kit, (uint64_t)taro, "imap");
-	assert_true(c.fd >= 0);
-	return c;
+	return store_help_login(&kit, taro);
 }
 
 static void add(struct ipc *c, const char *mailbox, unsigned from, unsigned n)

@@ -12,6 +12,22 @@ static struct arena mem = {.cap = (size_t)1 << 30};
 
 #define ASK(c, kind, ask, answer) ipc_call((c), ASK_STORE_##kind, (ask), NULL, &mem, (answer), NULL)
 
+/* For tear-downs. */
+static inline int store_help_end(struct store_kit *k)
+{
+	store_kit_close(k);
+	store_kit_remove(k);
+	arena_free(&mem);
+	return 0;
+}
+
+static inline struct ipc store_help_login(struct store_kit *k, int64_t account)
+{
+	struct ipc c = store_kit_login(k, (uint64_t)account, "imap");
+	assert_true(c.fd >= 0);
+	return c;
+}
+
 static inline Sekisho__Run **one_run(uint32_t first, uint32_t count)
 {
 	Sekisho__Run **list = arena_array(&mem, 1, sizeof *list);
