@@ -13,6 +13,15 @@ struct budget_rules budget_rules_default(void)
 	    .hour = 100, .day = 200, .most = 1000, .new_network = 40, .abroad = 10, .known = 60};
 }
 
+struct budget_rules budget_rules_allowed(const struct budget_rules *rules, const struct allowance *a)
+{
+	struct budget_rules r = *rules;
+	r.hour = a->hour;
+	r.day = r.most = a->day;
+	r.known = a->hour;
+	return r;
+}
+
 /* In halves: as configured, or three times what the account is used to, but never above the most. */
 static uint64_t familiar_limit(uint32_t configured, uint32_t used_to, uint32_t most)
 {

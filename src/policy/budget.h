@@ -28,6 +28,14 @@ struct budget_rules {
 	uint32_t known;       /* known recipients in a slot */
 };
 struct budget_rules budget_rules_default(void);
+/*
+ * For a machine that writes to many (a scanner, a shop, a monitor): what an administrator allows the account, from networks
+ * that he names. Nothing is learned of it, and that it sends much is no sign of anything.
+ */
+struct allowance {
+	uint32_t hour, day; /* recipients */
+};
+struct budget_rules budget_rules_allowed(const struct budget_rules *rules, const struct allowance *a);
 
 /* What the account is used to, as the 99th percentile of the last BUDGET_LEARN_DAYS; in recipients. */
 struct baseline {

@@ -388,7 +388,8 @@ void ask_deliver(struct ipc_turn *t)
 	*d = (struct deliver){
 	    .job = {.apply = apply_deliver, .done = done_deliver}, .arena = &t->arena, .turn = t};
 	if (user)
-		d->spend = (struct spending){.account = user->account, .from = spend_context(&user->context)};
+		d->spend = (struct spending){
+		    .account = user->account, .from = spend_context(&user->context), .ip = user->context.ip};
 	const char *why = NULL;
 	enum result r;
 	{

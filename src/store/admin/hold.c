@@ -118,6 +118,14 @@ enum result admin_hold_remove(struct admin *a, struct db *db)
 
 /* ---- budgets ---- */
 
+#define ALLOWANCE_MOST 1000000
+
+static json_t *allowance_json(const struct allowance *allowed, struct slice networks)
+{
+	return json_pack("{s:i,s:i,s:o}", "hour", (int)allowed->hour, "day", (int)allowed->day, "networks",
+	    admin_string(networks));
+}
+
 enum result admin_budget_show(struct admin *a, struct db *db)
 {
 	int64_t account;
@@ -125,6 +133,8 @@ enum result admin_budget_show(struct admin *a, struct db *db)
 	if (r != OK)
 		return r;
 	struct spend_state s;
+	struct allowance allowed;
+	struct slice networks;
 	const struct budget_rules *rules = &a->store->settings->budget;
 	spend_look(a->store, db, account, &s);
 	a->answer =
@@ -135,5 +145,63 @@ enum result admin_budget_show(struct admin *a, struct db *db)
 		"first_time_hour", (json_int_t)s.used_to.hour, "first_time_day", (json_int_t)s.used_to.day,
 		"recipients_10_minutes", (json_int_t)s.used_to.slot, "held", (json_int_t)s.held,
 		"held_octets", (json_int_t)s.held_octets);
+	if (spend_allowance(db, account, a->arena, &allowed, &networks))
+		json_object_set_new(a->answer, "machine", allowance_json(&allowed, networks));
 	return OK;
+}
+
+/* A number above 0 that is a number of recipients. */
+static enum result take_recipients(struct admin *a, const char *key, uint32_t *out)
+{
+	int64_t n = admin_number(a, key, 0);
+	if (n < 1 || n > ALLOWANCE_MOST)
+		return admin_refuse(a, DENY, "%s is a number of recipients, at most %d", key, ALLOWANCE_MOST);
+	*out = (uint32_t)n;
+	return OK;
+}
+
+/* A whole country is no network of a machine. */
+static enum result take_networks(struct admin *a, struct buf *out)
+{
+	struct slice one;
+	for (size_t i = 0; (one = admin_item(a, "network", i)).n; i++) {
+		struct ip_net net;
+		char text[IP_NET_TEXT];
+		if (i == LIMIT_NETWORKS)
+			return admin_refuse(a, FULL, "that is too many networks");
+		if (ip_net_read(one, &net) != OK)
+			return admin_refuse(a, DENY, "this is no network: " SLICE_FMT, SLICE_ARG(one));
+		if (net.bits < (net.ip.v4 ? 8u : 32u))
+			return admin_refuse(a, DENY, "this network is too large: " SLICE_FMT, SLICE_ARG(one));
+		buf_printf(out, "%s%s", i ? " " : "", ip_net_text(&net, text));
+	}
+	return out->n ? OK : admin_refuse(a, DENY, "from which networks?");
+}
+
+enum result admin_budget_set(struct admin *a, struct db *db)
+{
+	struct allowance allowed = {0};
+	BUF_LOCAL(networks, LIMIT_NETWORKS * IP_NET_TEXT);
+	int64_t account;
+	enum result r = admin_find_account(a, db, &account);
+	if (r == OK)
+		r = take_recipients(a, "hour", &allowed.hour);
+	if (r == OK)
+		r = take_recipients(a, "day", &allowed.day);
+	if (r == OK)
+		r = take_networks(a, &networks);
+	if (r != OK)
+		return r;
+	DB_RUN(db, ALLOWANCE_SET, DI(account), DI(allowed.hour), DI(allowed.day), DT(buf_slice(&networks)));
+	a->answer = allowance_json(&allowed, buf_slice(&networks));
+	return OK;
+}
+
+enum result admin_budget_reset(struct admin *a, struct db *db)
+{
+	int64_t account;
+	enum result r = admin_find_account(a, db, &account);
+	if (r == OK)
+		DB_RUN(db, ALLOWANCE_FORGET, DI(account));
+	return r;
 }

@@ -112,6 +112,7 @@ void contain_forget_account(struct db *db, int64_t account)
 	DB_RUN(db, KNOWN_FORGET, DI(account));
 	DB_RUN(db, SPENT_FORGET, DI(account));
 	DB_RUN(db, SAME_BODY_FORGET, DI(account));
+	DB_RUN(db, ALLOWANCE_FORGET, DI(account));
 }
 
 /* ---- what falls by itself ---- */

@@ -108,8 +108,10 @@ static enum points_level weigh(struct store *s, struct db *db, const struct spen
 	enum points_level level = l->state.level;
 	static const enum points_signal place[CONTEXT_KINDS] = {
 	    [CONTEXT_NEW_NETWORK] = SIGNAL_NEW_NETWORK, [CONTEXT_ABROAD] = SIGNAL_NEW_COUNTRY};
-	const struct budget_rules *rules = &s->settings->budget;
+	const struct budget_rules *rules = &p->rules;
 	const struct baseline *used_to = &l->state.used_to;
+	if (p->allowed)
+		return level;
 	bool many = p->halves && points_many_first(rules, used_to, (l->asked + p->halves) / BUDGET_WHOLE,
 				     (l->asked_day + p->halves) / BUDGET_WHOLE);
 	bool fast = points_fast(rules, used_to, l->rcpts + p->n_fresh + p->n_known);
@@ -128,8 +130,8 @@ static enum points_level weigh(struct store *s, struct db *db, const struct spen
 
 static void judge_spending(struct store *s, struct db *db, struct spending *p, const struct look *l)
 {
-	struct budget_verdict v = budget_judge(
-	    &s->settings->budget, &l->state.used_to, &l->state.spent, p->from, p->halves, p->n_known);
+	struct budget_verdict v =
+	    budget_judge(&p->rules, &l->state.used_to, &l->state.spent, p->from, p->halves, p->n_known);
 	enum points_level level = weigh(s, db, p, l);
 	p->alarmed = level >= LEVEL_HOLD;
 	if (level == LEVEL_SUSPEND) {
@@ -189,6 +191,7 @@ enum result spend_apply(struct deliver *d, struct db *db)
 void spend_apply_one(struct store *s, struct db *db, int64_t account, int64_t now_ms, struct spend_one *one)
 {
 	struct spending p = {.account = account,
+	    .rules = s->settings->budget,
 	    .fresh = &one->token,
 	    .n_fresh = one->halves != 0,
 	    .n_known = one->halves == 0,
@@ -208,8 +211,10 @@ void spend_invalid(struct store *s, struct db *db, int64_t account, unsigned n)
 	DB_RUN(db, SPENT_ADD, DI(account), DI(now / BUDGET_SLOT_MS), DI(0), DI(0), DI(0), DI(0), DI(0), DI(0),
 	    DI(n));
 	look(db, account, now, &l);
-	enum points_signal signal = points_invalid(l.invalid, l.asked / BUDGET_WHOLE);
-	if (signal)
+	uint64_t first = l.asked / BUDGET_WHOLE;
+	enum points_signal signal = points_invalid(l.invalid, first);
+	bool few = l.invalid * 10 < first && DB_NUMBER(db, 0, ALLOWANCE_HAS, DI(account));
+	if (signal && !few)
 		contain_signal(s, db, account, signal, SLICE_NONE);
 }
 

@@ -47,7 +47,10 @@ struct hold_text hold_text(int64_t why);
 struct spending {
 	int64_t account; /* 0: nobody's of ours, nothing is asked */
 	enum context_kind from;
-	int64_t *fresh; /* tokens of first-time recipients, in the arena */
+	struct ip ip;              /* from where it was sent */
+	struct budget_rules rules; /* that hold for it */
+	bool allowed;              /* they are an administrator's, for a machine (budget.h) */
+	int64_t *fresh;            /* tokens of first-time recipients, in the arena */
 	size_t n_fresh, n_known;
 	uint64_t halves; /* what they cost */
 	uint64_t own;    /* recipients that are the account itself: they cost nothing */
@@ -88,6 +91,12 @@ struct spend_one {
 void spend_plan_one(struct store *s, struct db *db, int64_t account, struct slice local, struct slice domain,
     struct spend_one *out);
 void spend_apply_one(struct store *s, struct db *db, int64_t account, int64_t now_ms, struct spend_one *one);
+
+/*
+ * What an account is allowed as a machine, and from where: networks separated by blanks, in the arena. False: it is none.
+ */
+bool spend_allowance(
+    struct db *db, int64_t account, struct arena *a, struct allowance *out, struct slice *networks_out);
 
 int64_t spend_token(const struct store *s, struct slice local, struct slice domain);
 /* Answers of other servers that an address does not exist, about mail of this account; in apply(). */

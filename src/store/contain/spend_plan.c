@@ -173,6 +173,38 @@ static enum result learn_if_due(struct deliver *d, struct db *db)
 	return learned < p->today ? learn(d, db, &was, learned) : OK;
 }
 
+/* ---- machines ---- */
+
+bool spend_allowance(
+    struct db *db, int64_t account, struct arena *a, struct allowance *out, struct slice *networks_out)
+{
+	DB_ROWS q = DB_QUERY(db, ALLOWANCE_GET, DI(account));
+	if (!db_next(&q))
+		return false;
+	*out = (struct allowance){(uint32_t)db_int(&q, 0), (uint32_t)db_int(&q, 1)};
+	*networks_out = arena_dup(a, db_octets(&q, 2));
+	return true;
+}
+
+/* From its own networks a machine has rules of its own, and is at home. */
+static void choose_rules(struct deliver *d, struct db *db)
+{
+	struct spending *p = &d->spend;
+	struct allowance allowed;
+	struct slice networks, wrong;
+	struct ip_nets nets;
+	p->rules = d->job.store->settings->budget;
+	if (!spend_allowance(db, p->account, d->arena, &allowed, &networks) ||
+	    ip_nets_read(networks, LIMIT_NETWORKS, &nets, &wrong) != OK)
+		return;
+	p->allowed = ip_nets_have(&nets, &p->ip);
+	free(nets.at);
+	if (!p->allowed)
+		return;
+	p->rules = budget_rules_allowed(&p->rules, &allowed);
+	p->from = CONTEXT_FAMILIAR;
+}
+
 /* ---- the whole ---- */
 
 /* For each recipient of the envelope a row, as they are when somebody lets the message go. */
@@ -214,6 +246,7 @@ enum result spend_plan(struct deliver *d, struct db *db, const struct envelope *
 		return OK;
 	bool *ours = arena_array(d->arena, e->n_rcpts, sizeof *ours);
 	p->fresh = arena_array(d->arena, e->n_rcpts, sizeof *p->fresh);
+	choose_rules(d, db);
 	if (!ours || !p->fresh)
 		return LATER;
 	for (size_t i = 0; i < e->n_rcpts; i++) {
