@@ -345,7 +345,8 @@ static void a_stolen_account_is_stopped(void **state)
 	static const char *const around[] = {"account.suspend", "account.resume"};
 	for (size_t k = 0; k < COUNT(around); k++) {
 		enum result refused;
-		json_decref(store_kit_admin(&kit, around[k], "{\"address\":\"taro@here.example\"}", &refused));
+		json_decref(
+		    store_kit_admin(&kit, around[k], "{\"address\":\"taro@here.example\"}", &refused));
 		assert_int_equal(refused, DENY);
 	}
 	/* Restored: the password is another matter; what was held for strangers stays held. */
