@@ -50,10 +50,22 @@ static uint64_t left(const struct budget_rules *r, const struct baseline *b, con
 	return MIN(hour, day);
 }
 
+/* Recipients of all kinds in a day. */
+static uint64_t most_away(const struct budget_rules *r, enum context_kind from, bool suspected)
+{
+	uint64_t most = from == CONTEXT_FAMILIAR ? UINT64_MAX
+			: from == CONTEXT_ABROAD ? (uint64_t)r->abroad * BUDGET_FAR_KNOWN
+						 : (uint64_t)r->new_network * BUDGET_FAR_KNOWN / 2;
+	return suspected && from != CONTEXT_FAMILIAR ? most / 2 : most;
+}
+
 struct budget_verdict budget_judge(const struct budget_rules *rules, const struct baseline *used_to,
-    const struct spent *spent, enum context_kind from, uint64_t fresh, uint64_t known)
+    const struct spent *spent, enum context_kind from, uint64_t fresh, uint64_t n_fresh, uint64_t known)
 {
 	enum budget_reason why = BUDGET_FITS;
+	if (spent->away + n_fresh + known > most_away(rules, from, spent->suspected))
+		return (struct budget_verdict){
+		    .why = from == CONTEXT_ABROAD ? BUDGET_OVER_ABROAD : BUDGET_OVER_NETWORK, .hold = true};
 	if (fresh && fresh > left(rules, used_to, spent, from, &why))
 		return (struct budget_verdict){.why = why, .hold = true};
 	uint64_t rate = MAX((uint64_t)rules->known, (uint64_t)used_to->slot * 4);

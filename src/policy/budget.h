@@ -19,6 +19,7 @@ const char *context_name(enum context_kind kind); /* "familiar" ... */
 #define BUDGET_HALF 1
 #define BUDGET_SLOT_MS (10 * MINUTE_MS)
 #define BUDGET_LEARN_DAYS 60
+#define BUDGET_FAR_KNOWN 10
 
 struct budget_rules {
 	uint32_t hour, day;   /* familiar: first-time recipients at once */
@@ -48,6 +49,8 @@ struct spent {
 	uint64_t hour, day; /* from familiar contexts */
 	uint64_t far;       /* in a day, from the others */
 	uint64_t known;     /* in this slot and the one before */
+	uint64_t away;      /* in a day, from the others: recipients of all kinds */
+	bool suspected;     /* LEVEL_HOLD (points.h) */
 };
 
 enum budget_reason {
@@ -63,9 +66,15 @@ struct budget_verdict {
 	bool hold; /* all of the message */
 	bool slow; /* it may go a slot later */
 };
-/* A message with `fresh` halves of first-time recipients and `known` others. */
+/*
+ * Whoever sits far away at a stolen account may write to its friends first: from an unfamiliar context recipients of all
+ * kinds are no more in a day than BUDGET_FAR_KNOWN times the first-time ones (from a new network half as many times), and
+ * half of that once there are signs of an abuse.
+ *
+ * A message with `fresh` halves of first-time recipients, who are `n_fresh`, and `known` others.
+ */
 struct budget_verdict budget_judge(const struct budget_rules *rules, const struct baseline *used_to,
-    const struct spent *spent, enum context_kind from, uint64_t fresh, uint64_t known);
+    const struct spent *spent, enum context_kind from, uint64_t fresh, uint64_t n_fresh, uint64_t known);
 
 /* What is left, in recipients, for first-time recipients from such a context. */
 uint32_t budget_left(const struct budget_rules *rules, const struct baseline *used_to,

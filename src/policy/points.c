@@ -1,7 +1,9 @@
 #include "policy/points.h"
 #include <math.h>
 
-enum points_group { ALONE, PLACE, VOLUME };
+enum points_group { ALONE, PLACE, APART, PROGRAM, VOLUME, GROUPS };
+#define UNUSUAL 500 /* thousandths: what is left of a place says so much */
+#define FAR 1000    /* more than a new network is worth */
 
 static const struct signal {
 	enum points_group group;
@@ -27,25 +29,18 @@ static int64_t worth(const struct points_event *e, int64_t now_ms)
 
 int64_t points_sum(const struct points_event *events, size_t n, int64_t now_ms)
 {
-	int64_t alone = 0, place = 0, volume = 0, volume_most = 0;
+	int64_t all[GROUPS] = {0}, most[GROUPS] = {0};
 	for (size_t i = 0; i < n; i++) {
 		if (!points_text(events[i].signal))
 			continue;
+		enum points_group group = signals[events[i].signal].group;
 		int64_t p = worth(&events[i], now_ms);
-		switch (signals[events[i].signal].group) {
-		case PLACE:
-			place = MAX(place, p);
-			break;
-		case VOLUME:
-			volume += p;
-			volume_most = MAX(volume_most, p);
-			break;
-		default:
-			alone += p;
-		}
+		all[group] += p;
+		most[group] = MAX(most[group], p);
 	}
-	bool unusual = place >= 500;
-	return alone + place + (unusual ? volume : volume_most);
+	int64_t place = most[PLACE];
+	return all[ALONE] + place + most[APART] + (place > FAR ? most[PROGRAM] : 0) +
+	       (place >= UNUSUAL ? all[VOLUME] : most[VOLUME]);
 }
 
 enum points_level points_level(int64_t sum, enum points_level before)

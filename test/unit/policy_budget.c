@@ -17,24 +17,34 @@ static void each_context_has_its_budget(void **state)
 	assert_int_equal(budget_left(&r, &none, &s, CONTEXT_ABROAD), 10);
 	assert_int_equal(budget_left(&r, &none, &s, CONTEXT_NEW_NETWORK), 40);
 	assert_int_equal(budget_left(&r, &none, &s, CONTEXT_FAMILIAR), 100);
-	assert_false(budget_judge(&r, &none, &s, CONTEXT_ABROAD, 10 * BUDGET_WHOLE, 0).hold);
+	assert_false(budget_judge(&r, &none, &s, CONTEXT_ABROAD, 10 * BUDGET_WHOLE, 10, 0).hold);
 	/* A message is held as a whole. */
-	struct budget_verdict v = budget_judge(&r, &none, &s, CONTEXT_ABROAD, 11 * BUDGET_WHOLE, 3);
+	struct budget_verdict v = budget_judge(&r, &none, &s, CONTEXT_ABROAD, 11 * BUDGET_WHOLE, 11, 3);
 	assert_true(v.hold);
 	assert_int_equal(v.why, BUDGET_OVER_ABROAD);
 	/* One pool for all unfamiliar places. */
 	s.far = 10 * BUDGET_WHOLE;
-	assert_true(budget_judge(&r, &none, &s, CONTEXT_ABROAD, BUDGET_WHOLE, 0).hold);
+	assert_true(budget_judge(&r, &none, &s, CONTEXT_ABROAD, BUDGET_WHOLE, 1, 0).hold);
 	assert_int_equal(budget_left(&r, &none, &s, CONTEXT_NEW_NETWORK), 30);
 	/* A day, and an hour of it. */
 	s = (struct spent){.hour = 0, .day = 200 * BUDGET_WHOLE};
-	v = budget_judge(&r, &none, &s, CONTEXT_FAMILIAR, BUDGET_HALF, 0);
+	v = budget_judge(&r, &none, &s, CONTEXT_FAMILIAR, BUDGET_HALF, 1, 0);
 	assert_true(v.hold && v.why == BUDGET_OVER_DAY);
 	s = (struct spent){.hour = 100 * BUDGET_WHOLE, .day = 100 * BUDGET_WHOLE};
-	v = budget_judge(&r, &none, &s, CONTEXT_FAMILIAR, BUDGET_HALF, 0);
+	v = budget_judge(&r, &none, &s, CONTEXT_FAMILIAR, BUDGET_HALF, 1, 0);
 	assert_true(v.hold && v.why == BUDGET_OVER_HOUR);
 	/* Known recipients cost nothing, anywhere. */
-	assert_false(budget_judge(&r, &none, &s, CONTEXT_FAMILIAR, 0, 50).hold);
+	assert_false(budget_judge(&r, &none, &s, CONTEXT_FAMILIAR, 0, 0, 50).hold);
+	/* From afar there is an end to them, too: friends are written to first. */
+	s = (struct spent){.away = 99};
+	assert_false(budget_judge(&r, &none, &s, CONTEXT_ABROAD, 0, 0, 1).hold);
+	assert_true(budget_judge(&r, &none, &s, CONTEXT_ABROAD, 0, 0, 2).hold);
+	assert_true(budget_judge(&r, &none, &s, CONTEXT_ABROAD, BUDGET_WHOLE, 1, 1).hold);
+	assert_false(budget_judge(&r, &none, &s, CONTEXT_NEW_NETWORK, 0, 0, 60).hold);
+	s.suspected = true;
+	assert_true(budget_judge(&r, &none, &s, CONTEXT_NEW_NETWORK, 0, 0, 2).hold);
+	assert_true(budget_judge(&r, &none, &s, CONTEXT_ABROAD, 0, 0, 1).hold);
+	assert_false(budget_judge(&r, &none, &s, CONTEXT_FAMILIAR, 0, 0, 60).hold);
 }
 
 static void what_one_is_used_to_raises_it(void **state)
@@ -47,10 +57,10 @@ static void what_one_is_used_to_raises_it(void **state)
 	assert_int_equal(budget_left(&r, &huge, &s, CONTEXT_FAMILIAR), 1000);
 	assert_int_equal(budget_left(&r, &huge, &s, CONTEXT_ABROAD), 10);
 	/* Too fast to known people: first slower, then held. */
-	struct budget_verdict v = budget_judge(&r, &none, &s, CONTEXT_FAMILIAR, 0, 61);
+	struct budget_verdict v = budget_judge(&r, &none, &s, CONTEXT_FAMILIAR, 0, 0, 61);
 	assert_true(v.slow && !v.hold);
-	assert_true(budget_judge(&r, &none, &s, CONTEXT_FAMILIAR, 0, 241).hold);
-	assert_false(budget_judge(&r, &sales, &s, CONTEXT_FAMILIAR, 0, 160).slow);
+	assert_true(budget_judge(&r, &none, &s, CONTEXT_FAMILIAR, 0, 0, 241).hold);
+	assert_false(budget_judge(&r, &sales, &s, CONTEXT_FAMILIAR, 0, 0, 160).slow);
 }
 
 static void it_is_learned_slowly(void **state)
@@ -94,6 +104,12 @@ static void points_add_up(void **state)
 	/* An infected computer at home: many, fast, one text to each. */
 	assert_int_equal(sum(3, SIGNAL_FIRST_TIME, SIGNAL_RATE, SIGNAL_SAME_BODY), 5000);
 	assert_int_equal(sum(1, 4711), 0);
+	/* Two places at a time are one sign, however it shows. */
+	assert_int_equal(sum(3, SIGNAL_NEW_COUNTRY, SIGNAL_TRAVEL, SIGNAL_SIMULTANEOUS), 6000);
+	/* A new program says nothing at home, and little in another network; five typing errors beside it hold nobody's mail. */
+	assert_int_equal(sum(2, SIGNAL_INVALID, SIGNAL_NEW_CLIENT), 4000);
+	assert_int_equal(sum(3, SIGNAL_NEW_NETWORK, SIGNAL_FIRST_TIME, SIGNAL_NEW_CLIENT), 4000);
+	assert_int_equal(sum(2, SIGNAL_NEW_COUNTRY, SIGNAL_NEW_CLIENT), 4000);
 	struct points_event old = {SIGNAL_DECOY, 1000};
 	assert_int_equal(points_sum(&old, 1, 1000 + POINTS_HALF_MS), 2500);
 	assert_int_equal(points_sum(&old, 1, 1000 + 2 * POINTS_HALF_MS), 1250);
@@ -166,7 +182,7 @@ static void texts_alike_are_found(void **state)
 
 struct person {
 	double mails, fresh; /* a day */
-	uint32_t familiar[SLOTS], far[SLOTS], asked[SLOTS], known[SLOTS], rcpts[SLOTS];
+	uint32_t familiar[SLOTS], far[SLOTS], away[SLOTS], asked[SLOTS], known[SLOTS], rcpts[SLOTS];
 	struct baseline used_to;
 	struct points_event events[SIGNAL_END];
 	enum points_level level;
@@ -204,7 +220,8 @@ static bool send_one(
 	struct spent s = {.hour = back(p->familiar, slot, 6),
 	    .day = back(p->familiar, slot, SLOTS_A_DAY),
 	    .far = back(p->far, slot, SLOTS_A_DAY),
-	    .known = back(p->known, slot, 1)};
+	    .known = back(p->known, slot, 1),
+	    .away = back(p->away, slot, SLOTS_A_DAY)};
 	bool many =
 	    cost && points_many_first(&rules, &p->used_to, (back(p->asked, slot, 6) + cost) / BUDGET_WHOLE,
 			(back(p->asked, slot, SLOTS_A_DAY) + cost) / BUDGET_WHOLE);
@@ -216,12 +233,14 @@ static bool send_one(
 	if (fast)
 		seen(p, SIGNAL_RATE, now);
 	p->level = points_level(points_sum(p->events, SIGNAL_END, now), p->level);
-	struct budget_verdict v = budget_judge(&rules, &p->used_to, &s, from, cost, known);
+	s.suspected = p->level >= LEVEL_HOLD;
+	struct budget_verdict v = budget_judge(&rules, &p->used_to, &s, from, cost, fresh + half, known);
 	bool held = v.hold || p->level == LEVEL_SUSPEND || (p->level == LEVEL_HOLD && cost);
 	(from == CONTEXT_FAMILIAR ? p->familiar : p->far)[slot] += held ? 0 : (uint32_t)cost;
 	p->asked[slot] += (uint32_t)cost;
 	p->rcpts[slot] += fresh + half + known;
 	p->known[slot] += held ? 0 : known;
+	p->away[slot] += held || from == CONTEXT_FAMILIAR ? 0 : fresh + half + known;
 	return held;
 }
 

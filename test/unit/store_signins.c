@@ -207,9 +207,12 @@ static enum result apply_forget(struct job *j, struct db *db)
 
 static void days_of_an_incident_do_not_count(void **state)
 {
+	sign_in("192.0.2.1", "Mutt", NULL);
+	days_later(1);
 	int64_t since = clock_utc_ms();
-	for (int day = 0; day < 4; day++) {
-		sign_in("203.0.113.7", "Evil", NULL);
+	/* Who comes back on three days from another country is no more familiar for it; in two weeks he is. */
+	for (int day = 0; day < 14; day++) {
+		assert_int_equal(sign_in("203.0.113.7", "Evil", NULL), SIGNIN_NEW_COUNTRY);
 		days_later(1);
 	}
 	assert_int_equal(sign_in("203.0.113.7", "Evil", NULL), SIGNIN_FAMILIAR);

@@ -23,7 +23,8 @@ struct actor {
 	/* Of a session; the texts live in the arena given to websession_find. */
 	int64_t session;
 	enum session_state state;
-	bool factor; /* a second factor was shown */
+	bool factor;  /* a second factor was shown */
+	bool strange; /* signed in from where what outlasts a password is not made (signin_is_strange) */
 	int64_t made_ms, ends_ms;
 	struct slice address, name;
 	const char *csrf; /* what has to come with changes */

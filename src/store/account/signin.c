@@ -20,6 +20,7 @@ struct entering {
 	enum session_state state;
 	int64_t ends_ms, enrol_by_ms;
 	struct buf *cookie;
+	bool strange; /* where it comes from (signins.h) */
 };
 
 /* What stands between a password, or both factors, and the account. */
@@ -52,7 +53,7 @@ static enum result apply_signin(struct job *j, struct db *db)
 		DB_RUN(db, WEB_END, DI(s->step), DI(account));
 	if (s->step && !db_changed(db))
 		return DENY;
-	struct websession_new n = {account, epoch, s->state, s->grant->proven, s->ip, s->agent};
+	struct websession_new n = {account, epoch, s->state, s->grant->proven, s->ip, s->agent, s->strange};
 	websession_add(j->store, db, &n, s->cookie, &s->ends_ms);
 	return OK;
 }
@@ -97,6 +98,7 @@ static enum result come_in(struct ipc_turn *t, const struct ipc_grant *g, struct
 	    .flags = g->flags};
 	enum signin_outcome outcome = SIGNIN_RULE;
 	enum result r = signin_judge(store, &in);
+	s->strange = signin_is_strange(&in.context);
 	if (r == OK)
 		r = signin_admit(store, &in);
 	if (r == OK) {

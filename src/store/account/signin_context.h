@@ -9,7 +9,7 @@ enum signin_familiarity {
 	SIGNIN_NEW_ASN,     /* another network of a country that is known, or another credential */
 	SIGNIN_NEW_COUNTRY, /* or a place where people are not: hosting, VPN, Tor, a source of spraying */
 };
-/* Why; "first" means on fewer than three days before. Kept in the database. */
+/* Why; "first" means on fewer than three days before (of a country: fourteen). Kept in the database. */
 enum signin_reason {
 	SIGNIN_FIRST_COUNTRY = 1,
 	SIGNIN_FIRST_ASN = 2, /* without geo data: the prefix */
@@ -24,6 +24,8 @@ enum signin_reason {
 	SIGNIN_NO_GEO = 1024, /* nobody knows where it is */
 	SIGNIN_MOBILE = 2048,
 	SIGNIN_ODD_HOUR = 4096, /* the account is never used at this time of the day; a sign only */
+	SIGNIN_FIRST_PREFIX =
+	    8192, /* a program that was never seen, from an address of a network that was: not these */
 };
 
 struct signin_context {

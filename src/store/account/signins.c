@@ -5,6 +5,7 @@
 #define JUDGED_MS (5 * MINUTE_MS) /* so long a judgement holds */
 #define REMEMBER_DAYS 90
 #define FAMILIAR_DAYS 3
+#define COUNTRY_DAYS 14 /* a thief, too, comes back day after day: another country takes longer */
 #define YOUNG_DAYS 14
 #define HOURS_DAYS 20 /* so many days must be known before an hour can be odd */
 
@@ -196,6 +197,15 @@ static bool hour_is_odd(const struct look *l, int64_t now)
 	return true;
 }
 
+/* Another country than home: on COUNTRY_DAYS, or on all days of an account that is not used for so long, but three. */
+static bool is_used_to(const struct look *l, const char *country)
+{
+	int64_t used = DB_NUMBER(l->db, 0, SIGNIN_DAYS_ANY, DI(l->account), DI(DAY_COUNTRY),
+	    DI(l->today - REMEMBER_DAYS), DI(l->today));
+	return days_of(l, DAY_COUNTRY, country_value(country)) >=
+	       MIN(MAX(used, (int64_t)FAMILIAR_DAYS), (int64_t)COUNTRY_DAYS);
+}
+
 static unsigned place_reasons(const struct look *l, const struct signin_context *c, bool confirmed)
 {
 	static const struct {
@@ -215,15 +225,14 @@ static unsigned place_reasons(const struct look *l, const struct signin_context 
 		reasons |= SIGNIN_FIRST_ASN;
 	if (!*c->place.country)
 		reasons |= SIGNIN_NO_GEO;
-	else if (!is_home(l->store, c->place.country) &&
-		 days_of(l, DAY_COUNTRY, country_value(c->place.country)) < FAMILIAR_DAYS)
+	else if (!is_home(l->store, c->place.country) && !is_used_to(l, c->place.country))
 		reasons |= SIGNIN_FIRST_COUNTRY;
 	return reasons;
 }
 
 /* What may be seen from it alone: places where the organisation's people are not, and those from where others tried. */
 #define STRANGE (SIGNIN_FIRST_COUNTRY | SIGNIN_HOSTING | SIGNIN_VPN | SIGNIN_TOR | SIGNIN_FLAGGED)
-#define UNUSUAL (SIGNIN_FIRST_ASN | SIGNIN_FIRST_CREDENTIAL | SIGNIN_YOUNG)
+#define UNUSUAL (SIGNIN_FIRST_ASN | SIGNIN_FIRST_CREDENTIAL | SIGNIN_YOUNG | SIGNIN_FIRST_PREFIX)
 
 static void judge(const struct look *l, const struct signin *in, struct signin_context *c, int64_t now)
 {
@@ -236,8 +245,12 @@ static void judge(const struct look *l, const struct signin *in, struct signin_c
 		if (now - created < YOUNG_DAYS * DAY_MS)
 			c->reasons |= SIGNIN_YOUNG;
 	}
-	if (!days_of(l, DAY_DEVICE, c->device))
+	if (!days_of(l, DAY_DEVICE, c->device)) {
 		c->reasons |= SIGNIN_FIRST_DEVICE;
+		/* Half a country may be customers of one provider. */
+		if (!confirmed && !days_of(l, DAY_PREFIX, signins_prefix_token(l->store, &c->prefix)))
+			c->reasons |= SIGNIN_FIRST_PREFIX;
+	}
 	if (hour_is_odd(l, now))
 		c->reasons |= SIGNIN_ODD_HOUR;
 	if (in->flags & GRANT_FLAGGED)
@@ -306,6 +319,12 @@ enum result signin_judge(struct store *s, struct signin *in)
 	if (done == OK)
 		remember(s->signins, &key, now, &in->context);
 	return done == OK ? OK : LATER;
+}
+
+bool signin_is_strange(const struct signin_context *c)
+{
+	return c->familiarity == SIGNIN_NEW_COUNTRY ||
+	       (c->familiarity == SIGNIN_NEW_ASN && !(c->reasons & SIGNIN_YOUNG));
 }
 
 enum result signin_admit(struct store *s, struct signin *in)

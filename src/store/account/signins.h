@@ -12,7 +12,8 @@
  * of their own. They are kept for settings->signin_keep_ms, and never more than LIMIT_SIGNINS of them.
  *
  * Familiar means (all of the last 90 days, days before today): the network's AS number, or its prefix where no geo data is, and
- * the credential were each seen on three separate days. Days of an incident are taken out of that memory (signins_forget).
+ * the credential were each seen on three separate days, another country on fourteen; and a program that was never seen comes
+ * from the same prefix as others did. Days of an incident are taken out of that memory (signins_forget).
  * In an account's first 14 days only networks are familiar that an administrator or a second factor confirmed.
  *
  * What is unusual about a sign-in that succeeded is told to contain.h, in the transaction of its row.
@@ -61,6 +62,13 @@ NODISCARD enum result signin_admit(struct store *s, struct signin *in);
 void signin_record(struct store *s, const struct signin *in, enum signin_outcome outcome);
 /* A sign-in of a while ago is seen to have been a guess (ipc/grant.h). Never waits. */
 void signin_suspect(struct store *s, int64_t account);
+/*
+ * What would outlast a stolen password (a filter, a factor, another credential) is not made from there. Who is new may: there
+ * is no place yet where he always was.
+ */
+bool signin_is_strange(const struct signin_context *c);
+/* Somebody tried it all the same. Never waits. */
+void signin_tried_rule(struct store *s, int64_t account);
 /* The door of a Client.service; DOORS: none. */
 enum door signin_door(const char *service);
 /* What keys' verdict is called in the log. */

@@ -215,13 +215,14 @@ void signin_record(struct store *s, const struct signin *in, enum signin_outcome
 struct suspecting {
 	struct job job;
 	int64_t account;
+	enum points_signal signal;
 };
 
 static enum result apply_suspect(struct job *j, struct db *db)
 {
-	int64_t account = ((const struct suspecting *)j)->account;
-	if (DB_NUMBER(db, 0, SIGNIN_CREATED, DI(account)))
-		contain_signal(j->store, db, account, SIGNAL_SPRAY_SUCCESS, SLICE_NONE);
+	const struct suspecting *p = (const struct suspecting *)j;
+	if (DB_NUMBER(db, 0, SIGNIN_CREATED, DI(p->account)))
+		contain_signal(j->store, db, p->account, p->signal, SLICE_NONE);
 	return db_result(db);
 }
 
@@ -232,14 +233,25 @@ static void done_suspect(struct job *j, enum result r)
 	free(j);
 }
 
-void signin_suspect(struct store *s, int64_t account)
+static void put_signal(struct store *s, int64_t account, enum points_signal signal)
 {
 	struct suspecting *p = calloc(1, sizeof *p);
 	if (!p)
 		abort();
-	*p = (struct suspecting){
-	    .job = {.store = s, .apply = apply_suspect, .done = done_suspect}, .account = account};
+	*p = (struct suspecting){.job = {.store = s, .apply = apply_suspect, .done = done_suspect},
+	    .account = account,
+	    .signal = signal};
 	writer_put(s->writer, &p->job);
+}
+
+void signin_suspect(struct store *s, int64_t account)
+{
+	put_signal(s, account, SIGNAL_SPRAY_SUCCESS);
+}
+
+void signin_tried_rule(struct store *s, int64_t account)
+{
+	put_signal(s, account, SIGNAL_NEW_RULE);
 }
 
 void signins_tick(struct store *s)

@@ -24,6 +24,7 @@ struct websession_new {
 	enum session_state state;
 	bool factor;
 	const char *ip, *agent;
+	bool strange;
 };
 /* A new row; `cookie` gets COOKIE_TEXT octets. */
 void websession_add(

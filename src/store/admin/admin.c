@@ -1,6 +1,7 @@
 /* STORE_ADMIN: finds the verb, reads the arguments, sends the answer in as many packets as it needs. */
 #include "store/admin/admin.h"
 #include "store/account/actor.h"
+#include "store/account/signins.h"
 #include "store/domain/domains.h"
 #include "store/tasks.h"
 #include "mail/address.h"
@@ -305,6 +306,22 @@ json_t *admin_may_list(const struct admin *a)
 	return list;
 }
 
+/*
+ * What would outlast a stolen password, or bring new ones: not from a place where the account was not used before, unless a
+ * second factor was shown.
+ */
+static bool is_strange(const struct admin *a, const struct admin_verb_row *verb)
+{
+	static const char *const guarded[] = {"me.totp", "me.totp.confirm", "me.recovery", "me.app.add",
+	    "me.passkey", "me.passkey.add", "me.factor.remove", "token.add", "delegate.add"};
+	if (!a->actor->strange || a->actor->factor)
+		return false;
+	for (size_t i = 0; i < COUNT(guarded); i++)
+		if (strcmp(guarded[i], verb->name) == 0)
+			return true;
+	return false;
+}
+
 static const char *refusal_of(const struct admin *a)
 {
 	const struct actor *who = a->actor;
@@ -322,6 +339,13 @@ enum result admin_run(struct admin *a, const char *name)
 	if (!may(a, verb)) {
 		a->forbidden = true;
 		r = record_alone(a, verb, admin_refuse(a, DENY, "%s", refusal_of(a)));
+	} else if (is_strange(a, verb)) {
+		a->forbidden = true;
+		signin_tried_rule(a->store, a->actor->account);
+		r = record_alone(a, verb,
+		    admin_refuse(a, DENY,
+			"this is not done from a place where this account was not used before; show a second "
+			"factor, or do it from where you usually are"));
 	} else if (verb->kind == ADMIN_WRITE) {
 		r = run_write(a, verb);
 	} else {

@@ -191,7 +191,7 @@ static enum result find_open(struct admin *a, struct db *db, struct incident *i)
 	if (i->closed)
 		return admin_refuse(a, DENY, "this incident is over");
 	/* Whoever sits at a stolen account would say that all is well. */
-	if (a->actor->account == i->account)
+	if (a->powers->account == i->account)
 		return admin_refuse(a, DENY, "somebody else must do this");
 	return OK;
 }

@@ -228,8 +228,16 @@ enum result admin_queue_hold(struct admin *a, struct db *db)
 	return change_named(a, db, hold_one, STEP_HELD, true);
 }
 
+/* Whoever sits at a stolen account would let its mail go. */
+static bool is_own(const struct admin *a, struct db *db, int64_t queued)
+{
+	return a->powers->account && DB_NUMBER(db, 0, QUEUED_OF, DI(queued)) == a->powers->account;
+}
+
 static enum result release_one(struct admin *a, struct db *db, const struct queued *q)
 {
+	if (is_own(a, db, q->id))
+		return admin_refuse(a, DENY, "somebody else must do this");
 	if (q->state != MAIL_HELD)
 		return admin_refuse(a, DENY,
 		    q->state == MAIL_GOING ? "it is not held"

@@ -81,6 +81,7 @@ static void look(struct db *db, int64_t account, int64_t now_ms, struct look *ou
 	    .day = (uint64_t)db_int(&q, 5),
 	    .far = (uint64_t)db_int(&q, 6),
 	    .known = about_a_slot(now_ms, db_int(&q, 8), db_int(&q, 9)),
+	    .away = (uint64_t)db_int(&q, 15),
 	};
 	out->asked = (uint64_t)db_int(&q, 7);
 	out->rcpts = about_a_slot(now_ms, db_int(&q, 10), db_int(&q, 11));
@@ -121,18 +122,20 @@ static enum points_level weigh(struct store *s, struct db *db, const struct spen
 		level = contain_signal(s, db, p->account, SIGNAL_FIRST_TIME, SLICE_NONE);
 	if (fast)
 		level = contain_signal(s, db, p->account, SIGNAL_RATE, SLICE_NONE);
-	if (p->halves && p->shingle &&
+	size_t alike = p->n_fresh + (p->from == CONTEXT_FAMILIAR ? 0 : p->n_known);
+	if (alike && p->shingle &&
 	    points_same_body(rules, (uint64_t)DB_NUMBER(db, 0, SAME_BODY, DI(p->account), DI(p->shingle),
-					DI(clock_utc_ms() / DAY_MS), DI(p->n_fresh))))
+					DI(clock_utc_ms() / DAY_MS), DI(alike))))
 		level = contain_signal(s, db, p->account, SIGNAL_SAME_BODY, SLICE_NONE);
 	return level;
 }
 
-static void judge_spending(struct store *s, struct db *db, struct spending *p, const struct look *l)
+static void judge_spending(
+    struct store *s, struct db *db, struct spending *p, struct look *l, enum points_level level)
 {
-	struct budget_verdict v =
-	    budget_judge(&p->rules, &l->state.used_to, &l->state.spent, p->from, p->halves, p->n_known);
-	enum points_level level = weigh(s, db, p, l);
+	l->state.spent.suspected = level >= LEVEL_HOLD;
+	struct budget_verdict v = budget_judge(&p->rules, &l->state.used_to, &l->state.spent, p->from,
+	    p->halves, p->n_fresh, p->n_known);
 	p->alarmed = level >= LEVEL_HOLD;
 	if (level == LEVEL_SUSPEND) {
 		p->held = true;
@@ -160,10 +163,10 @@ static bool holds_too_much(struct db *db, int64_t account, uint64_t size)
 static void note_spent(struct db *db, const struct spending *p, int64_t now_ms)
 {
 	bool far = p->from != CONTEXT_FAMILIAR;
-	uint64_t all = p->n_fresh + p->n_known, went = p->held ? 0 : p->halves;
+	uint64_t all = p->n_fresh + p->n_known, went = p->held ? 0 : p->halves, left = p->held ? 0 : all;
 	DB_RUN(db, SPENT_ADD, DI(p->account), DI(now_ms / BUDGET_SLOT_MS), DI(far ? 0 : went),
-	    DI(far ? went : 0), DI(p->halves), DI(p->held ? 0 : p->n_known), DI(all), DI(p->held ? 0 : all),
-	    DI(0));
+	    DI(far ? went : 0), DI(p->halves), DI(p->held ? 0 : p->n_known), DI(all), DI(left), DI(0),
+	    DI(far ? left : 0));
 	for (size_t i = 0; i < p->n_fresh && !p->held; i++)
 		DB_RUN(db, KNOWN_ADD, DI(p->account), DI(p->fresh[i]), DI(now_ms));
 }
@@ -180,7 +183,7 @@ enum result spend_apply(struct deliver *d, struct db *db)
 		DB_RUN(db, GUARD_LEARN, DI(p->account), DI(d->now_ms), DI(p->today), DI(p->used_to.hour),
 		    DI(p->used_to.day), DI(p->used_to.slot));
 	look(db, p->account, d->now_ms, &l);
-	judge_spending(d->job.store, db, p, &l);
+	judge_spending(d->job.store, db, p, &l, weigh(d->job.store, db, p, &l));
 	p->full = p->held && holds_too_much(db, p->account, d->bodies[0].size);
 	if (p->full)
 		return FULL;
@@ -188,18 +191,19 @@ enum result spend_apply(struct deliver *d, struct db *db)
 	return db_result(db);
 }
 
+/* How much a filter sends is for others to say: it is no sign, and nothing of it is known to be the account's own pace. */
 void spend_apply_one(struct store *s, struct db *db, int64_t account, int64_t now_ms, struct spend_one *one)
 {
 	struct spending p = {.account = account,
 	    .rules = s->settings->budget,
 	    .fresh = &one->token,
 	    .n_fresh = one->halves != 0,
-	    .n_known = one->halves == 0,
 	    .halves = one->halves};
 	struct look l;
 	look(db, account, now_ms, &l);
-	judge_spending(s, db, &p, &l);
-	note_spent(db, &p, now_ms);
+	judge_spending(s, db, &p, &l, l.state.level);
+	if (one->halves)
+		note_spent(db, &p, now_ms);
 	one->held = p.held;
 	one->why = p.why;
 }
@@ -209,7 +213,7 @@ void spend_invalid(struct store *s, struct db *db, int64_t account, unsigned n)
 	struct look l;
 	int64_t now = clock_utc_ms();
 	DB_RUN(db, SPENT_ADD, DI(account), DI(now / BUDGET_SLOT_MS), DI(0), DI(0), DI(0), DI(0), DI(0), DI(0),
-	    DI(n));
+	    DI(n), DI(0));
 	look(db, account, now, &l);
 	uint64_t first = l.asked / BUDGET_WHOLE;
 	enum points_signal signal = points_invalid(l.invalid, first);

@@ -8,7 +8,7 @@
  * here (too many, too fast, one text to all) are told to contain.h in the same transaction.
  *
  * Known is who the account wrote to by mail that went out, and whose mail it answers: a message in References that came from
- * them to this server (as the trace has it).
+ * them to this server (as the trace has it). An address of ours that leads to people elsewhere is they.
  */
 #ifndef STORE_CONTAIN_SPEND_H
 #define STORE_CONTAIN_SPEND_H
@@ -81,15 +81,19 @@ NODISCARD enum result spend_apply(struct deliver *d, struct db *db);
 /* The rows of a message that is held; in apply(), in place of everything else. */
 NODISCARD enum result spend_put_held(struct deliver *d, struct db *db);
 
-/* For one message of a filter; `token` of its recipient. */
+/*
+ * For one message of a filter; `token` of its recipient. An answer by itself (`answers`) goes to whoever has just written and
+ * costs nothing: else anybody outside could use up what the person may send. Their number is limited otherwise
+ * (sieve_sends_per_hour).
+ */
 struct spend_one {
 	int64_t token;
-	uint64_t halves; /* 0: it is known */
+	uint64_t halves; /* 0: it is known, or answered by itself */
 	enum hold_reason why;
 	bool held;
 };
 void spend_plan_one(struct store *s, struct db *db, int64_t account, struct slice local, struct slice domain,
-    struct spend_one *out);
+    bool answers, struct spend_one *out);
 void spend_apply_one(struct store *s, struct db *db, int64_t account, int64_t now_ms, struct spend_one *one);
 
 /*

@@ -45,14 +45,14 @@ static bool came_from(struct db *db, int64_t id, int64_t from, int64_t indexed)
  * message in the mailbox may answer it, but to its sender only.
  */
 static bool is_answer(
-    struct deliver *d, struct db *db, const struct message *m, const struct envelope_rcpt *r)
+    struct deliver *d, struct db *db, const struct message *m, struct slice local, struct slice domain)
 {
 	const Sekisho__Facts *f = m->facts;
 	const struct store *s = d->job.store;
 	BUF_LOCAL(address, 2 * LIMIT_ADDRESS);
 	if (!f || !f->n_references || d->spend.from != CONTEXT_FAMILIAR)
 		return false;
-	buf_printf(&address, SLICE_FMT "@" SLICE_FMT, SLICE_ARG(r->local), SLICE_ARG(r->domain));
+	buf_printf(&address, SLICE_FMT "@" SLICE_FMT, SLICE_ARG(local), SLICE_ARG(domain));
 	int64_t from = seal_token(s->seal, "from", buf_slice(&address));
 	int64_t indexed = DB_NUMBER(db, 0, NUMBER_GET, DZ("trace indexed"));
 	for (size_t i = 0; i < f->n_references && i < REFERENCES_MOST; i++) {
@@ -90,15 +90,15 @@ static bool met(const struct spending *p, int64_t token)
 	return false;
 }
 
-static void plan_rcpt(
-    struct deliver *d, struct db *db, const struct envelope_rcpt *r, const struct message *m, bool ours)
+static void plan_rcpt(struct deliver *d, struct db *db, struct slice local, struct slice domain,
+    const struct message *m, bool ours)
 {
 	struct spending *p = &d->spend;
-	int64_t token = spend_token(d->job.store, r->local, r->domain);
+	int64_t token = spend_token(d->job.store, local, domain);
 	uint64_t halves = cost(d->job.store, db, p->account, token, ours, p->from == CONTEXT_FAMILIAR);
 	if (halves && met(p, token))
 		return;
-	if (halves && !is_answer(d, db, m, r)) {
+	if (halves && !is_answer(d, db, m, local, domain)) {
 		p->fresh[p->n_fresh++] = token;
 		p->halves += halves;
 	} else {
@@ -245,20 +245,24 @@ enum result spend_plan(struct deliver *d, struct db *db, const struct envelope *
 	if (!p->account)
 		return OK;
 	bool *ours = arena_array(d->arena, e->n_rcpts, sizeof *ours);
-	p->fresh = arena_array(d->arena, e->n_rcpts, sizeof *p->fresh);
+	p->fresh = arena_array(d->arena, e->n_rcpts + r->n, sizeof *p->fresh);
 	choose_rules(d, db);
 	if (!ours || !p->fresh)
 		return LATER;
 	for (size_t i = 0; i < e->n_rcpts; i++) {
+		const struct envelope_rcpt *to = &e->rcpts[i];
 		ours[i] = i && slice_eq(e->rcpts[i].domain, e->rcpts[i - 1].domain)
 			      ? ours[i - 1]
 			      : resolve_is_ours(db, e->rcpts[i].domain);
 		if (ours[i] && is_self(r, (unsigned)i, p->account))
 			p->own++;
 		else
-			plan_rcpt(d, db, &e->rcpts[i], m, ours[i]);
+			plan_rcpt(d, db, to->local, to->domain, m, ours[i]);
 	}
-	if (m->facts && p->halves)
+	for (const struct target *to = r->first; to; to = to->next)
+		if (!to->account && !to->report && ours[to->rcpt])
+			plan_rcpt(d, db, to->local, to->domain, m, false);
+	if (m->facts && (p->halves || p->from != CONTEXT_FAMILIAR))
 		p->shingle = (int64_t)(points_shingle(slice_str(m->facts->preview)) & INT64_MAX);
 	enum result done = learn_if_due(d, db);
 	if (done == OK)
@@ -269,8 +273,8 @@ enum result spend_plan(struct deliver *d, struct db *db, const struct envelope *
 }
 
 void spend_plan_one(struct store *s, struct db *db, int64_t account, struct slice local, struct slice domain,
-    struct spend_one *out)
+    bool answers, struct spend_one *out)
 {
 	out->token = spend_token(s, local, domain);
-	out->halves = cost(s, db, account, out->token, resolve_is_ours(db, domain), true);
+	out->halves = answers ? 0 : cost(s, db, account, out->token, resolve_is_ours(db, domain), true);
 }

@@ -156,6 +156,12 @@ static uint32_t ret_of(const struct sending *p)
 	return !ret.n ? p->run->f->d->ret : slice_ieq(ret, SLICE("FULL")) ? FILTER_RET_FULL : FILTER_RET_HDRS;
 }
 
+/* To whoever has written, in the person's name. */
+static bool is_answering(const Sekisho__SieveAction *a)
+{
+	return a->act == SEKISHO__SIEVE_ACTION__ACT__VACATION || a->act == SEKISHO__SIEVE_ACTION__ACT__REJECT;
+}
+
 static enum result queue_it(struct sending *p)
 {
 	struct filter_run *run = p->run;
@@ -177,7 +183,8 @@ static enum result queue_it(struct sending *p)
 	s->sealed = queue_seal_mail(f->store, s->mail, p->from.local, p->from.domain, SLICE_NONE,
 	    run->to->account, forward ? f->e->origin : ORIGIN_OURS, a);
 	s->ret = ret_of(p);
-	spend_plan_one(f->store, f->db, s->account, p->to.local, p->to.domain, &s->cost);
+	spend_plan_one(
+	    f->store, f->db, s->account, p->to.local, p->to.domain, is_answering(p->action), &s->cost);
 	s->to = (struct deliver_remote){
 	    .state = ours ? RCPT_INWARD : RCPT_WAITING, .domain = p->to.domain, .notify = notify_of(p)};
 	s->to.sealed = queue_seal_rcpt(f->store, s->mail, p->to.local, p->to.domain, SLICE_NONE, a);
@@ -219,9 +226,7 @@ static bool address_it(struct sending *p)
 	bool forward = p->action->act == SEKISHO__SIEVE_ACTION__ACT__REDIRECT;
 	if (forward)
 		p->from = (struct mail_addr){f->e->from_local, f->e->from_domain};
-	bool answers = p->action->act == SEKISHO__SIEVE_ACTION__ACT__VACATION ||
-		       p->action->act == SEKISHO__SIEVE_ACTION__ACT__REJECT;
-	if (answers) {
+	if (is_answering(p->action)) {
 		p->to = (struct mail_addr){f->e->from_local, f->e->from_domain};
 		return p->to.local.n != 0;
 	}

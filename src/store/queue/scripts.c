@@ -1,6 +1,7 @@
 /* STORE_SCRIPTS, STORE_SCRIPT_*: a user's Sieve scripts. */
 #include "store/contain/contain.h"
 #include "store/queue/scripts.h"
+#include "store/account/signins.h"
 #include "store/handlers.h"
 
 #define SEALED_MOST (LIMIT_SCRIPT_SIZE + SEAL_OVERHEAD)
@@ -296,7 +297,7 @@ static void put_change(struct ipc_turn *t, struct slice text)
 	    .job = {.store = s, .apply = apply_change, .done = done_change, .durable = true},
 	    .turn = t,
 	    .account = user->account,
-	    .unfamiliar = user->context.familiarity != SIGNIN_FAMILIAR && t->kind != ASK_STORE_SCRIPT_DELETE,
+	    .unfamiliar = signin_is_strange(&user->context) && t->kind != ASK_STORE_SCRIPT_DELETE,
 	    .sealed = arena_dup(&t->arena, buf_slice(&sealed)),
 	};
 	writer_put(s->writer, &c->job);
