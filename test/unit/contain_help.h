@@ -1,5 +1,7 @@
-/* contain_help: an organisation with a thief in it, for the tests of budgets and incidents. Networks of its table: 198.51.100.0/24 in the
- * country, 203.0.113.0/24 and 192.0.2.0/24 abroad; a login from none of them comes from an office. */
+/*
+ * contain_help: an organisation with a thief in it, for the tests of budgets and incidents. Networks of its table:
+ * 198.51.100.0/24 in the country, 203.0.113.0/24 and 192.0.2.0/24 abroad; a login from none of them comes from an office.
+ */
 #ifndef CONTAIN_HELP_H
 #define CONTAIN_HELP_H
 

@@ -106,7 +106,7 @@ static void points_add_up(void **state)
 	assert_int_equal(sum(1, 4711), 0);
 	/* Two places at a time are one sign, however it shows. */
 	assert_int_equal(sum(3, SIGNAL_NEW_COUNTRY, SIGNAL_TRAVEL, SIGNAL_SIMULTANEOUS), 6000);
-	/* A new program says nothing at home, and little in another network; five typing errors beside it hold nobody's mail. */
+	/* A new program says nothing at home or near; five typing errors beside it hold nobody's mail. */
 	assert_int_equal(sum(2, SIGNAL_INVALID, SIGNAL_NEW_CLIENT), 4000);
 	assert_int_equal(sum(3, SIGNAL_NEW_NETWORK, SIGNAL_FIRST_TIME, SIGNAL_NEW_CLIENT), 4000);
 	assert_int_equal(sum(2, SIGNAL_NEW_COUNTRY, SIGNAL_NEW_CLIENT), 4000);
