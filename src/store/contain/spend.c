@@ -134,8 +134,8 @@ static void judge_spending(
     struct store *s, struct db *db, struct spending *p, struct look *l, enum points_level level)
 {
 	l->state.spent.suspected = level >= LEVEL_HOLD;
-	struct budget_verdict v = budget_judge(&p->rules, &l->state.used_to, &l->state.spent, p->from,
-	    p->halves, p->n_fresh, p->n_known);
+	struct budget_verdict v = budget_judge(
+	    &p->rules, &l->state.used_to, &l->state.spent, p->from, p->halves, p->n_fresh, p->n_known);
 	p->alarmed = level >= LEVEL_HOLD;
 	if (level == LEVEL_SUSPEND) {
 		p->held = true;
