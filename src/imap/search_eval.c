@@ -97,15 +97,10 @@ static enum imap_truth in_envelope(const struct imap_key *k, const Sekisho__Fact
 	}
 }
 
-/* A card that holds the field only in part can say yes, not no. */
 static enum imap_truth in_card(const struct imap_key *k, const struct mail_card *card)
 {
-	const struct mail_card_words *w = &card->text[k->kind - KEY_SUBJECT];
-	if (!w->there)
-		return IMAP_NO;
-	if (!k->folded.n || slice_search(w->folded, k->folded) >= 0)
-		return IMAP_YES;
-	return w->whole ? IMAP_NO : IMAP_OPEN;
+	enum mail_card_says says = mail_card_has(&card->text[k->kind - KEY_SUBJECT], k->folded);
+	return says == MAIL_CARD_UNSURE ? IMAP_OPEN : truth(says == MAIL_CARD_YES);
 }
 
 static enum imap_truth in_text(const struct imap_key *k, const struct imap_candidate *c)

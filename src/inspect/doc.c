@@ -258,10 +258,22 @@ static bool beside_trace(struct slice doc, struct slice text)
 	return false;
 }
 
+static bool file_matches(struct slice doc, struct slice text)
+{
+	enum inspect_piece kind;
+	struct slice piece;
+	while (inspect_doc_next(&doc, &kind, &piece))
+		if (kind == INSPECT_FILE && slice_search(piece, text) >= 0)
+			return true;
+	return false;
+}
+
 bool inspect_doc_match(struct slice doc, const struct inspect_needle *n)
 {
 	if (n->where == INSPECT_IN_HEADER)
 		return header_matches(doc, n);
+	if (n->where == INSPECT_IN_FILE)
+		return file_matches(doc, n->text);
 	if (!n->text.n)
 		return true;
 	if (n->where == INSPECT_IN_BODY)

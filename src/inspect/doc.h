@@ -10,7 +10,7 @@
  *   INSPECT_FILE     more of the body: text of an attachment, a file's name
  *
  * Fields stand before the body. TEXT looks at fields, addresses and body; BODY at the body; HEADER at the values of the
- * fields of one name. See doc/decisions/ for why.
+ * fields of one name; FILE at files alone. See doc/decisions/ for why.
  */
 #ifndef INSPECT_DOC_H
 #define INSPECT_DOC_H
@@ -36,7 +36,7 @@ enum inspect_note {
 void inspect_doc_make(
     struct slice message, const Sekisho__Facts *facts, unsigned want, struct buf *out, unsigned *notes_out);
 
-enum inspect_where { INSPECT_IN_TEXT, INSPECT_IN_BODY, INSPECT_IN_HEADER };
+enum inspect_where { INSPECT_IN_TEXT, INSPECT_IN_BODY, INSPECT_IN_HEADER, INSPECT_IN_FILE };
 struct inspect_needle {
 	enum inspect_where where;
 	struct slice field; /* INSPECT_IN_HEADER: the name, folded */

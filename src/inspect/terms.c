@@ -246,6 +246,8 @@ static unsigned zones_of(const struct inspect_needle *n, enum inspect_zone zone)
 		return ~0u;
 	case INSPECT_IN_BODY:
 		return 1u << INSPECT_ZONE_BODY | 1u << INSPECT_ZONE_FILE;
+	case INSPECT_IN_FILE:
+		return 1u << INSPECT_ZONE_FILE;
 	case INSPECT_IN_HEADER:
 		break;
 	}

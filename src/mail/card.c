@@ -263,6 +263,15 @@ bool mail_facts_has_field(const Sekisho__Facts *facts, struct slice name)
 	return false;
 }
 
+enum mail_card_says mail_card_has(const struct mail_card_words *w, struct slice folded)
+{
+	if (!w->there)
+		return MAIL_CARD_NO;
+	if (!folded.n || slice_search(w->folded, folded) >= 0)
+		return MAIL_CARD_YES;
+	return w->whole ? MAIL_CARD_NO : MAIL_CARD_UNSURE;
+}
+
 static struct slice keep(struct arena *a, struct buf *b, size_t most)
 {
 	return arena_dup(a, mail_utf8_cut(buf_slice(b), most));

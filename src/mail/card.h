@@ -65,6 +65,10 @@ struct mail_card {
 	struct mail_card_words text[MAIL_CARD_TEXTS_N];
 };
 
+/* Whether a folded text is in a field. UNSURE: the card holds the field only in part, and it is not in that. */
+enum mail_card_says { MAIL_CARD_NO, MAIL_CARD_YES, MAIL_CARD_UNSURE };
+enum mail_card_says mail_card_has(const struct mail_card_words *w, struct slice folded);
+
 /* False when the arena is full. */
 bool mail_card_make(const Sekisho__Facts *facts, struct arena *a, struct mail_card *out);
 void mail_card_put(const struct mail_card *c, enum mail_card_part part, struct buf *out);

@@ -35,6 +35,8 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 import traceback
 
 TOP = pathlib.Path(os.environ.get("TOP") or pathlib.Path(__file__).resolve().parent.parent.parent)
@@ -723,3 +725,28 @@ def forget_mailboxes():
     for box in _mailboxes.values():
         box.close()
     _mailboxes.clear()
+
+
+class WebSession:
+    """A person signed in on the web, by cookie."""
+
+    def __init__(self, instance, account):
+        self.instance, self.headers = instance, {"Sec-Fetch-Site": "same-origin"}
+        code, answer, headers = self.request("POST", "/session", {"address": account.address, "password": account.password})
+        equal((code, answer.get("state")), (200, "in"), f"{account.address} signs in: {answer}")
+        self.headers["Cookie"] = headers["Set-Cookie"].split(";")[0]
+        self.headers["X-Sekisho-CSRF"] = self.call("GET", "/session")[1]["csrf"]
+
+    def request(self, method, path, body=None):
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self.instance.json["api"]["url"] + "/api/v1" + path, data=data, method=method,
+                                         headers={**self.headers, **({"Content-Type": "application/json"} if data is not None else {})})
+        try:
+            with urllib.request.urlopen(request, timeout=60, context=tls_context(self.instance)) as answer:
+                return answer.status, json.loads(answer.read() or b"null"), answer.headers
+        except urllib.error.HTTPError as answer:
+            with answer:
+                return answer.code, json.loads(answer.read() or b"null"), answer.headers
+
+    def call(self, method, path, body=None):
+        return self.request(method, path, body)[:2]

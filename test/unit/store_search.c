@@ -5,6 +5,7 @@
 #include "store_help.h"
 #include "inspect/inspect.h"
 #include "mail/charset.h"
+#include "store/admin/admin.h"
 #include "store/handlers.h"
 #include "store/search/verify.h"
 #include <dirent.h>
@@ -441,6 +442,100 @@ static enum result break_page(struct job *j, struct db *db)
 	return OK;
 }
 
+/* me.search as the account; arguments are taken. */
+static enum result seek(int64_t account, json_t *args, json_t **out)
+{
+	ARENA_LOCAL(a, (size_t)64 << 20);
+	struct powers powers;
+	{
+		READER r = reader_begin(kit.store);
+		assert_int_equal(powers_of_account(r.db, account, &a, &powers), OK);
+	}
+	struct actor actor = {.audit = {"somebody", "none", "127.0.0.1"},
+	    .account = account,
+	    .address = SLICE("taro@here.example")};
+	struct admin admin = {
+	    .store = kit.store, .arena = &a, .args = args, .actor = &actor, .powers = &powers};
+	enum result r = admin_run(&admin, "me.search");
+	if (r != OK)
+		print_message("me.search: %s\n", admin.why ? admin.why : "(no words)");
+	json_decref(args);
+	*out = admin.answer;
+	return r;
+}
+
+/* Every page of a search; sets found[uid]. */
+static unsigned seek_all(int64_t account, const char *field, const char *text, bool found[MOST + 1])
+{
+	unsigned n = 0;
+	const char *after = NULL;
+	json_t *page = NULL;
+	int64_t total = 0;
+	do {
+		json_t *args = json_pack(
+		    "{s:s,s:[s],s:i,s:s*}", "mailbox", "INBOX", field, text, "limit", 150, "after", after);
+		json_decref(page);
+		assert_int_equal(seek(account, args, &page), OK);
+		size_t i;
+		json_t *m;
+		json_array_foreach(json_object_get(page, "messages"), i, m)
+		{
+			json_int_t uid = json_integer_value(json_object_get(m, "uid"));
+			assert_true(uid > 0 && uid <= MOST && !found[uid]);
+			found[uid] = true;
+			n++;
+		}
+		total = json_integer_value(json_object_get(page, "total"));
+		after = json_string_value(json_object_get(page, "after"));
+	} while (after);
+	json_decref(page);
+	assert_int_equal(n, total);
+	return n;
+}
+
+/* What a person finds by the API is what reading every message finds. */
+static void seeking_is_reading(void **state)
+{
+	static const char *const fields[] = {"text", "body", "subject", "from"};
+	unsigned most = 0;
+	for (size_t w = 0; w < COUNT(words); w++)
+		for (size_t f = 0; f < COUNT(fields); f++) {
+			bool found[MOST + 1] = {0};
+			BUF_LOCAL(folded, 1000);
+			mail_text_fold(slice_str(words[w]), &folded);
+			struct inspect_needle n = {f == 0   ? INSPECT_IN_TEXT
+						   : f == 1 ? INSPECT_IN_BODY
+							    : INSPECT_IN_HEADER,
+			    slice_str(f > 1 ? fields[f] : ""), buf_slice(&folded)};
+			unsigned n_found = seek_all(taro, fields[f], words[w], found);
+			most = MAX(most, n_found);
+			for (unsigned i = 0; i < count; i++)
+				if (!all[i].gone)
+					assert_int_equal(
+					    found[all[i].uid], inspect_doc_match(buf_slice(&all[i].doc), &n));
+		}
+	assert_true(most > 150); /* more than one page */
+}
+
+/* A subject longer than a card holds is looked into by the index. */
+static void long_subjects(void **state)
+{
+	struct ipc mx = store_kit_channel(&kit, PEER_MX);
+	bool found[MOST + 1] = {0}, none[MOST + 1] = {0};
+	BUF_LOCAL(text, 100000);
+	buf_puts(&text, "Subject: begins");
+	for (unsigned i = 0; i < 400; i++)
+		buf_puts(&text, " filling\r\n");
+	buf_puts(&text, " Zanzibar\r\n\r\nbody\r\n");
+	assert_int_equal(
+	    kit_deliver_text(&kit, &mx,
+		&(struct kit_envelope){.from = "a@else.example", .to = {"jiro@here.example"}}, buf_z(&text)),
+	    OK);
+	assert_int_equal(seek_all(jiro, "subject", "zanzibar", found), 1);
+	assert_int_equal(seek_all(jiro, "subject", "samarkand", none), 0);
+	ipc_close(&mx);
+}
+
 static void damage_is_said(void **state)
 {
 	struct job j = {.store = kit.store, .apply = break_page};
@@ -535,8 +630,10 @@ static void body_is_damaged(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(index_is_reading), cmocka_unit_test(copies),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(index_is_reading),
+	    cmocka_unit_test(seeking_is_reading), cmocka_unit_test(copies),
 	    cmocka_unit_test(rebuilt_and_restarted), cmocka_unit_test(others_and_strings),
-	    cmocka_unit_test(damage_is_said), cmocka_unit_test(body_is_damaged)};
+	    cmocka_unit_test(damage_is_said), cmocka_unit_test(body_is_damaged),
+	    cmocka_unit_test(long_subjects)};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

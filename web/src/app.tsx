@@ -28,6 +28,7 @@ const pages: PageOf[] = [
   { place: 'signins', title: 'nav.signins', icon: 'signins', group: 'nav.server', verb: 'signin.list', show: lazy(() => import('./pages/signins')) },
   { place: 'audit', title: 'nav.audit', icon: 'audit', group: 'nav.server', verb: 'audit.list', show: lazy(() => import('./pages/audit')) },
   { place: 'settings', title: 'nav.settings', icon: 'settings', group: 'nav.server', verb: 'settings.list', show: lazy(() => import('./pages/settings')) },
+  { place: 'search', title: 'nav.search', icon: 'search', group: 'nav.mine', verb: 'me.search', show: lazy(() => import('./pages/search')) },
   { place: 'me', title: 'nav.me', icon: 'me', group: 'nav.mine', show: lazy(() => import('./pages/me')) },
 ];
 

@@ -4,6 +4,7 @@ import { axisEnd } from '../src/charts';
 import { sizeText } from '../src/i18n';
 import { makePassword } from '../src/pages/accounts';
 import { addressesOf } from '../src/pages/groups';
+import { wordsOf } from '../src/pages/search';
 import { readPlace, to } from '../src/router';
 
 describe('path', () => {
@@ -47,6 +48,14 @@ describe('sizeText', () => {
 describe('addressesOf', () => {
   it('takes lists as people write them', () => {
     expect(addressesOf(' a@x,b@x\n\nc@x;d@x、e@x ')).toEqual(['a@x', 'b@x', 'c@x', 'd@x', 'e@x']);
+  });
+});
+
+describe('wordsOf', () => {
+  it('keeps together what stands in quotes', () => {
+    expect(wordsOf(' 会議　見積 "board meeting" 「東京 都」x')).toEqual(['会議', '見積', 'board meeting', '東京 都', 'x']);
+    expect(wordsOf('"')).toEqual(['"']);
+    expect(wordsOf('')).toEqual([]);
   });
 });
 

@@ -11,7 +11,7 @@ struct opening {
 	struct job job;
 	int64_t owner, reader, day, now;
 	struct slice mailbox;
-	const char *address; /* the reader's */
+	const struct opener *who;
 	struct slice owners; /* address */
 	enum way way;
 };
@@ -24,7 +24,7 @@ static enum result apply_opening(struct job *j, struct db *db)
 	if (o->way == WAY_BREAKGLASS)
 		audit_put(o->job.store, db,
 		    &(struct audit_act){
-			.actor = &(struct audit_actor){o->address, "breakglass", "imap"},
+			.actor = &(struct audit_actor){o->who->address, "breakglass", o->who->by},
 			.act = "mailbox.open",
 			.object = o->owners,
 			.result = OK,
@@ -41,27 +41,27 @@ static bool is_receiver(struct db *db, int64_t owner, int64_t reader)
 	return false;
 }
 
-enum result opened_note(struct store *s, const struct login *user, const struct access *x)
+enum result opened_note(struct store *s, const struct opener *who, int64_t owner, struct slice mailbox)
 {
 	BUF_LOCAL(owners, 2000);
 	int64_t now = clock_utc_ms();
 	struct opening o = {.job = {.store = s, .apply = apply_opening, .durable = true},
-	    .owner = x->owner,
-	    .reader = user->account,
+	    .owner = owner,
+	    .reader = who->account,
 	    .day = now / DAY_MS,
 	    .now = now,
-	    .mailbox = x->name,
-	    .address = user->address,
+	    .mailbox = mailbox,
+	    .who = who,
 	    .way = WAY_SHARED};
 	{
 		READER r = reader_begin(s);
 		if (!r.db)
 			return LATER;
-		if (DB_NUMBER(r.db, 0, BREAKGLASS_OPEN_TO, DI(x->owner), DI(user->account), DI(now)))
+		if (DB_NUMBER(r.db, 0, BREAKGLASS_OPEN_TO, DI(owner), DI(who->account), DI(now)))
 			o.way = WAY_BREAKGLASS;
-		else if (is_receiver(r.db, x->owner, user->account))
+		else if (is_receiver(r.db, owner, who->account))
 			o.way = WAY_HANDOVER;
-		access_put_who(r.db, &(struct who){.kind = WHO_ACCOUNT, .account = x->owner}, &owners);
+		access_put_who(r.db, &(struct who){.kind = WHO_ACCOUNT, .account = owner}, &owners);
 	}
 	o.owners = buf_slice(&owners);
 	return writer_wait(s->writer, &o.job);

@@ -51,8 +51,13 @@ void breakglass_forget(struct store *s, struct db *db, int64_t account);
  * A session opens a mailbox of somebody else: is written down before anything of it is told. By break-glass it
  * stands in the audit too. Waits for the writer.
  */
-struct access;
-NODISCARD enum result opened_note(struct store *s, const struct login *user, const struct access *x);
+struct opener {
+	int64_t account;
+	const char *address;
+	const char *by; /* "imap", "web" */
+};
+NODISCARD enum result opened_note(
+    struct store *s, const struct opener *who, int64_t owner, struct slice mailbox);
 /* The account was used; kept no finer than an hour. Does not wait. */
 void account_note_use(struct store *s, int64_t account, const char *protocol);
 

@@ -3,6 +3,7 @@
 #include "store/account/actor.h"
 #include "store/account/signins.h"
 #include "store/domain/domains.h"
+#include "store/search/search.h"
 #include "store/tasks.h"
 #include "mail/address.h"
 #include "mail/utf8.h"
@@ -24,7 +25,7 @@ const struct admin_verb_row *admin_verb_rows(size_t *n_out)
 
 static bool is_slow(const struct admin_verb_row *verb)
 {
-	return verb->kind == ADMIN_WAIT || verb->kind == ADMIN_ACT;
+	return verb->kind == ADMIN_WAIT || verb->kind == ADMIN_ACT || verb->kind == ADMIN_SEEK;
 }
 
 static bool is_change(const struct admin_verb_row *verb)
@@ -175,7 +176,7 @@ static void record(const struct act *act, struct db *db, const json_t *before, e
 	    &(struct audit_act){.actor = &actor,
 		.act = act->verb->name,
 		.object = object_of(a, act->verb),
-		.args = a->args,
+		.args = act->verb->kind == ADMIN_SEEK ? NULL : a->args,
 		.before = before,
 		.after = write && r == OK ? a->answer : NULL,
 		.result = r,
@@ -435,7 +436,9 @@ void admin_serve(struct ipc_turn *t, const char *name, void (*serve)(struct ipc_
 		return;
 	}
 	*slow = (struct slow){.turn = t, .serve = serve};
-	tasks_put(domains_tasks(store_of(t)->watch), &slow->task, run_slow, slow);
+	struct store *s = store_of(t);
+	struct tasks *tasks = verb->kind == ADMIN_SEEK ? search_tasks_of(s->search) : domains_tasks(s->watch);
+	tasks_put(tasks, &slow->task, run_slow, slow);
 }
 
 static void serve_admin(struct ipc_turn *t)

@@ -37,9 +37,10 @@ typedef enum result admin_verb(struct admin *a, struct db *db);
 
 /*
  * LOOK: a reading that tells nothing of anybody, and leaves no record. WAIT and ACT: a reading and a change that wait for
- * others, on a thread that may; their db is NULL.
+ * others, on a thread that may; their db is NULL. SEEK: somebody searches his own mail, on the threads of the search; it is
+ * recorded without its arguments, since for what he looks is nobody's business.
  */
-enum admin_kind { ADMIN_LOOK, ADMIN_READ, ADMIN_WRITE, ADMIN_WAIT, ADMIN_ACT };
+enum admin_kind { ADMIN_LOOK, ADMIN_READ, ADMIN_WRITE, ADMIN_WAIT, ADMIN_ACT, ADMIN_SEEK };
 struct admin_verb_row {
 	const char *name;
 	admin_verb *run;

@@ -109,7 +109,7 @@ void ask_select(struct ipc_turn *t)
 	const char *why = NULL;
 	enum result r = find_select(t, user, ask->name, &x, &why);
 	if (r == OK && x.owner != user->account)
-		r = opened_note(s, user, &x);
+		r = opened_note(s, &(struct opener){user->account, user->address, "imap"}, x.owner, x.name);
 	/* From here on changes are noted; what is read below is as new as that or newer. */
 	sessions_select(user, r == OK ? x.id : 0, x.owner, ask->examine || !(x.rights & RIGHTS_TO_CHANGE));
 	RUNS_LOCAL(uids);

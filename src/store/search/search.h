@@ -14,6 +14,8 @@
  *     search_look.c      finding in an account's segments, sealed pages
  *     search_rank.c      fuzzy needles: finding, and scores
  *     search_ask.c       STORE_SEARCH
+ *     find.c             what of a mailbox holds what is looked for: the index, then what is not in it
+ *     seek.c             the search of a person through the mail that is open to him (seek.h)
  *     search_admin.c     index.status, index.rebuild, index.verify
  *     search_segment.c search_build.c search_page.c    segments, pure
  */
@@ -21,6 +23,7 @@
 #define STORE_SEARCH_SEARCH_H
 
 #include "store/inside.h"
+#include "store/runs.h"
 #include "store/search/segment.h"
 
 #define SEARCH_SERVING 1
@@ -202,5 +205,27 @@ void search_rank_scores(
     struct search_rank *k, uint64_t messages, struct search_list *uids, struct search_list *scores);
 struct search_boxes *search_boxes_of(struct search *x);
 struct tasks *search_tasks_of(struct search *x);
+
+/* ---- finding in a mailbox (find.c) ---- */
+
+struct search_question {
+	struct store *store;
+	int64_t mailbox;
+	struct runs only; /* of what is read, not more than these UIDs; none: all */
+	unsigned n;
+	struct inspect_needle needles[LIMIT_SEARCH_NEEDLES];
+	bool fuzzy
+	    [LIMIT_SEARCH_NEEDLES]; /* asked for, and possible: words to look for in what the index has */
+	struct search_rank rank[LIMIT_SEARCH_NEEDLES];
+	uint64_t messages; /* in the mailbox */
+	/* For each needle: the UIDs, ascending; for fuzzy ones their scores. */
+	struct search_list uids[LIMIT_SEARCH_NEEDLES], scores[LIMIT_SEARCH_NEEDLES];
+};
+/* n is at most LIMIT_SEARCH_NEEDLES; the needle's texts stay with the caller. */
+void search_question_add(struct search_question *q, const struct inspect_needle *needle, bool fuzzy);
+/* GONE: there is no such mailbox; LATER: the store or scan cannot now. */
+NODISCARD enum result search_question_ask(struct search_question *q);
+/* And the runs. */
+void search_question_free(struct search_question *q);
 
 #endif

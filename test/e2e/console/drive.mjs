@@ -357,6 +357,32 @@ await test('a-mail-is-followed', async () => {
   await page.context().close();
 });
 
+await test('mail-is-searched', async () => {
+  const page = await open({ language: 'ja' });
+  await signIn(page, hana);
+  await page.goto(`${url}/#/search`);
+  const asked = [];
+  page.on('request', (request) => asked.push(request.url()));
+  await page.getByLabel('検索する語').fill('sekisho-no-such-word');
+  await page.getByRole('button', { name: '検索', exact: true }).click();
+  await page.getByText('メールは見つかりませんでした').waitFor();
+  await look(page, 'search without a result');
+  await page.getByLabel('検索する語').fill('');
+  await page.getByRole('button', { name: '検索', exact: true }).click();
+  const first = page.getByRole('table', { name: '検索結果' }).getByRole('row').nth(1);
+  await first.waitFor();
+  const subject = (await first.getByRole('cell').first().locator('span').first().innerText()).trim();
+  // Two characters of what was found find it again.
+  const word = subject.replace(/[^\p{L}]/gu, '').slice(0, 2);
+  await page.getByLabel('件名').fill(word);
+  await page.getByRole('button', { name: '検索', exact: true }).click();
+  await page.getByRole('table', { name: '検索結果' }).getByText(subject).first().waitFor();
+  await look(page, 'search');
+  await shoot(page, 'search-found');
+  equal([page.url(), ...asked].some((u) => decodeURIComponent(u).includes(word)), false, 'the word in an address');
+  await page.context().close();
+});
+
 await test('the-audit-is-whole', async () => {
   const page = await open();
   await signIn(page, admin);
@@ -393,7 +419,7 @@ await test('the-keyboard-is-enough', async () => {
 const PAGES = [
   ['overview', '#/overview'], ['queue', '#/queue'], ['trace', '#/trace'], ['incidents', '#/incidents'], ['accounts', '#/accounts'],
   ['account', `#/accounts/${encodeURIComponent(hana.address)}`], ['groups', '#/groups'], ['domains', '#/domains'],
-  ['domain', `#/domains/${demo.domain}`], ['sign-ins', '#/signins'], ['audit', '#/audit'], ['settings', '#/settings'], ['me', '#/me'],
+  ['domain', `#/domains/${demo.domain}`], ['sign-ins', '#/signins'], ['audit', '#/audit'], ['settings', '#/settings'], ['search', '#/search'], ['me', '#/me'],
 ];
 for (const [language, scheme, width] of [['en', 'light', 1280], ['ja', 'light', 1280], ['en', 'dark', 360], ['ja', 'dark', 1280], ['ja', 'light', 360]]) {
   await test(`every-page-${language}-${scheme}-${width}`, async () => {
