@@ -646,6 +646,18 @@ static bool tables_have(const char *what)
 	return test_database_sql(&kit.database, sql) != 0;
 }
 
+/* It came lately: a notice about other mail may have come behind it. */
+static bool inbox_has(struct ipc *c, const char *text)
+{
+	uint32_t uid = do_status(c, "INBOX")->uidnext;
+	while (--uid) {
+		BUF_LOCAL(body, 10000);
+		if (do_body(c, uid, 98304, &body) == OK && slice_eq(buf_slice(&body), slice_str(text)))
+			return true;
+	}
+	return false;
+}
+
 static void nothing_of_mail_is_readable(void **state)
 {
 	const char *text =
@@ -682,10 +694,7 @@ static void nothing_of_mail_is_readable(void **state)
 	}
 	struct ipc c = login();
 	do_select(&c, "INBOX");
-	BUF_LOCAL(body, 10000);
-	uint32_t uid = do_status(&c, "INBOX")->uidnext - 1;
-	assert_int_equal(do_body(&c, uid, 98304, &body), OK);
-	assert_true(slice_eq(buf_slice(&body), slice_str(text)));
+	assert_true(inbox_has(&c, text));
 	ipc_close(&c);
 }
 
