@@ -53,6 +53,16 @@ static json_t *body_schema(const char *args)
 	    required, "additionalProperties", 0);
 }
 
+static bool any_required(const char *args)
+{
+	struct slice rest = slice_str(args);
+	struct api_arg arg;
+	while (api_arg_next(&rest, &arg))
+		if (!arg.optional)
+			return true;
+	return false;
+}
+
 static json_t *answers(void)
 {
 	static const struct {
@@ -88,8 +98,8 @@ static json_t *operation(const struct api_row *row)
 	    "x-summary-ja", row->ja, "parameters", parameters, "responses", answers());
 	if (in_body && *row->args)
 		json_object_set_new(v, "requestBody",
-		    json_pack("{s:b,s:{s:{s:o}}}", "required", 1, "content", "application/json", "schema",
-			body_schema(row->args)));
+		    json_pack("{s:b,s:{s:{s:o}}}", "required", any_required(row->args), "content",
+			"application/json", "schema", body_schema(row->args)));
 	return v;
 }
 

@@ -2,6 +2,7 @@
 #include "store_help.h"
 #include "store/mailbox/access.h"
 #include "store/account/people.h"
+#include "store/admin/posture.h"
 #include <stdio.h>
 #include <unistd.h>
 
@@ -477,6 +478,64 @@ static void a_day_is_signed_once(void **state)
 	clock_shift(0);
 }
 
+/* ---- posture ---- */
+
+static const char *posture_state(const char *code)
+{
+	static char state[20];
+	json_t *v = ask("posture", "{}"), *row;
+	size_t i;
+	state[0] = 0;
+	json_array_foreach(json_object_get(v, "checks"), i,
+	    row) if (strcmp(json_string_value(json_object_get(row, "code")), code) == 0)
+	    snprintf(state, sizeof state, "%s", json_string_value(json_object_get(row, "state")));
+	json_decref(v);
+	return state;
+}
+
+static size_t alarms_of(const char *kind)
+{
+	json_t *list = ask("alarm.list", "{}"), *row;
+	size_t i, n = 0;
+	json_array_foreach(list, i, row) n +=
+	    strcmp(json_string_value(json_object_get(row, "kind")), kind) == 0;
+	json_decref(list);
+	return n;
+}
+
+/* It was looked at long ago, and all was well, or as bad as can be. */
+static enum result apply_long_ago(struct job *j, struct db *db)
+{
+	(void)j;
+	DB_RUN(db, NUMBER_SET, DZ("posture told"), DI(1));
+	DB_RUN(db, NUMBER_SET, DZ("posture wrong"), DI(kit.settings.dkim_sign ? 0x7fff : 0));
+	return OK;
+}
+
+static void worse_is_told_once(void **state)
+{
+	struct job j = {.store = kit.store, .apply = apply_long_ago};
+	bool signs = kit.settings.dkim_sign;
+	kit.settings.dkim_sign = true;
+	assert_string_equal(posture_state("signing"), "ok");
+	assert_string_equal(posture_state("relay"), "ok");
+	assert_string_equal(posture_state("alarms"), "warning");
+	assert_int_equal(writer_wait(kit.store->writer, &j), OK); /* nothing is worse than before */
+	size_t before = alarms_of("posture.worse");
+	posture_round(kit.store);
+	assert_int_equal(alarms_of("posture.worse"), before);
+	kit.settings.dkim_sign = false;
+	assert_string_equal(posture_state("signing"), "wrong");
+	posture_round(kit.store); /* an hour has not passed */
+	assert_int_equal(alarms_of("posture.worse"), before);
+	assert_int_equal(writer_wait(kit.store->writer, &j), OK);
+	posture_round(kit.store);
+	assert_int_equal(alarms_of("posture.worse"), before + 1);
+	posture_round(kit.store);
+	assert_int_equal(alarms_of("posture.worse"), before + 1);
+	kit.settings.dkim_sign = signs;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -490,6 +549,7 @@ int main(void)
 	    cmocka_unit_test(who_uses_nothing_is_told),
 	    cmocka_unit_test(a_list_is_applied_whole_or_not),
 	    cmocka_unit_test(a_day_is_signed_once),
+	    cmocka_unit_test(worse_is_told_once),
 	};
 	return cmocka_run_group_tests_name("store_people", tests, set_up, tear_down);
 }

@@ -22,6 +22,7 @@ const pages: PageOf[] = [
   { place: 'queue', title: 'nav.queue', icon: 'queue', group: 'nav.today', verb: 'queue.list', show: lazy(() => import('./pages/queue')) },
   { place: 'trace', title: 'nav.trace', icon: 'trace', group: 'nav.today', verb: 'trace', show: lazy(() => import('./pages/trace')) },
   { place: 'incidents', title: 'nav.incidents', icon: 'incidents', group: 'nav.today', verb: 'incident.list', show: lazy(() => import('./pages/incidents')) },
+  { place: 'posture', title: 'nav.posture', icon: 'check', group: 'nav.today', verb: 'posture', show: lazy(() => import('./pages/posture')) },
   { place: 'accounts', title: 'nav.accounts', icon: 'accounts', group: 'nav.people', verb: 'account.list', show: lazy(() => import('./pages/accounts')) },
   { place: 'groups', title: 'nav.groups', icon: 'groups', group: 'nav.people', verb: 'group.list', show: lazy(() => import('./pages/groups')) },
   { place: 'domains', title: 'nav.domains', icon: 'domains', group: 'nav.server', verb: 'domain.list', show: lazy(() => import('./pages/domains')) },

@@ -1,4 +1,5 @@
 #include "store/account/people.h"
+#include "store/admin/posture.h"
 #include "store/rounds.h"
 #include <stdlib.h>
 
@@ -21,6 +22,7 @@ void people_round(struct store *s)
 		return;
 	audit_digest_round(s);
 	people_report_round(s);
+	posture_round(s);
 }
 
 static int64_t work(void *arg)

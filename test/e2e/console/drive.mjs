@@ -357,6 +357,20 @@ await test('a-mail-is-followed', async () => {
   await page.context().close();
 });
 
+await test('the-posture-leads-to-what-mends-it', async () => {
+  const page = await open();
+  await signIn(page, admin);
+  await link(page, 'Posture').click();
+  await page.getByRole('heading', { name: 'More than one person administers the server' }).waitFor();
+  const told = await ask('GET', '/posture');
+  equal(await page.getByRole('heading', { level: 2 }).count(), told.checks.length, 'checks on the page');
+  const dns = page.getByRole('region', { name: 'The DNS of each domain says what it should' });
+  await dns.getByText(demo.domain).waitFor();
+  await dns.getByRole('link', { name: 'Go there' }).click();
+  await page.getByRole('heading', { name: 'Domains and DNS', level: 1 }).waitFor();
+  await page.context().close();
+});
+
 await test('mail-is-searched', async () => {
   const page = await open({ language: 'ja' });
   await signIn(page, hana);
@@ -417,7 +431,7 @@ await test('the-keyboard-is-enough', async () => {
 // ---- every page, as it looks
 
 const PAGES = [
-  ['overview', '#/overview'], ['queue', '#/queue'], ['trace', '#/trace'], ['incidents', '#/incidents'], ['accounts', '#/accounts'],
+  ['overview', '#/overview'], ['posture', '#/posture'], ['queue', '#/queue'], ['trace', '#/trace'], ['incidents', '#/incidents'], ['accounts', '#/accounts'],
   ['account', `#/accounts/${encodeURIComponent(hana.address)}`], ['groups', '#/groups'], ['domains', '#/domains'],
   ['domain', `#/domains/${demo.domain}`], ['sign-ins', '#/signins'], ['audit', '#/audit'], ['settings', '#/settings'], ['search', '#/search'], ['me', '#/me'],
 ];

@@ -512,4 +512,13 @@ export const en = {
   'find.total': '{n} found',
   'find.files': '{n} attached',
   'find.at': 'Received',
+  'nav.posture': 'Posture',
+  'posture.about': 'What of this server is open, weak or due, and what to do about each. It is looked at every hour; when something gets worse, an alarm is raised.',
+  'posture.ok': 'in order',
+  'posture.unknown': 'not known',
+  'posture.warning': 'to be mended',
+  'posture.wrong': 'open',
+  'posture.go': 'Go there',
+  'posture.open': '{n} to be mended.',
+  'posture.none': 'Everything that is looked at is in order.',
 } as const;

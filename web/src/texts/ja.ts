@@ -514,4 +514,13 @@ export const ja: Record<keyof typeof en, string> = {
   'find.total': '{n} 件',
   'find.files': '添付 {n} 件',
   'find.at': '受信',
+  'nav.posture': '安全状態',
+  'posture.about': 'このサーバーの弱い点や期限の近いものと、その対処です。1 時間ごとに点検し、悪くなったものがあれば警報を発します。',
+  'posture.ok': '問題なし',
+  'posture.unknown': '不明',
+  'posture.warning': '要対処',
+  'posture.wrong': '問題あり',
+  'posture.go': 'そのページへ',
+  'posture.open': '対処が必要な項目: {n}',
+  'posture.none': '点検した項目はすべて問題ありません。',
 };
