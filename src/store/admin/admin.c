@@ -328,6 +328,8 @@ static const char *refusal_of(const struct admin *a)
 	const struct actor *who = a->actor;
 	if (who->account && who->state != SESSION_IN)
 		return "signing in is not finished";
+	if (!*who->audit.role)
+		return "only those with a role for it may do this";
 	return arena_printf(a->arena, "the role %s may not do this", who->audit.role);
 }
 
