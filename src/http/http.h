@@ -9,6 +9,7 @@
  *   signin.c     people sign in to the API; cookies      secrets.c   what they do with their secrets; qr.c
  *   webauthn.h   passkeys as browsers hand them over; cbor.h
  *   api.h        /api/v1, its arguments and its OpenAPI document, of one table (api.def)
+ *   oauth.h      tokens for programs: OAuth 2.0, OpenID Connect
  *   setup.h      settings for mail programs, the MTA-STS policy
  *   console.h    the pages of the browser's console
  *   monitor.c    /healthz and /metrics                                  metrics.h   the text that Prometheus reads
@@ -198,6 +199,7 @@ struct http_setup {
 	const char *hostname;
 	unsigned imaps, pop3s, submissions, https; /* ports; 0: not offered */
 	unsigned imap, pop3, submission;
+	const char *issuer; /* of tokens, https://...; NULL: none are given out */
 	/* Signs with the server's certificate (CMS); false: it cannot. NULL: nothing is signed. */
 	bool (*sign)(void *context, struct slice content, struct buf *out);
 	void *sign_context;

@@ -2,6 +2,7 @@
 #include "acme.h"
 #include "console.h"
 #include "metrics.h"
+#include "oauth.h"
 #include "setup.h"
 #include <sys/socket.h>
 #include <time.h>
@@ -146,6 +147,7 @@ static const struct http_route open_to_all[] = {
     {HTTP_IS(GET), "/healthz", get_health, 0, 0},
     {HTTP_IS(GET), HTTP_ACME_PATTERN, http_acme_challenge, 0, 0},
     CONSOLE_ROUTES,
+    OAUTH_ROUTES,
     SETUP_ROUTES,
 };
 

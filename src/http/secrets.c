@@ -133,7 +133,7 @@ static void put_base32(struct buf *b, struct slice key)
 }
 
 /* RFC 3986: what is not unreserved is written as its octets. */
-static void put_escaped(struct buf *b, struct slice s)
+void api_put_escaped(struct buf *b, struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
@@ -148,13 +148,13 @@ static void put_escaped(struct buf *b, struct slice s)
 static void put_uri(struct buf *b, struct slice issuer, struct slice address, struct slice secret)
 {
 	buf_puts(b, "otpauth://totp/");
-	put_escaped(b, issuer);
+	api_put_escaped(b, issuer);
 	buf_putc(b, ':');
-	put_escaped(b, address);
+	api_put_escaped(b, address);
 	buf_puts(b, "?secret=");
 	buf_put(b, secret);
 	buf_puts(b, "&issuer=");
-	put_escaped(b, issuer);
+	api_put_escaped(b, issuer);
 	buf_puts(b, "&algorithm=SHA1&digits=6&period=30");
 }
 

@@ -69,9 +69,28 @@ static void put_server(struct buf *b, const struct setup_for *f, const char *ele
 	put_element(b, "hostname", slice_str(f->setup->hostname));
 	put_number(b, "port", port);
 	put_element(b, "socketType", slice_str(socket));
+	if (f->setup->issuer)
+		put_element(b, "authentication", SLICE("OAuth2"));
 	put_element(b, "authentication", SLICE("password-cleartext"));
 	put_element(b, "username", SLICE("%EMAILADDRESS%"));
 	buf_printf(b, "</%s>\n", element);
+}
+
+/* Programs that know no such server take the next way of authentication. */
+static void put_oauth2(struct buf *b, const struct http_setup *s)
+{
+	BUF_LOCAL(url, 1024);
+	if (!s->issuer)
+		return;
+	buf_puts(b, "<oAuth2>\n");
+	put_element(b, "issuer", slice_str(s->issuer));
+	put_element(b, "scope", SLICE("imap pop smtp sieve offline_access"));
+	buf_printf(&url, "%s/oauth/authorize", s->issuer);
+	put_element(b, "authURL", buf_slice(&url));
+	buf_clear(&url);
+	buf_printf(&url, "%s/oauth/token", s->issuer);
+	put_element(b, "tokenURL", buf_slice(&url));
+	buf_puts(b, "</oAuth2>\n");
 }
 
 void setup_put_autoconfig(struct buf *b, const struct setup_for *f)
@@ -91,7 +110,9 @@ void setup_put_autoconfig(struct buf *b, const struct setup_for *f)
 	put_server(b, f, "incomingServer", "pop3", s->pop3, "STARTTLS");
 	put_server(b, f, "outgoingServer", "smtp", s->submissions, "SSL");
 	put_server(b, f, "outgoingServer", "smtp", s->submission, "STARTTLS");
-	buf_puts(b, "</emailProvider>\n</clientConfig>\n");
+	buf_puts(b, "</emailProvider>\n");
+	put_oauth2(b, s);
+	buf_puts(b, "</clientConfig>\n");
 }
 
 /* ---- Outlook ---- */

@@ -239,8 +239,8 @@ api_special *api_special_of(const char *verb)
 	    {"session.factor", api_factor}, {"session.password", api_own_password},
 	    {"session.others.password", api_others_password}, {"session.totp", api_totp_begin},
 	    {"session.totp.confirm", api_totp_confirm}, {"session.recovery", api_recovery},
-	    {"session.app.add", api_app_add}, {"session.passkey", api_passkey_begin},
-	    {"session.passkey.add", api_passkey_add}};
+	    {"session.app.add", api_app_add}, {"session.oauth", api_oauth_authorize},
+	    {"session.passkey", api_passkey_begin}, {"session.passkey.add", api_passkey_add}};
 	for (size_t i = 0; i < COUNT(all); i++)
 		if (strcmp(all[i].verb, verb) == 0)
 			return all[i].run;

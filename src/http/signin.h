@@ -13,6 +13,10 @@ NODISCARD enum result api_ask_role(struct ipc_trunk *role, enum ipc_ask kind, co
 void api_open_session(
     struct http_request *q, struct http_response *p, struct slice grant, struct slice login);
 
+/* RFC 3986: what is not unreserved is written as its octets. */
+void api_put_escaped(struct buf *b, struct slice s); /* secrets.c */
+
+api_special api_oauth_authorize; /* oauth.c */
 api_special api_own_password, api_others_password, api_totp_begin, api_totp_confirm, api_recovery,
     api_app_add, api_factor, api_passkey_begin, api_passkey_add; /* secrets.c */
 /* What a browser needs to show a passkey in the session of this cookie; NULL: p is the refusal. */

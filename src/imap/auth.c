@@ -30,7 +30,7 @@ static void put_logins(const struct imap *s, struct buf *out)
 		buf_puts(out, " STARTTLS LOGINDISABLED");
 		return;
 	}
-	struct slice all = slice_str(sasl_mechanisms(s->base.stream));
+	struct slice all = slice_str(sasl_mechanisms(s->base.stream, s->service->issuer));
 	while (all.n) {
 		struct slice one = slice_split(&all, ' ');
 		buf_printf(out, " AUTH=" SLICE_FMT, SLICE_ARG(one));
@@ -284,6 +284,7 @@ static struct sasl sasl_of(struct imap *s)
 	    .client = imap_client(s),
 	    .arena = &s->arena,
 	    .ask = ask_line,
+	    .issuer = s->service->issuer,
 	    .session = s};
 }
 
@@ -319,7 +320,7 @@ enum result imap_authenticate(struct imap *s, struct imap_args *p)
 		return imap_bad(s, p);
 	if (!s->secure)
 		return not_in_clear_text(s);
-	if (!sasl_known(mechanism, s->base.stream))
+	if (!sasl_known(mechanism, s->base.stream, s->service->issuer))
 		return imap_no(s, "CANNOT", "No such mechanism");
 	struct sasl sasl = sasl_of(s);
 	return login_result(s, &sasl, sasl_authenticate(&sasl, mechanism, initial));

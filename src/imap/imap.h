@@ -45,6 +45,7 @@ struct imap_service {
 	bool implicit_tls;
 	SSL_CTX *tls; /* certificates by keys */
 	struct ipc_trunk *store, *keys, *scan;
+	const char *issuer;     /* of tokens (sasl.h); NULL: none are taken */
 	uint64_t message_size;  /* octets of the largest message APPEND takes */
 	uint32_t message_limit; /* messages that one command may be about, RFC 9738 */
 	int64_t progress_ms;    /* how often a client that waits is told that its command goes on, RFC 9585 */

@@ -28,6 +28,7 @@
 #include "ipc/facts.pb-c.h"
 #include "ipc/import.pb-c.h"
 #include "ipc/keys.pb-c.h"
+#include "ipc/oauth.pb-c.h"
 #include "ipc/report.pb-c.h"
 #include "ipc/resolver.pb-c.h"
 #include "ipc/scan.pb-c.h"

@@ -255,6 +255,50 @@ void keys_on_password(struct ipc_turn *t)
 	}
 }
 
+/* ---- tokens ---- */
+
+/* Store knows them; here is counted who tries wrong ones, together with passwords. */
+static enum result bearer_login(struct ipc_turn *t, struct login *l)
+{
+	const Sekisho__BearerAsk *ask = t->ask;
+	BUF_LOCAL(name, 8192);
+	*l = (struct login){0};
+	if (login_prepare(slice_str(ask->login), &name) == FULL)
+		return DENY;
+	enum result r = login_find(ipc_server_context(t), buf_slice(&name), &t->arena, l);
+	explicit_bzero(&l->secret, sizeof l->secret);
+	return r == GONE ? OK : r;
+}
+
+void keys_on_bearer(struct ipc_turn *t)
+{
+	struct keys *k = ipc_server_context(t);
+	const Sekisho__BearerAsk *ask = t->ask;
+	Sekisho__GrantAnswer may = SEKISHO__GRANT_ANSWER__INIT;
+	struct login l;
+	bool waits = false;
+	enum result r = bearer_login(t, &l);
+	if (r != OK) {
+		ipc_refuse(t, r, r == DENY ? refused : "logins cannot be checked now");
+		return;
+	}
+	struct attempt a = attempt_of(&l, ip_of(ask->client), slice_b(ask->wrong));
+	if (ask->wrong.len) {
+		struct attempt_view seen = {0};
+		attempts_failed(k->attempts, &a, clock_utc_ms(), &seen);
+		keys_answer_grant(t, &(struct granted){.login = &l,
+					 .service = service_of(ask->client),
+					 .verdict = l.account ? GRANT_WRONG : GRANT_NO_LOGIN,
+					 .seen = &seen,
+					 .result = DENY,
+					 .why = refused});
+		return;
+	}
+	const Sekisho__GrantAnswer *answer = held_back(t, &l, service_of(ask->client), &a, &waits);
+	if (!waits || answer)
+		ipc_answer(t, waits ? answer : &may, NULL);
+}
+
 /* ---- SCRAM ---- */
 
 /*

@@ -99,10 +99,15 @@ NODISCARD enum result login_store(struct keys *k, const struct login *l);
 /* check.c */
 void hashers_start(struct keys *k);
 void hashers_stop(struct keys *k);
-ipc_handler keys_on_password, keys_on_scram_start, keys_on_scram_finish;
+ipc_handler keys_on_password, keys_on_scram_start, keys_on_scram_finish, keys_on_bearer;
 
 /* digest.c */
 ipc_handler keys_on_digest;
+/* oauth.c */
+ipc_handler keys_on_oauth_keys;
+/* An id_token of these claims (JSON): a JWS in its compact form. FULL: they are too long. */
+NODISCARD enum result keys_id_token(struct keys *k, struct slice claims, struct buf *out);
+#define ID_TOKEN_MOST 8192
 /* dkim.c */
 ipc_handler keys_on_dkim_make, keys_on_dkim_sign;
 struct dkim_cache;

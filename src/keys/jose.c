@@ -6,6 +6,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/hmac.h>
+#include <openssl/param_build.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 
@@ -46,6 +47,51 @@ EVP_PKEY *jose_key_new(void)
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	if (!key)
 		abort();
+	return key;
+}
+
+/* d = seed mod (n - 1) + 1; the seed is so much longer than n that no value is likelier than another. */
+static BIGNUM *derive_private(const EC_GROUP *group, const unsigned char seed[JOSE_SEED])
+{
+	BN_CTX *c = BN_CTX_secure_new();
+	BIGNUM *most = BN_dup(EC_GROUP_get0_order(group)), *d = BN_secure_new(), *all = BN_secure_new();
+	if (!c || !most || !d || !all || !BN_bin2bn(seed, JOSE_SEED, all) || !BN_sub_word(most, 1) ||
+	    !BN_mod(d, all, most, c) || !BN_add_word(d, 1))
+		abort();
+	BN_free(most);
+	BN_clear_free(all);
+	BN_CTX_free(c);
+	return d;
+}
+
+EVP_PKEY *jose_key_derive(const unsigned char seed[JOSE_SEED])
+{
+	EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+	EC_POINT *point = group ? EC_POINT_new(group) : NULL;
+	OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	EVP_PKEY *key = NULL;
+	unsigned char public[1 + 2 * COORDINATE];
+	if (!point || !b || !c)
+		abort();
+	BIGNUM *d = derive_private(group, seed);
+	if (EC_POINT_mul(group, point, d, NULL, NULL, NULL) != 1 ||
+	    EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, public, sizeof public, NULL) !=
+		sizeof public ||
+	    !OSSL_PARAM_BLD_push_utf8_string(b, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) ||
+	    !OSSL_PARAM_BLD_push_octet_string(b, OSSL_PKEY_PARAM_PUB_KEY, public, sizeof public) ||
+	    !OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_PRIV_KEY, d))
+		abort();
+	OSSL_PARAM *parameters = OSSL_PARAM_BLD_to_param(b);
+	if (!parameters || EVP_PKEY_fromdata_init(c) != 1 ||
+	    EVP_PKEY_fromdata(c, &key, EVP_PKEY_KEYPAIR, parameters) != 1)
+		abort();
+	OSSL_PARAM_free(parameters);
+	OSSL_PARAM_BLD_free(b);
+	EVP_PKEY_CTX_free(c);
+	BN_clear_free(d);
+	EC_POINT_free(point);
+	EC_GROUP_free(group);
 	return key;
 }
 
@@ -144,6 +190,23 @@ enum result jose_sign(EVP_PKEY *key, const struct jose_head *head, struct slice 
 		return FULL;
 	sign_es256(key, buf_slice(&input), signature);
 	return put_flat(out, &input, dot, slice_of(signature, sizeof signature));
+}
+
+enum result jose_sign_compact(EVP_PKEY *key, struct slice header, struct slice payload, struct buf *out)
+{
+	BUF_LOCAL(protected, PROTECTED_MOST);
+	BUF_LOCAL(input, out->max);
+	unsigned char signature[2 * COORDINATE];
+	size_t dot;
+	buf_put(&protected, header);
+	put_input(&input, &protected, payload, &dot);
+	if (buf_result(&input) != OK || buf_result(&protected) != OK)
+		return FULL;
+	sign_es256(key, buf_slice(&input), signature);
+	buf_put(out, buf_slice(&input));
+	buf_putc(out, '.');
+	jose_base64url(out, slice_of(signature, sizeof signature));
+	return buf_result(out);
 }
 
 enum result jose_bind(

@@ -13,6 +13,7 @@
  *   pem.h        certificates and private keys: reading, checking, the one private operation of a handshake
  *   acme.h       certificates from an authority: what is wanted, what is to be done, what is signed for it
  *   jose.h       signatures of an ACME account; csr.h  requests for certificates
+ *   oauth.c      signatures of identities (OpenID Connect)
  *
  * Private keys and password hashes never leave. A verified login leaves as a grant (ipc/grant.h), a data key leaves to
  * store only, a signature leaves to the front that shakes hands, or to

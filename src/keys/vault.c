@@ -53,6 +53,7 @@ struct vault *vault_new(struct slice master)
 	derive(master, "sekisho rows", v->key[VAULT_ROWS]);
 	derive(master, "sekisho dkim", v->key[VAULT_DKIM]);
 	derive(master, "sekisho audit", v->key[VAULT_AUDIT]);
+	derive(master, "sekisho oauth", v->key[VAULT_OAUTH]);
 	derive(master, "sekisho data key", v->key[VAULT_DATA_KEY]);
 	derive(master, "sekisho scram salt", v->key[VAULT_SALT]);
 	derive(master, "sekisho codes", v->key[VAULT_CODES]);

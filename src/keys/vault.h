@@ -23,6 +23,7 @@ enum vault_use {
 	VAULT_DKIM,     /* private keys of DKIM, which store keeps */
 	VAULT_CODES,    /* MACs of codes and of applications' passwords */
 	VAULT_AUDIT,    /* the key that signs the audit (digest.h) */
+	VAULT_OAUTH,    /* the key that signs identities (oauth.c) */
 	VAULT_CACHE,    /* names of remembered verdicts; a random key of this process */
 	VAULT_ATTEMPTS, /* names of what attempts.h keeps */
 	VAULT_USES

@@ -3,6 +3,7 @@
 #include "keys/jose.h"
 #include "keys/passkey.h"
 #include "keys/totp.h"
+#include <openssl/sha.h>
 
 #define RECOVERY_LETTERS 10
 
@@ -380,6 +381,21 @@ static enum result do_factor_check(struct warranted *w)
 	return refuse(w, r, r == DENY ? "the code is wrong" : "too many wrong codes, try again later");
 }
 
+/* ---- identities ---- */
+
+static enum result do_id_token(struct warranted *w)
+{
+	struct slice claims = slice_b(w->ask->secret);
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+	BUF_LOCAL(token, ID_TOKEN_MOST);
+	SHA256((const unsigned char *)claims.p, claims.n, digest);
+	if (!slice_eq(w->warrant.text, slice_of(digest, sizeof digest)))
+		return refuse(w, DENY, "these are not the claims that were allowed");
+	enum result r = keys_id_token(w->keys, claims, &token);
+	w->answer->secret = keep(w, buf_slice(&token));
+	return r == OK ? OK : refuse(w, FULL, "the claims are too long");
+}
+
 /* ---- the ask ---- */
 
 static const struct act {
@@ -394,6 +410,7 @@ static const struct act {
     [WARRANT_RECOVERY_MAKE] = {do_recovery_make, true},
     [WARRANT_APP_ADD] = {do_app_add, true},
     [WARRANT_PASSKEY_ADD] = {do_passkey_add, true},
+    [WARRANT_ID_TOKEN] = {do_id_token, false},
 };
 
 static enum result run(struct warranted *w)

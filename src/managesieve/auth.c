@@ -19,7 +19,7 @@ void managesieve_put_capability(struct managesieve *s)
 	BUF_LOCAL(redirects, 16);
 	buf_printf(&redirects, "%u", s->service->redirects);
 	put_line(out, "IMPLEMENTATION", SLICE("Sekisho"));
-	put_line(out, "SASL", s->secure ? slice_str(sasl_mechanisms(out)) : SLICE(""));
+	put_line(out, "SASL", s->secure ? slice_str(sasl_mechanisms(out, s->service->issuer)) : SLICE(""));
 	put_line(out, "SIEVE", s->service->extensions);
 	put_line(out, "NOTIFY", s->service->notify);
 	put_line(out, "MAXREDIRECTS", buf_slice(&redirects));
@@ -132,7 +132,7 @@ enum result managesieve_authenticate(struct managesieve *s, const struct manages
 {
 	if (!s->secure)
 		return managesieve_no(s, "ENCRYPT-NEEDED", "Only over TLS: begin with STARTTLS");
-	if (!sasl_known(c->args[0].text, s->base.stream))
+	if (!sasl_known(c->args[0].text, s->base.stream, s->service->issuer))
 		return managesieve_no(s, NULL, "No such mechanism");
 	struct sasl sasl = {.keys = s->service->keys,
 	    .store = s->service->store,
@@ -140,6 +140,7 @@ enum result managesieve_authenticate(struct managesieve *s, const struct manages
 	    .client = client_of(s),
 	    .arena = &s->arena,
 	    .ask = ask_client,
+	    .issuer = s->service->issuer,
 	    .session = s};
 	struct slice initial = c->n > 1 ? c->args[1].text : SLICE_NONE;
 	if (c->n > 1 && !initial.n)

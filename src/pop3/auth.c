@@ -15,7 +15,7 @@ enum result pop3_capa(struct pop3 *s, struct slice args)
 		stream_puts(out, "STLS\r\n");
 	if (s->secure) {
 		stream_puts(out, "USER\r\nSASL ");
-		stream_puts(out, sasl_mechanisms(s->base.stream));
+		stream_puts(out, sasl_mechanisms(s->base.stream, s->service->issuer));
 		stream_puts(out, "\r\n");
 	}
 	return pop3_end_of_list(s);
@@ -113,6 +113,7 @@ static struct sasl sasl_of(struct pop3 *s)
 	    .client = client_of(s),
 	    .arena = &s->arena,
 	    .ask = ask_line,
+	    .issuer = s->service->issuer,
 	    .session = s};
 }
 
@@ -151,7 +152,7 @@ enum result pop3_auth(struct pop3 *s, struct slice args)
 	struct slice mechanism = slice_split(&initial, ' ');
 	if (mechanism.n == args.n)
 		initial = SLICE_NONE;
-	if (!sasl_known(mechanism, s->base.stream))
+	if (!sasl_known(mechanism, s->base.stream, s->service->issuer))
 		return pop3_err(s, NULL, "No such mechanism");
 	struct sasl sasl = sasl_of(s);
 	return login_result(s, &sasl, sasl_authenticate(&sasl, mechanism, initial));

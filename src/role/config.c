@@ -321,3 +321,12 @@ void config_free(struct config *c)
 	arena_free(&c->arena);
 	free(c);
 }
+
+void config_put_issuer(struct buf *b, const struct config *c)
+{
+	if (!c->oauth || !c->listen_https.n)
+		return;
+	buf_printf(b, "https://%s", c->hostname);
+	if (c->listen_https.at[0].port != 443)
+		buf_printf(b, ":%u", c->listen_https.at[0].port);
+}

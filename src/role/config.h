@@ -123,6 +123,8 @@ void config_free(struct config *c);
 const struct config_option *config_option(struct slice name);  /* NULL: no such option */
 const struct config_option *config_nearest(struct slice name); /* for "did you mean"; NULL: nothing is near */
 const char *config_type_name(enum config_type t);
+/* The issuer of tokens, https://hostname with the port unless it is 443; nothing when there is none. */
+void config_put_issuer(struct buf *b, const struct config *c);
 /* The allowed range or the choices in words; nothing when all is allowed. */
 void config_put_range(struct buf *b, const struct config_option *o);
 /* The value in c, written as in the file. */

@@ -247,3 +247,11 @@ int role_main(int argc, char **argv)
 	runs[r.role](&r);
 	return EX_OSERR;
 }
+
+const char *run_issuer(const struct run *r)
+{
+	static struct buf issuer = {.max = 1024};
+	buf_clear(&issuer);
+	config_put_issuer(&issuer, r->config);
+	return issuer.n ? buf_z(&issuer) : NULL;
+}

@@ -54,4 +54,7 @@ const char *run_secret_line(const struct run *r, const char *name, struct buf *r
 typedef void run_role(struct run *r);
 run_role run_keys, run_store, run_resolver, run_scan, run_relay, run_mx, run_user, run_web;
 
+/* The issuer of tokens; NULL: none are given out. Lives as long as the process. */
+const char *run_issuer(const struct run *r);
+
 #endif

@@ -95,6 +95,7 @@ static void serve_submission(struct run *r, struct lobby *l, SSL_CTX *tls)
 	static struct smtp_service submission, submissions;
 	fill_smtp(r, &submission, "submission", tls);
 	submission.submission = true;
+	submission.issuer = run_issuer(r);
 	submissions = submission;
 	submissions.name = "submissions";
 	submissions.implicit_tls = true;
@@ -112,6 +113,7 @@ static void serve_imap(struct run *r, struct lobby *l, SSL_CTX *tls)
 	imap.store = r->trunks[ROLE_STORE];
 	imap.keys = r->trunks[ROLE_KEYS];
 	imap.scan = r->trunks[ROLE_SCAN];
+	imap.issuer = run_issuer(r);
 	imap.message_size = r->config->message_size;
 	imap.idle_ms = r->config->imap_idle;
 	imaps = imap;
@@ -130,6 +132,7 @@ static void serve_pop3(struct run *r, struct lobby *l, SSL_CTX *tls)
 	pop3.tls = tls;
 	pop3.store = r->trunks[ROLE_STORE];
 	pop3.keys = r->trunks[ROLE_KEYS];
+	pop3.issuer = run_issuer(r);
 	pop3.idle_ms = r->config->pop3_idle;
 	pop3s = pop3;
 	pop3s.name = "pop3s";
@@ -147,6 +150,7 @@ static void serve_sieve(struct run *r, struct lobby *l, SSL_CTX *tls)
 	sieve.store = r->trunks[ROLE_STORE];
 	sieve.keys = r->trunks[ROLE_KEYS];
 	sieve.scan = r->trunks[ROLE_SCAN];
+	sieve.issuer = run_issuer(r);
 	sieve.extensions = sieve_capabilities();
 	sieve.notify = sieve_notify_methods();
 	sieve.redirects = (unsigned)r->config->sieve_redirects;

@@ -347,6 +347,7 @@ void run_store(struct run *r)
 	s.dir = run_directory(r);
 	fill_mail(c, &s);
 	fill_people(c, &s);
+	s.oauth_issuer = run_issuer(r);
 	fill_filters(c, &s);
 	fill_sending(c, &s);
 	fill_dns(c, &s.dns);

@@ -48,6 +48,7 @@ static void fill_setup(const struct run *r, SSL_CTX *tls, struct http_setup *s)
 	    .imap = port_of(&c->listen_imap),
 	    .pop3 = port_of(&c->listen_pop3),
 	    .submission = port_of(&c->listen_submission),
+	    .issuer = run_issuer(r),
 	    .sign = sign,
 	    .sign_context = tls,
 	};

@@ -1,4 +1,5 @@
 #include "sasl.h"
+#include "bearer.h"
 #include "binding.h"
 #include "scram.h"
 
@@ -289,41 +290,148 @@ static enum result run_scram_plus(struct sasl *s, struct slice initial)
 	return run_scram(s, initial, true);
 }
 
+/* ---- tokens ---- */
+
+/* A token that opens nothing counts as a wrong password does. */
+static enum result bearer_wrong(struct sasl *s, Sekisho__BearerAsk *ask, struct slice token)
+{
+	Sekisho__GrantAnswer *answer = NULL;
+	ask->wrong = octets(token);
+	enum result r = ask_role(s, s->keys, ASK_KEYS_BEARER, ask, NULL, &answer);
+	return judged(s, r, answer);
+}
+
+/* *status_out: why not, as RFC 6750 names it. */
+static enum result bearer_judge(struct sasl *s, const struct bearer *b, const char **status_out)
+{
+	Sekisho__BearerAsk held = SEKISHO__BEARER_ASK__INIT;
+	Sekisho__TokenAsk ask = SEKISHO__TOKEN_ASK__INIT;
+	Sekisho__GrantAnswer *may = NULL;
+	Sekisho__TokenAnswer *answer = NULL;
+	Sekisho__Client client = *s->client;
+	*status_out = "invalid_token";
+	s->user = b->login;
+	if ((b->login.n && !login_ok(b->login)) || b->token.n > LIMIT_PASSWORD)
+		return malformed(s, SEKISHO__REFUSED_ASK__WHY__MALFORMED, "no possible login or token");
+	client.mechanism = (char *)(uintptr_t)s->mechanism;
+	held.login = ask.login = arena_z(s->arena, b->login);
+	held.client = ask.client = &client;
+	ask.token = octets(b->token);
+	enum result r = ask_role(s, s->keys, ASK_KEYS_BEARER, &held, NULL, &may);
+	if (r != OK || may->result != OK)
+		return judged(s, r, may);
+	r = ask_role(s, s->store, ASK_STORE_TOKEN, &ask, NULL, &answer);
+	if (r != OK)
+		return failed(s, LATER, "store is down");
+	*status_out = answer->status;
+	if (answer->result != OK)
+		return answer->noted ? failed(s, DENY, answer->status) : bearer_wrong(s, &held, b->token);
+	s->user = slice_str(answer->login);
+	s->grant = slice_of(answer->grant.data, answer->grant.len);
+	return OK;
+}
+
+static const char *scope_of(const char *service)
+{
+	return strncmp(service, "imap", 4) == 0   ? "imap"
+	       : strncmp(service, "pop3", 4) == 0 ? "pop"
+	       : strcmp(service, "sieve") == 0    ? "sieve"
+						  : "smtp";
+}
+
+/* The refusal is a challenge; the client answers it with nothing that matters, and is then told (RFC 7628 3.2.2, 3.2.3). */
+static enum result bearer_refuse(struct sasl *s, bool google, const char *status)
+{
+	BUF_LOCAL(json, 1024);
+	BUF_LOCAL(nothing, BASE64_MOST);
+	const char *scope = scope_of(s->client->service);
+	if (google)
+		buf_printf(&json, "{\"status\":\"%s\",\"schemes\":\"bearer\",\"scope\":\"%s\"}",
+		    strcmp(status, "insufficient_scope") == 0 ? "403" : "401", scope);
+	else
+		buf_printf(&json,
+		    "{\"status\":\"%s\",\"scope\":\"%s\",\"openid-configuration\":"
+		    "\"%s/.well-known/openid-configuration\"}",
+		    status, scope, s->issuer);
+	enum result r = converse(s, buf_slice(&json), &nothing);
+	return r == OK || r == BAD ? DENY : r;
+}
+
+static enum result run_token(struct sasl *s, struct slice initial, bool google)
+{
+	struct buf message = {.max = BASE64_MOST};
+	struct bearer b;
+	const char *status = "";
+	enum result r = first_message(s, initial, SLICE_NONE, &message);
+	if (r == OK)
+		r = google ? bearer_parse_xoauth2(buf_slice(&message), s->arena, &b)
+			   : bearer_parse(buf_slice(&message), s->arena, &b);
+	if (r == OK) {
+		r = bearer_judge(s, &b, &status);
+		if (r == DENY)
+			r = bearer_refuse(s, google, status);
+	}
+	buf_free_secret(&message);
+	return r;
+}
+
+static enum result run_oauthbearer(struct sasl *s, struct slice initial)
+{
+	return run_token(s, initial, false);
+}
+
+static enum result run_xoauth2(struct sasl *s, struct slice initial)
+{
+	return run_token(s, initial, true);
+}
+
 /* ---- mechanisms ---- */
 
 static const struct mechanism {
 	const char *name;
-	bool bound;
+	bool bound, token;
 	enum result (*run)(struct sasl *s, struct slice initial);
 } mechanisms[] = {
-    {"PLAIN", false, run_plain},
-    {"LOGIN", false, run_login},
-    {"SCRAM-SHA-256", false, run_scram_plain},
-    {"SCRAM-SHA-256-PLUS", true, run_scram_plus},
+    {"PLAIN", false, false, run_plain},
+    {"LOGIN", false, false, run_login},
+    {"SCRAM-SHA-256", false, false, run_scram_plain},
+    {"SCRAM-SHA-256-PLUS", true, false, run_scram_plus},
+    {"OAUTHBEARER", false, true, run_oauthbearer},
+    {"XOAUTH2", false, true, run_xoauth2},
 };
 
-static const struct mechanism *mechanism_find(struct slice name, const struct stream *stream)
+static const struct mechanism *mechanism_find(
+    struct slice name, const struct stream *stream, const char *issuer)
 {
-	for (size_t i = 0; i < COUNT(mechanisms); i++)
-		if (slice_ieq(name, slice_str(mechanisms[i].name)))
-			return mechanisms[i].bound && !sasl_can_bind(stream) ? NULL : &mechanisms[i];
+	for (size_t i = 0; i < COUNT(mechanisms); i++) {
+		const struct mechanism *m = &mechanisms[i];
+		if (slice_ieq(name, slice_str(m->name)))
+			return (m->bound && !sasl_can_bind(stream)) || (m->token && !issuer) ? NULL : m;
+	}
 	return NULL;
 }
 
-const char *sasl_mechanisms(const struct stream *stream)
+const char *sasl_mechanisms(const struct stream *stream, const char *issuer)
 {
-	return sasl_can_bind(stream) ? "PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS"
-				     : "PLAIN LOGIN SCRAM-SHA-256";
+	if (sasl_can_bind(stream))
+		return issuer ? "PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS OAUTHBEARER XOAUTH2"
+			      : "PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS";
+	return sasl_unbound(issuer);
 }
 
-bool sasl_known(struct slice mechanism, const struct stream *stream)
+const char *sasl_unbound(const char *issuer)
 {
-	return mechanism_find(mechanism, stream) != NULL;
+	return issuer ? "PLAIN LOGIN SCRAM-SHA-256 OAUTHBEARER XOAUTH2" : "PLAIN LOGIN SCRAM-SHA-256";
+}
+
+bool sasl_known(struct slice mechanism, const struct stream *stream, const char *issuer)
+{
+	return mechanism_find(mechanism, stream, issuer) != NULL;
 }
 
 enum result sasl_authenticate(struct sasl *s, struct slice mechanism, struct slice initial)
 {
-	const struct mechanism *m = mechanism_find(mechanism, s->stream);
+	const struct mechanism *m = mechanism_find(mechanism, s->stream, s->issuer);
 	s->user = s->grant = SLICE_NONE;
 	if (!m)
 		return BAD;

@@ -2,9 +2,9 @@
  * sasl: how a client proves who it is (RFC 4422), the same for SMTP, IMAP and POP3. The one door of the room.
  *
  * PLAIN (RFC 4616), LOGIN, SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677; channel binding tls-exporter,
- * RFC 9266, and tls-server-end-point, RFC 5929). Messages are taken apart here and the channel binding is checked
- * here; passwords and proofs are judged by keys, which gives a grant; store turns the grant into a channel that is
- * bound to the account. No secret is kept longer than the call.
+ * RFC 9266, and tls-server-end-point, RFC 5929), OAUTHBEARER (RFC 7628) and XOAUTH2 (bearer.h). Messages are taken apart here
+ * and the channel binding is checked here; passwords and proofs are judged by keys, tokens by store, which gives a grant; store
+ * turns the grant into a channel that is bound to the account. No secret is kept longer than the call.
  *
  *     struct sasl s = {.keys = .., .store = .., .stream = .., .client = .., .arena = .., .ask = ask_line, .session = me};
  *     r = sasl_authenticate(&s, mechanism, initial);         AUTH, AUTHENTICATE
@@ -41,18 +41,22 @@ struct sasl {
 	 */
 	enum result (*ask)(struct sasl *s, struct slice challenge, struct slice *response_out);
 	void *session;       /* for ask() */
-	bool binding_unsaid; /* SASL_UNBOUND was announced: a client's "y" is no sign of an attack */
+	const char *issuer;  /* of tokens, https://...; NULL: none are taken */
+	bool binding_unsaid; /* sasl_unbound was announced: a client's "y" is no sign of an attack */
 	/* Found out. */
 	const char *mechanism; /* as announced */
 	struct slice user;     /* as typed; after OK as the account spells it */
 	struct slice grant;    /* for sasl_open, good for 30 s (ipc/grant.h) */
 };
 
-/* "PLAIN LOGIN SCRAM-SHA-256", and SCRAM-SHA-256-PLUS where the stream can be bound to. */
-const char *sasl_mechanisms(const struct stream *stream);
+/*
+ * "PLAIN LOGIN SCRAM-SHA-256", SCRAM-SHA-256-PLUS where the stream can be bound to, OAUTHBEARER and XOAUTH2 where there is an
+ * issuer of tokens.
+ */
+const char *sasl_mechanisms(const struct stream *stream, const char *issuer);
 /* What submission announces: decision 0013. SCRAM-SHA-256-PLUS can be used all the same. */
-#define SASL_UNBOUND "PLAIN LOGIN SCRAM-SHA-256"
-bool sasl_known(struct slice mechanism, const struct stream *stream);
+const char *sasl_unbound(const char *issuer);
+bool sasl_known(struct slice mechanism, const struct stream *stream, const char *issuer);
 
 /*
  * One exchange. `initial` is the initial response in base64, "=" for an empty one; initial.p is NULL when there was

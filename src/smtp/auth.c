@@ -20,6 +20,7 @@ static struct sasl sasl_of(struct smtp *s)
 	    .client = &s->client,
 	    .arena = &s->work,
 	    .ask = ask_client,
+	    .issuer = s->service->issuer,
 	    .session = s,
 	    .binding_unsaid = true,
 	    .mechanism = s->login.mechanism,
@@ -81,7 +82,7 @@ enum result smtp_auth(struct smtp *s, struct slice args)
 	enum smtp_reply refused = auth_possible(s);
 	if (refused == REPLY_NONE)
 		refused = smtp_auth_parse(args, &mechanism, &initial);
-	if (refused == REPLY_NONE && !sasl_known(mechanism, s->base.stream))
+	if (refused == REPLY_NONE && !sasl_known(mechanism, s->base.stream, s->service->issuer))
 		refused = REPLY_MECHANISM;
 	if (refused != REPLY_NONE)
 		return smtp_answer(s, refused);

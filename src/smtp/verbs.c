@@ -33,6 +33,13 @@ static void announce(struct smtp *s, const char *keyword)
 	smtp_reply_put(s->base.stream, 250, true, "", slice_str(keyword));
 }
 
+static void announce_auth(struct smtp *s)
+{
+	BUF_LOCAL(text, 200);
+	buf_printf(&text, "AUTH %s", sasl_unbound(s->service->issuer));
+	announce(s, buf_z(&text));
+}
+
 enum result smtp_ehlo(struct smtp *s, struct slice args)
 {
 	enum smtp_reply r = meet(s, args, true);
@@ -56,7 +63,7 @@ enum result smtp_ehlo(struct smtp *s, struct slice args)
 	if (s->tls)
 		announce(s, "REQUIRETLS");
 	if (s->service->submission && s->tls && !s->login.user.n)
-		announce(s, "AUTH " SASL_UNBOUND);
+		announce_auth(s);
 	smtp_reply_put(s->base.stream, 250, false, "", SLICE("ENHANCEDSTATUSCODES"));
 	return OK;
 }

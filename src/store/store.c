@@ -85,6 +85,8 @@ ipc_handler *const store_handlers[ASK_MAX] = {
     [ASK_STORE_REPORT_POST] = ask_report_post,
     [ASK_STORE_REPORT_POSTED] = ask_report_posted,
     [ASK_STORE_SIGNIN] = ask_signin,
+    [ASK_STORE_TOKEN] = ask_token,
+    [ASK_STORE_OAUTH] = ask_oauth,
 };
 
 void store_settings_default(struct store_settings *s)

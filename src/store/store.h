@@ -18,7 +18,7 @@
  *     mailbox/   the asks of IMAP and POP3; access*.c who may do what, cards*.c what SORT and SEARCH want to know,
  *                quota*.c, import.c
  *     search/    the full-text index
- *     account/   who signs in, from where, with what: login.c, signins.c, entry.c, factors.c, tokens.c; roles*.c who may do
+ *     account/   who signs in, from where, with what: login.c, signins.c, entry.c, factors.c, tokens.c, oauth*.c; roles*.c who may do
  *                what; people.c, offboard.c, breakglass.c what happens by itself to people's accounts
  *     contain/   spend*.c what mail costs the account that sends it, contain*.c signs that somebody else uses an account
  *                and what is done about it, alarm.c who is told
@@ -121,6 +121,7 @@ struct store_settings {
 	const char *alarm_mail;     /* addresses with blanks between; "": postmaster */
 	bool alarm_webhook;         /* relay posts alarms somewhere */
 
+	const char *oauth_issuer;                 /* of tokens (RFC 8414); NULL: none are given out */
 	int64_t session_idle_ms, session_most_ms; /* a session of the web ends unused, and at the latest */
 	int64_t administrator_grace_ms; /* from an account's making until it has to have a second factor */
 	const char *organisation;       /* its name; "": not said */

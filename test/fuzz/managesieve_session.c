@@ -16,6 +16,7 @@ static void begin(void)
 		service.notify = SLICE("mailto");
 		service.store = mailboxes_store(boxes);
 		service.keys = mailboxes_keys(boxes);
+		service.issuer = "https://mx.our.example";
 		service.scan = mailboxes_scan(boxes);
 	}
 	mailboxes_reset(boxes);

@@ -16,6 +16,7 @@ static void begin(void)
 		service.tls = SSL_CTX_new(TLS_server_method());
 		service.store = mailboxes_store(boxes);
 		service.keys = mailboxes_keys(boxes);
+		service.issuer = "https://mx.our.example";
 	}
 	mailboxes_reset(boxes);
 	mailboxes_add(boxes, "INBOX", sample_find(SLICE("plain")), 0, 1000);

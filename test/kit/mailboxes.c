@@ -271,6 +271,36 @@ static void on_password(struct ipc_turn *t)
 	ipc_answer(t, &answer, NULL);
 }
 
+/* A token that is about to be tried may; a wrong one is counted. */
+static void on_bearer(struct ipc_turn *t)
+{
+	const Sekisho__BearerAsk *ask = t->ask;
+	Sekisho__GrantAnswer answer = SEKISHO__GRANT_ANSWER__INIT;
+	kit_leave(kit_enter(t));
+	if (ask->wrong.len) {
+		answer.result = DENY;
+		answer.why = (char *)(uintptr_t) "wrong";
+	}
+	ipc_answer(t, &answer, NULL);
+}
+
+/* "good-token" opens everything, "narrow-token" something else. */
+static void on_token(struct ipc_turn *t)
+{
+	const Sekisho__TokenAsk *ask = t->ask;
+	Sekisho__TokenAnswer answer = SEKISHO__TOKEN_ANSWER__INIT;
+	struct slice token = slice_of(ask->token.data, ask->token.len);
+	bool good = slice_eq(token, SLICE("good-token")) &&
+		    (!*ask->login || strcmp(ask->login, "user@our.example") == 0);
+	kit_leave(kit_enter(t));
+	answer.result = good ? OK : DENY;
+	answer.noted = slice_eq(token, SLICE("narrow-token"));
+	answer.status = (char *)(uintptr_t)(answer.noted ? "insufficient_scope" : "invalid_token");
+	answer.login = (char *)(uintptr_t) "user@our.example";
+	answer.grant = (ProtobufCBinaryData){5, (uint8_t *)(uintptr_t) "grant"};
+	ipc_answer(t, &answer, NULL);
+}
+
 static void on_scan(struct ipc_turn *t)
 {
 	struct slice message;
@@ -329,6 +359,8 @@ static ipc_handler *handlers[ASK_MAX] = {
     [ASK_STORE_LOGIN] = on_login,
     [ASK_STORE_REFUSED] = on_refused,
     [ASK_KEYS_PASSWORD] = on_password,
+    [ASK_KEYS_BEARER] = on_bearer,
+    [ASK_STORE_TOKEN] = on_token,
     [ASK_SCAN_MESSAGE] = on_scan,
     [ASK_SCAN_MATCH] = on_match,
 };

@@ -343,6 +343,40 @@ static void on_password(struct ipc_turn *t)
 	answer_grant(t, result, "");
 }
 
+/* A token that is about to be tried may; a wrong one is counted. */
+static void on_bearer(struct ipc_turn *t)
+{
+	const Sekisho__BearerAsk *ask = t->ask;
+	Sekisho__GrantAnswer answer = SEKISHO__GRANT_ANSWER__INIT;
+	struct roles *r = enter(t);
+	buf_printf(&r->log, "keys bearer %s%s\n", ask->login, ask->wrong.len ? " wrong" : "");
+	leave(r);
+	if (ask->wrong.len) {
+		answer.result = DENY;
+		answer.why = (char *)(uintptr_t) "wrong";
+	}
+	ipc_answer(t, &answer, NULL);
+}
+
+/* "good-token" opens everything, "narrow-token" something else. */
+static void on_token(struct ipc_turn *t)
+{
+	const Sekisho__TokenAsk *ask = t->ask;
+	Sekisho__TokenAnswer answer = SEKISHO__TOKEN_ANSWER__INIT;
+	struct slice token = slice_of(ask->token.data, ask->token.len);
+	bool good = slice_eq(token, SLICE("good-token")) &&
+		    (!*ask->login || strcmp(ask->login, "user@our.example") == 0);
+	struct roles *r = enter(t);
+	buf_printf(&r->log, "store token %s\n", ask->login);
+	leave(r);
+	answer.result = good ? OK : DENY;
+	answer.noted = slice_eq(token, SLICE("narrow-token"));
+	answer.status = (char *)(uintptr_t)(answer.noted ? "insufficient_scope" : "invalid_token");
+	answer.login = (char *)(uintptr_t) "user@our.example";
+	answer.grant = (ProtobufCBinaryData){5, (uint8_t *)(uintptr_t) "grant"};
+	ipc_answer(t, &answer, NULL);
+}
+
 static void on_start(struct ipc_turn *t)
 {
 	static const char first[] =
@@ -396,6 +430,8 @@ static ipc_handler *const handlers[ASK_MAX] = {
     [ASK_STORE_REFUSED] = on_refused,
     [ASK_SCAN_MESSAGE] = on_scan,
     [ASK_KEYS_PASSWORD] = on_password,
+    [ASK_KEYS_BEARER] = on_bearer,
+    [ASK_STORE_TOKEN] = on_token,
     [ASK_KEYS_SCRAM_START] = on_start,
     [ASK_KEYS_SCRAM_FINISH] = on_finish,
 };

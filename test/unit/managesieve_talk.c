@@ -21,6 +21,7 @@ static void reset(void *context)
 	c->service.notify = SLICE("mailto");
 	c->service.store = mailboxes_store(c->mailboxes);
 	c->service.keys = mailboxes_keys(c->mailboxes);
+	c->service.issuer = "https://mx.our.example";
 	c->service.scan = mailboxes_scan(c->mailboxes);
 }
 

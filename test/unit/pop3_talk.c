@@ -23,6 +23,7 @@ static void reset(void *context)
 	c->service.tls = c->tls;
 	c->service.store = mailboxes_store(c->mailboxes);
 	c->service.keys = mailboxes_keys(c->mailboxes);
+	c->service.issuer = "https://mx.our.example";
 }
 
 /* "MAIL mailbox sample flags": adds a message. */

@@ -46,6 +46,8 @@ static bool set(struct context *c, struct slice name, struct slice value)
 		c->budget.most = n;
 	else if (slice_eq(name, SLICE("tls")))
 		c->service.tls = n ? c->tls : NULL;
+	else if (slice_eq(name, SLICE("tokens")))
+		c->service.issuer = n ? "https://mx.our.example" : NULL;
 	else if (slice_eq(name, SLICE("show_client")))
 		c->service.show_client = n;
 	else

@@ -35,6 +35,7 @@ const pages: PageOf[] = [
 
 const Setup = lazy(() => import('./pages/setup'));
 const SignIn = lazy(() => import('./pages/signin'));
+const Authorize = lazy(() => import('./pages/authorize'));
 
 /** Language and light or dark: on every page, signed in or not. */
 export function Looks() {
@@ -148,6 +149,7 @@ export function App() {
       </div>
     );
   }
+  if (window.location.pathname === '/oauth/authorize') return <Suspense fallback={<Waiting />}><Authorize /></Suspense>;
   if (segments[0] === 'setup') return <Suspense fallback={<Waiting />}><Setup /></Suspense>;
   return session?.state === 'in' ? <Shell /> : <Suspense fallback={<Waiting />}><SignIn /></Suspense>;
 }

@@ -7,6 +7,7 @@
 #include "mail/address.h"
 #include "store/mailbox/access.h"
 #include "store/account/epoch.h"
+#include "store/account/oauth.h"
 #include "store/queue/filter.h"
 #include "store/account/people.h"
 
@@ -177,6 +178,7 @@ static void end_powers(struct leaving *l)
 	DB_RUN(l->db, ACCOUNT_SET_SUSPENDED, DI(id), DI(ACCOUNT_LEFT));
 	step(l, "sign-in", 1);
 	DB_RUN(l->db, TOKENS_FORGET_MAKER, DI(id));
+	oauth_forget(l->db, id);
 	step(l, "tokens", (int64_t)db_changed(l->db));
 	roles_forget(l->db, id);
 	step(l, "roles", (int64_t)db_changed(l->db));

@@ -2,6 +2,7 @@
 #include "ipc/grant.h"
 #include "store/account/epoch.h"
 #include "store/account/factors.h"
+#include "store/account/oauth.h"
 #include "store/handlers.h"
 #include "store/account/people.h"
 #include "store/account/signins.h"
@@ -174,6 +175,7 @@ static enum result apply_receipt(struct job *j, struct db *db)
 		epoch_end_sessions(writer, db, (int64_t)w->account, (int64_t)w->session);
 		return OK;
 	case WARRANT_PASSWORD_RESET:
+		oauth_forget(db, (int64_t)w->account);
 		epoch_end_sessions(writer, db, (int64_t)w->account, 0);
 		return OK;
 	default:

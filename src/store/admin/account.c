@@ -2,6 +2,7 @@
 #include "store/mailbox/access.h"
 #include "store/admin/admin.h"
 #include "store/account/epoch.h"
+#include "store/account/oauth.h"
 #include "store/contain/contain.h"
 #include "store/queue/filter.h"
 #include "store/mailbox/mailbox.h"
@@ -213,6 +214,7 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	DB_RUN(db, PERSON_FORGET, DI(a->account));
 	DB_RUN(db, PERSON_ORPHANS, DI(a->account));
 	DB_RUN(db, TOKENS_FORGET_MAKER, DI(a->account));
+	oauth_forget(db, a->account);
 	epoch_end_sessions(a->store->writer, db, a->account, 0);
 	DB_RUN(db, FACTOR_RESET_FORGET, DI(a->account));
 	DB_RUN(db, FACTOR_RULE_DROP, DI(WHO_ACCOUNT), DI(a->account), DZ(""), DZ(""));

@@ -144,6 +144,43 @@ function AppPasswords() {
   );
 }
 
+interface Access {
+  id: number;
+  name: string;
+  scopes: string[];
+  used_at_ms: number;
+  expires_at_ms: number;
+}
+
+function Programs() {
+  const { t, word } = useWords();
+  const { may } = useSession();
+  const { act } = useAct();
+  const programs = useLoad<Access[]>('/me/oauth');
+  const drop = async (id: number) => {
+    const done = await act(() => remove(path('/me/oauth/{id}', { id })), 'removed');
+    if (done) programs.reload();
+    return done;
+  };
+  return (
+    <Card title={t('me.oauth')} about={t('me.oauth.about')}>
+      <Loading of={programs}>
+        {(list) => (
+          <Rows label={t('me.oauth')} rows={list} id={(p) => p.id} empty={t('me.oauth.none')} columns={[
+            { label: t('me.app'), show: (p) => p.name },
+            { label: t('me.oauth.may'), show: (p) => p.scopes.map((s) => word('scope', s)).join(', ') },
+            { label: t('me.lastUsed'), show: (p) => <When ms={p.used_at_ms} /> },
+            { label: t('me.app.until'), show: (p) => <When ms={p.expires_at_ms} /> },
+            { label: t('actions'), kind: 'actions', show: (p) => may('me.oauth.remove') && (
+              <AskButton label={t('remove')} title={t('me.oauth.remove')} text={t('me.app.remove.text', { name: p.name })} act={() => drop(p.id)} danger size="compact-sm" />
+            ) },
+          ]} />
+        )}
+      </Loading>
+    </Card>
+  );
+}
+
 function ChangePassword() {
   const { t } = useWords();
   const { refresh } = useSession();
@@ -219,6 +256,7 @@ export default function Me() {
       </Card>
       {may('me.factors') && <SecondFactors />}
       {may('me.apps') && <AppPasswords />}
+      {may('me.oauth.list') && <Programs />}
       {may('me.password') && <ChangePassword />}
       {may('me.sessions') && <Sessions />}
       {may('me.opened') && <WhoOpened />}
