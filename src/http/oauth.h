@@ -1,9 +1,11 @@
 /*
- * oauth: the provider's side of OAuth 2.0 and OpenID Connect as programs see it. Store decides (store/account/oauth.h), keys sign.
+ * oauth: the provider's side of OAuth 2.0 and OpenID Connect as programs see it. Store decides
+ * (store/account/oauth.h), keys sign.
  *
  *   /.well-known/openid-configuration, /.well-known/oauth-authorization-server   what there is (RFC 8414)
- *   /oauth/authorize   the console's page, where a person signs in with all factors and consents; what is wrong with a request is
- *                      said before, to the person or to the program. The answer is made by POST /api/v1/me/oauth/authorize.
+ *   /oauth/authorize   the console's page, where a person signs in with all factors and consents; what is wrong
+ *                      with a request is said before, to the person or to the program. The answer is made by
+ *                      POST /api/v1/me/oauth/authorize.
  *   /oauth/token, /oauth/revoke, /oauth/userinfo, /oauth/jwks
  *
  * Only codes are given at /oauth/authorize, and only with PKCE (RFC 7636, S256). Inside the room only.

@@ -18,8 +18,8 @@
  *     mailbox/   the asks of IMAP and POP3; access*.c who may do what, cards*.c what SORT and SEARCH want to know,
  *                quota*.c, import.c
  *     search/    the full-text index
- *     account/   who signs in, from where, with what: login.c, signins.c, entry.c, factors.c, tokens.c, oauth*.c; roles*.c who may do
- *                what; people.c, offboard.c, breakglass.c what happens by itself to people's accounts
+ *     account/   who signs in, from where, with what: login.c, signins.c, entry.c, factors.c, tokens.c, oauth*.c;
+ *                roles*.c who may do what; people.c, offboard.c, breakglass.c what happens by itself to people's accounts
  *     contain/   spend*.c what mail costs the account that sends it, contain*.c signs that somebody else uses an account
  *                and what is done about it, alarm.c who is told
  *     domain/    what our domains publish (domains*.c), sign (signing*.c), require (tls.c), report and are told (reports*.c)

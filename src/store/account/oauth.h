@@ -7,9 +7,9 @@
  *     oauth_find_access   a door of mail, userinfo    -> whose it is, and what for
  *
  * All of them are random texts; kept are keyed hashes. A grant is a credential of its account: it is bound to the epoch
- * (epoch.h), has a number of its own in the sign-in log, and is listed and taken back like a password of an application. A code or
- * refresh token that is shown twice was stolen from somebody: the grant ends with all of its tokens, and with it the sessions
- * that they opened.
+ * (epoch.h), has a number of its own in the sign-in log, and is listed and taken back like a password of an
+ * application. A code or refresh token that is shown twice was stolen from somebody: the grant ends with all of its
+ * tokens, and with it the sessions that they opened.
  */
 #ifndef STORE_ACCOUNT_OAUTH_H
 #define STORE_ACCOUNT_OAUTH_H

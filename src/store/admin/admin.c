@@ -314,7 +314,8 @@ json_t *admin_may_list(const struct admin *a)
 static bool is_strange(const struct admin *a, const struct admin_verb_row *verb)
 {
 	static const char *const guarded[] = {"me.totp", "me.totp.confirm", "me.recovery", "me.app.add",
-	    "me.passkey", "me.passkey.add", "me.factor.remove", "token.add", "delegate.add"};
+	    "me.passkey", "me.passkey.add", "me.factor.remove", "me.oauth.authorize", "token.add",
+	    "oauth.client.add", "delegate.add"};
 	if (!a->actor->strange || a->actor->factor)
 		return false;
 	for (size_t i = 0; i < COUNT(guarded); i++)

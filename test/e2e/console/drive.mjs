@@ -287,6 +287,35 @@ await test('a-password-for-a-mail-program', async () => {
   await page.context().close();
 });
 
+await test('programs-ask-for-access', async () => {
+  await ask('POST', '/oauth/clients', { client: 'portal', name: 'Portal', redirect: ['https://portal.test/cb'], scope: ['openid', 'email'] });
+  const query = new URLSearchParams({
+    response_type: 'code', client_id: 'portal', redirect_uri: 'https://portal.test/cb', scope: 'openid email', state: 'a b&c', prompt: 'consent',
+    code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', code_challenge_method: 'S256',
+  });
+  const answers = [];
+  for (const [language, scheme, width, button] of [['en', 'light', 1280, 'Allow'], ['ja', 'dark', 360, '許可しない']]) {
+    const page = await open({ language, scheme, width });
+    await page.route('https://portal.test/**', (route) => route.fulfill({ contentType: 'text/html', body: '<h1>Portal</h1>' }));
+    await page.goto(`${url}/oauth/authorize?${query}`);
+    await page.locator('input[type=email]').fill(hana.address);
+    await page.locator('input[autocomplete=current-password]').fill(hana.password);
+    await page.locator('button[type=submit]').click();
+    await passFactor(page, hana);
+    await page.getByRole('heading', { name: 'Portal' }).waitFor();
+    await look(page, `consent ${language} ${scheme} ${width}`);
+    await shoot(page, `consent-${language}`);
+    await page.getByRole('button', { name: button, exact: true }).click();
+    await page.waitForURL('https://portal.test/cb?*');
+    answers.push(new URL(page.url()).searchParams);
+    await page.context().close();
+  }
+  equal(answers[0].get('code')?.slice(0, 4), 'skc_', 'a code for the program');
+  equal(answers[0].get('state'), 'a b&c', 'its state');
+  equal(answers[1].get('error'), 'access_denied', 'what it hears who was not allowed');
+  equal(answers[1].get('code'), null, 'and no code');
+});
+
 // ---- the administrator's day
 
 await test('an-account-from-beginning-to-end', async () => {

@@ -35,6 +35,13 @@ const update = folder => urlEnds(`update of ${folder.name}`, l => imap(folder).u
 const mails = folder => [...folder.messages];
 const bySubject = (folder, subject) => mails(folder).find(m => m.mime2DecodedSubject == subject);
 
+const requestFrame = () => {
+	for (const window of Services.wm.getEnumerator(null))
+		if (window.location.href.endsWith("browserRequest.xhtml"))
+			return window.document.getElementById("requestFrame");
+	return null;
+};
+
 const steps = {
 	account(s) {
 		const far = MailServices.accounts.createIncomingServer(s.user, "localhost", "imap");
@@ -63,6 +70,30 @@ const steps = {
 		await until(() => subfolder("INBOX") && subfolder("Sent"), "INBOX and Sent among the folders");
 		await update(subfolder("INBOX"));
 		return subfolder("INBOX").getTotalMessages(false);
+	},
+	/* What an add-on with oauth_provider does; then an account that signs in by OAuth 2.0. Returns where its window goes. */
+	async asks_for_tokens(s) {
+		const { OAuth2Providers } = ChromeUtils.importESModule("resource:///modules/OAuth2Providers.sys.mjs");
+		OAuth2Providers.registerProvider({ name: "sekisho", clientId: "thunderbird", authorizationEndpoint: `${s.api}/oauth/authorize`,
+			tokenEndpoint: `${s.api}/oauth/token`, redirectionEndpoint: "http://localhost", issuerIdentifier: s.issuer, usePKCE: true },
+			["127.0.0.1"], "imap smtp");
+		const far = MailServices.accounts.createIncomingServer(s.user, "127.0.0.1", "imap");
+		far.port = s.imaps;
+		far.socketType = TLS;
+		far.authMethod = Ci.nsMsgAuthMethod.OAuth2;
+		MailServices.accounts.createAccount().incomingServer = far;
+		far.performExpand(null);
+		return until(() => {
+			const spec = requestFrame()?.currentURI?.spec;
+			return spec?.includes("/oauth/authorize?") && spec;
+		}, "a window that asks for access");
+	},
+	/* The window is sent where the provider answers. */
+	async is_answered(s) {
+		requestFrame().fixupAndLoadURIString(s.url, { triggeringPrincipal: Services.scriptSecurityManager.getSystemPrincipal() });
+		const far = MailServices.accounts.allServers.find(one => one.hostName == "127.0.0.1");
+		await until(() => far.rootFolder.subFolders.some(f => f.name.toUpperCase() == "INBOX"), "folders by token");
+		await update(far.rootFolder.subFolders.find(f => f.name.toUpperCase() == "INBOX"));
 	},
 	async arrives(s) {
 		// The server tells of it in IDLE; nobody asks here.
