@@ -21,7 +21,7 @@ struct managesieve_service {
 	const char *hostname;
 	SSL_CTX *tls;
 	struct ipc_trunk *store, *keys, *scan;
-	const char *issuer; /* of tokens (sasl.h); NULL: none are taken */
+	const char *issuer;      /* of tokens (sasl.h); NULL: none are taken */
 	struct slice extensions; /* what scripts may require, for the capability SIEVE */
 	struct slice notify;     /* methods of notification */
 	unsigned redirects;      /* for MAXREDIRECTS */

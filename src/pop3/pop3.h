@@ -27,9 +27,9 @@ struct pop3_service {
 	SSL_CTX *tls;
 	struct ipc_trunk *store, *keys;
 	const char *issuer; /* of tokens (sasl.h); NULL: none are taken */
-	int64_t login_ms; /* the longest silence before login */
-	int64_t idle_ms;  /* and after it; RFC 1939 section 3 asks for 10 minutes at least */
-	size_t rate;      /* octets a second that a client must move while a command is under way */
+	int64_t login_ms;   /* the longest silence before login */
+	int64_t idle_ms;    /* and after it; RFC 1939 section 3 asks for 10 minutes at least */
+	size_t rate;        /* octets a second that a client must move while a command is under way */
 };
 /* Limits and times; the caller sets the rest. */
 void pop3_service_defaults(struct pop3_service *s);

@@ -38,7 +38,7 @@ struct smtp_service {
 	bool show_client;     /* submission: the Received field names the client's address */
 	SSL_CTX *tls;         /* NULL: no STARTTLS */
 	struct ipc_trunk *store, *keys, *scan;
-	const char *issuer; /* of tokens (sasl.h); NULL: none are taken */
+	const char *issuer;         /* of tokens (sasl.h); NULL: none are taken */
 	struct smtp_budget *budget; /* NULL: no limit */
 	uint64_t message_size;      /* octets; SIZE= and counted */
 	unsigned rcpts;             /* a transaction */

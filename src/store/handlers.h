@@ -28,7 +28,7 @@ ipc_handler ask_sts_get, ask_sts_put;           /* tls.c */
 ipc_handler ask_search;                         /* search_ask.c */
 ipc_handler ask_admin;                          /* admin.c */
 ipc_handler ask_api;                            /* api.c */
-ipc_handler ask_token, ask_oauth;                               /* oauth_ask.c */
+ipc_handler ask_token, ask_oauth;               /* oauth_ask.c */
 ipc_handler ask_signin, ask_receipt;            /* signin.c */
 ipc_handler ask_audit_take;                     /* audit_send.c */
 ipc_handler ask_gauges;                         /* gauges.c */
