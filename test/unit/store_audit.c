@@ -16,6 +16,7 @@ static const struct {
 #define WRITE true
 #define WAIT true
 #define ACT true
+#define SEEK true
 #define X(verb, function, kind, args, en, ja) {verb, args, kind},
 #include "store/admin/admin.def"
 #undef X
@@ -24,6 +25,7 @@ static const struct {
 #undef WRITE
 #undef WAIT
 #undef ACT
+#undef SEEK
 };
 
 static int set_up(void **state)
