@@ -91,9 +91,8 @@ const steps = {
 	/* The window is sent where the provider answers. */
 	async is_answered(s) {
 		requestFrame().fixupAndLoadURIString(s.url, { triggeringPrincipal: Services.scriptSecurityManager.getSystemPrincipal() });
-		const far = MailServices.accounts.allServers.find(one => one.hostName == "127.0.0.1");
-		await until(() => far.rootFolder.subFolders.some(f => f.name.toUpperCase() == "INBOX"), "folders by token");
-		await update(far.rootFolder.subFolders.find(f => f.name.toUpperCase() == "INBOX"));
+		const far = MailServices.accounts.allServers.find(one => one.hostname == "127.0.0.1");
+		await until(() => far.rootFolder.subFolders.some(f => f.name == "Sent"), "folders of the server by token");
 	},
 	async arrives(s) {
 		// The server tells of it in IDLE; nobody asks here.
