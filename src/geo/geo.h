@@ -48,7 +48,10 @@ bool geo_text_find(const struct geo_text *t, const struct ip *ip, struct geo_pla
 /* "hosting vpn" ... */
 void geo_kind_put(unsigned kind, struct buf *out);
 bool geo_is_country(struct slice s); /* two capital letters */
-/* Kilometres between the middles of two countries; -1: one of them is not on the map. */
+/*
+ * Kilometres that lie at least between where people of two countries live, roughly: between neighbours 0. -1: one
+ * of them is not on the map.
+ */
 int geo_distance(const char *a, const char *b);
 
 #endif

@@ -187,6 +187,17 @@ static void totp_confirm(struct secret *s)
 	json_decref(none);
 }
 
+/* The first code that was sent to a new address. */
+static void code_confirm(struct secret *s)
+{
+	Sekisho__WarrantedAsk ask = SEKISHO__WARRANTED_ASK__INIT;
+	ask.secret = octets(text_of(s->args, "code"));
+	json_t *args = json_pack("{s:O}", "kind", json_object_get(s->args, "kind"));
+	if (run(s, "me.code.confirm", args, &ask))
+		api_put(s->p, json_pack("{s:o}", "codes", codes_json(s->answer)));
+	json_decref(args);
+}
+
 static void recovery(struct secret *s)
 {
 	Sekisho__WarrantedAsk ask = SEKISHO__WARRANTED_ASK__INIT;
@@ -323,7 +334,8 @@ static void factor(struct secret *s)
 	static const struct {
 		const char *name;
 		unsigned kind;
-	} kinds[] = {{"totp", FACTOR_TOTP}, {"recovery", FACTOR_RECOVERY}};
+	} kinds[] = {
+	    {"totp", FACTOR_TOTP}, {"recovery", FACTOR_RECOVERY}, {"mail", FACTOR_MAIL}, {"sms", FACTOR_SMS}};
 	Sekisho__WarrantedAsk ask = SEKISHO__WARRANTED_ASK__INIT;
 	BUF_LOCAL(warrant, 4096);
 	for (size_t i = 0; i < COUNT(kinds); i++)
@@ -335,7 +347,7 @@ static void factor(struct secret *s)
 	}
 	if (!ask.kind) {
 		api_refuse(s->p, HTTP_STATUS_UNPROCESSABLE_CONTENT,
-		    "no such kind of factor: totp, recovery, passkey");
+		    "no such kind of factor: totp, recovery, passkey, mail, sms");
 		return;
 	}
 	ask.secret = octets(text_of(s->args, "code"));
@@ -369,3 +381,4 @@ SPECIAL(api_app_add, app_add)
 SPECIAL(api_factor, factor)
 SPECIAL(api_passkey_begin, passkey_begin)
 SPECIAL(api_passkey_add, passkey_add)
+SPECIAL(api_code_confirm, code_confirm)

@@ -2,6 +2,8 @@
 #include "signin.h"
 
 #define COOKIE_NAME "__Host-sekisho"
+#define DEVICE_NAME "__Host-sekisho-device" /* by which a browser is known again; opens nothing */
+#define DEVICE_S "34560000"                 /* seconds: 400 days, the most that browsers keep one */
 #define CLEAR COOKIE_NAME "=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"
 
 static const char *const states[] = {"in", "factor", "enrol", "change"}; /* as enum session_state */
@@ -16,7 +18,7 @@ struct slice api_bearer(const struct http_request *q)
 }
 
 /* Two of one name: somebody slipped one in, and nobody can tell which is ours. */
-struct slice api_cookie(const struct http_request *q)
+static struct slice find_cookie(const struct http_request *q, struct slice name)
 {
 	struct slice found = SLICE_NONE;
 	unsigned n = 0;
@@ -26,13 +28,18 @@ struct slice api_cookie(const struct http_request *q)
 			continue;
 		while (rest.n) {
 			struct slice value = slice_trim_blank(slice_split(&rest, ';'));
-			if (!slice_eq(slice_split(&value, '='), SLICE(COOKIE_NAME)))
+			if (!slice_eq(slice_split(&value, '='), name))
 				continue;
 			found = value;
 			n++;
 		}
 	}
 	return n == 1 ? found : SLICE_NONE;
+}
+
+struct slice api_cookie(const struct http_request *q)
+{
+	return find_cookie(q, SLICE(COOKIE_NAME));
 }
 
 static bool is_our_origin(const struct http_request *q, struct slice origin)
@@ -105,12 +112,13 @@ enum result api_ask_role(struct ipc_trunk *role, enum ipc_ask kind, const void *
 	return r;
 }
 
-static void put_cookie(struct http_response *p, struct slice cookie)
+/* `more` follows the attributes that all cookies have. */
+static void put_cookie(struct http_response *p, const char *name, struct slice cookie, const char *more)
 {
 	BUF_LOCAL(b, 256);
-	buf_puts(&b, COOKIE_NAME "=");
+	buf_printf(&b, "%s=", name);
 	buf_put(&b, cookie);
-	buf_puts(&b, "; Path=/; Secure; HttpOnly; SameSite=Strict");
+	buf_printf(&b, "; Path=/; Secure; HttpOnly; SameSite=Strict%s", more);
 	http_put_header(p, "Set-Cookie", buf_slice(&b));
 }
 
@@ -137,6 +145,7 @@ void api_open_session(struct http_request *q, struct http_response *p, struct sl
 	const char *why;
 	ask.grant = octets(grant);
 	ask.cookie = octets(api_cookie(q));
+	ask.device = octets(find_cookie(q, SLICE(DEVICE_NAME)));
 	ask.client = &client;
 	ask.agent = arena_z(q->arena, slice_sub(http_header(q, SLICE("User-Agent")), 0, 400));
 	if (!slice_is_utf8(slice_str(ask.agent)))
@@ -147,7 +156,10 @@ void api_open_session(struct http_request *q, struct http_response *p, struct sl
 		failed(q, p, login, r == LATER ? GONE : r, why);
 		return;
 	}
-	put_cookie(p, slice_of(answer->cookie.data, answer->cookie.len));
+	put_cookie(p, COOKIE_NAME, slice_of(answer->cookie.data, answer->cookie.len), "");
+	if (answer->device.len)
+		put_cookie(
+		    p, DEVICE_NAME, slice_of(answer->device.data, answer->device.len), "; Max-Age=" DEVICE_S);
 	json_t *v = json_pack("{s:s,s:I}", "state", states[answer->state % COUNT(states)], "expires_ms",
 	    (json_int_t)answer->ends_ms);
 	if (answer->state == 1)
@@ -240,7 +252,8 @@ api_special *api_special_of(const char *verb)
 	    {"session.others.password", api_others_password}, {"session.totp", api_totp_begin},
 	    {"session.totp.confirm", api_totp_confirm}, {"session.recovery", api_recovery},
 	    {"session.app.add", api_app_add}, {"session.oauth", api_oauth_authorize},
-	    {"session.passkey", api_passkey_begin}, {"session.passkey.add", api_passkey_add}};
+	    {"session.passkey", api_passkey_begin}, {"session.passkey.add", api_passkey_add},
+	    {"session.code.confirm", api_code_confirm}};
 	for (size_t i = 0; i < COUNT(all); i++)
 		if (strcmp(all[i].verb, verb) == 0)
 			return all[i].run;

@@ -18,7 +18,7 @@ void api_put_escaped(struct buf *b, struct slice s); /* secrets.c */
 
 api_special api_oauth_authorize; /* oauth.c */
 api_special api_own_password, api_others_password, api_totp_begin, api_totp_confirm, api_recovery,
-    api_app_add, api_factor, api_passkey_begin, api_passkey_add; /* secrets.c */
+    api_app_add, api_factor, api_passkey_begin, api_passkey_add, api_code_confirm; /* secrets.c */
 /* What a browser needs to show a passkey in the session of this cookie; NULL: p is the refusal. */
 json_t *api_passkey_options(
     struct http_request *q, struct http_response *p, struct slice cookie, struct arena *a);

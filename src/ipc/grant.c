@@ -7,7 +7,7 @@
 #include <openssl/hmac.h>
 #include <stdlib.h>
 
-#define VERSION 2
+#define VERSION 3
 #define WARRANT 'W'
 #define RECEIPT 'R'
 #define MAC ((size_t)32)
@@ -75,6 +75,7 @@ enum result ipc_grant_seal(struct slice key, const struct ipc_grant *g, struct b
 	put_number(&b, (uint64_t)g->issued_ms, 8);
 	put_number(&b, g->credential, 8);
 	put_number(&b, g->epoch, 8);
+	put_number(&b, (uint64_t)g->made_ms, 8);
 	put_number(&b, g->session, 8);
 	put_number(&b, g->factors, 1);
 	put_number(&b, (g->proven ? PROVEN : 0u) | (g->change ? CHANGE : 0u), 1);
@@ -102,6 +103,7 @@ enum result ipc_grant_verify(struct slice key, struct slice sealed, int64_t now_
 	g.issued_ms = (int64_t)take_number(&c, 8);
 	g.credential = take_number(&c, 8);
 	g.epoch = take_number(&c, 8);
+	g.made_ms = (int64_t)take_number(&c, 8);
 	g.session = take_number(&c, 8);
 	g.factors = (unsigned)take_number(&c, 1);
 	unsigned flags = (unsigned)take_number(&c, 1);

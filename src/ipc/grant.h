@@ -50,6 +50,7 @@ struct ipc_grant {
 	struct slice service; /* Client.service of the session; at most 32 octets */
 	uint64_t credential;  /* what opened it: 0 the main password, else an application's password */
 	uint64_t epoch;       /* of the account when that was made (store/account/epoch.h) */
+	int64_t made_ms;      /* when the password was made; 0: not known, or it was an application's */
 	uint64_t session;     /* of a warrant that asked for a second factor; 0: a sign-in begins */
 	unsigned factors;     /* bits of enum ipc_factor: what the login has */
 	bool proven;          /* by a second factor too */

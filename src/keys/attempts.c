@@ -225,6 +225,18 @@ void attempts_right(struct attempts *all, const struct attempt *a, int64_t now, 
 	pthread_mutex_unlock(&all->lock);
 }
 
+bool attempts_condemn(struct attempts *all, const char *ip, int64_t now)
+{
+	struct who w;
+	attempts_who(all, &(struct attempt){.ip = ip}, &w);
+	if (!w.source.bits)
+		return false;
+	pthread_mutex_lock(&all->lock);
+	spray_condemn(all, &w, now);
+	pthread_mutex_unlock(&all->lock);
+	return true;
+}
+
 bool attempts_pardon(struct attempts *all, const struct ip_net *net, struct slice login)
 {
 	char name[32];

@@ -60,6 +60,9 @@ void attempts_right(struct attempts *all, const struct attempt *a, int64_t now_m
 int64_t attempts_factor_wait(struct attempts *all, uint64_t account, int64_t now_ms);
 void attempts_factor_failed(struct attempts *all, uint64_t account, int64_t now_ms);
 
+/* What store has seen: this address is held back for a day, as for spraying. False: it is no address. */
+bool attempts_condemn(struct attempts *all, const char *ip, int64_t now_ms);
+
 /* ---- for the administrator ---- */
 
 enum sentence_kind { SENTENCE_PREFIX = 1, SENTENCE_SOURCE = 2 };

@@ -118,6 +118,7 @@ void attempts_keep(struct attempts *all, const struct kept *k, const char key[32
 bool spray_is_sentenced(struct attempts *all, const struct who *w, int64_t now);
 void spray_failed(struct attempts *all, const struct who *w, int64_t now, struct attempt_view *out);
 void spray_right(struct attempts *all, const struct who *w, int64_t now, struct attempt_view *out);
+void spray_condemn(struct attempts *all, const struct who *w, int64_t now);
 bool spray_pardon(struct attempts *all, const struct who *w);
 /* As it was kept. */
 void spray_restore(struct attempts *all, const struct kept *k);

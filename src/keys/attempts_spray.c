@@ -67,6 +67,11 @@ static void sentence_pass(
 	    KN("hours", (s.until_ms - now) / HOUR_MS));
 }
 
+void spray_condemn(struct attempts *all, const struct who *w, int64_t now)
+{
+	sentence_pass(all, SENTENCE_SOURCE, &w->source, now);
+}
+
 void spray_restore(struct attempts *all, const struct kept *k)
 {
 	struct kept again;

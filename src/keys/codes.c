@@ -72,6 +72,8 @@ static enum result check_one(
 		return check_totp(k, c, code, now_ms);
 	if (kind == FACTOR_RECOVERY && c->kind == CREDENTIAL_RECOVERY)
 		return check_recovery(k, c, code, now_ms);
+	if (sent_kind(kind) == c->kind && !c->waits)
+		return sent_check(k, c, code, now_ms);
 	return DENY;
 }
 

@@ -165,6 +165,10 @@ unsigned credentials_factors(const struct credentials *all)
 			factors |= FACTOR_PASSKEY;
 		else if (c->kind == CREDENTIAL_RECOVERY && has_codes(c))
 			factors |= FACTOR_RECOVERY;
+		else if (c->kind == CREDENTIAL_MAIL)
+			factors |= FACTOR_MAIL;
+		else if (c->kind == CREDENTIAL_SMS)
+			factors |= FACTOR_SMS;
 	}
 	return factors;
 }

@@ -18,6 +18,9 @@ enum credential_kind {
 	CREDENTIAL_RECOVERY = 2, /* secret: MACs of the codes, zeros where one was used */
 	CREDENTIAL_PASSKEY = 3,  /* secret: as passkey.h says; counter: of its signatures */
 	CREDENTIAL_APP = 4,      /* secret: a MAC, SCRAM's stored key and server key */
+	CREDENTIAL_MAIL =
+	    8, /* codes that are sent: secret: as sent.c says; name: how the address may be shown */
+	CREDENTIAL_SMS = 9,
 };
 
 #define CREDENTIAL_MAC 32
@@ -72,6 +75,10 @@ void app_make(struct keys *k, const struct scram_keys *of_login, struct buf *tex
 
 /* A text of `n` characters in groups of five, from an alphabet without look-alikes. */
 void code_make(struct buf *out, size_t n);
+/* The kind of enum ipc_factor's FACTOR_MAIL and FACTOR_SMS; 0: another one. */
+enum credential_kind sent_kind(unsigned factor);
+/* Is this the code that was sent last, and is it still good? It is used up, or a try is. With the lock. */
+NODISCARD enum result sent_check(struct keys *k, struct credential *c, struct slice code, int64_t now_ms);
 /* The MAC of a code or password, as typed: without blanks and hyphens, in lower case. */
 void code_mac(struct keys *k, uint64_t account, struct slice typed, char out[CREDENTIAL_MAC]);
 

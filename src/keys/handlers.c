@@ -26,6 +26,7 @@ enum result keys_seal_grant(
 	    .service = slice_str(granted->service),
 	    .credential = granted->app ? granted->app->id : 0,
 	    .epoch = granted->app ? granted->app->epoch : l->epoch,
+	    .made_ms = granted->app ? 0 : l->made_ms,
 	    .session = session,
 	    .factors = granted->factors,
 	    .proven = proven,
@@ -220,6 +221,17 @@ void keys_on_attempts(struct ipc_turn *t)
 	ipc_answer(t, &answer, NULL);
 }
 
+/* store has seen what nobody who belongs here does: a decoy was tried. */
+static void on_condemn(struct ipc_turn *t)
+{
+	struct keys *k = ipc_server_context(t);
+	const Sekisho__CondemnAsk *ask = t->ask;
+	if (attempts_condemn(k->attempts, ask->ip, clock_utc_ms()))
+		ipc_answer(t, NULL, NULL);
+	else
+		ipc_refuse(t, BAD, "not an address");
+}
+
 static void admin_end(struct ipc_turn *t, const char *verb, struct slice who, enum result r, const char *why)
 {
 	EVENT(ADMIN, KZ("verb", verb), KV("who", who), KZ("result", result_name(r)));
@@ -361,6 +373,8 @@ ipc_handler *const keys_handlers[ASK_MAX] = {
     [ASK_KEYS_OAUTH_KEYS] = keys_on_oauth_keys,
     [ASK_KEYS_DATA_KEY] = on_data_key,
     [ASK_KEYS_ATTEMPTS] = keys_on_attempts,
+    [ASK_KEYS_CODE] = keys_on_code,
+    [ASK_KEYS_CONDEMN] = on_condemn,
     [ASK_KEYS_WARRANTED] = keys_on_warranted,
     [ASK_KEYS_CREDENTIALS] = on_credentials,
     [ASK_KEYS_REVOKE] = on_revoke,

@@ -114,6 +114,8 @@ struct dkim_cache;
 void dkim_cache_free(struct dkim_cache *c);
 
 ipc_handler keys_on_warranted;
+/* sent.c */
+ipc_handler keys_on_code;
 
 /* handlers.c: of the administrator */
 ipc_handler keys_on_attempts;

@@ -6,7 +6,7 @@
  *   password.h   Argon2id, preparing what people type; lru.h, verdict.h: what was verified a moment ago
  *   scram.h      RFC 5802 and 7677, the arithmetic
  *   strength.h   what may be a password; common.c  what others use
- *   credential.h second factors, applications' passwords; app.c, codes.c, totp.h   what each of them is
+ *   credential.h second factors, applications' passwords; app.c, codes.c, sent.c, totp.h   what each of them is
  *   passkey.h    what authenticators sign
  *   warranted.c  what store has allowed to be done with secrets
  *   attempts.h   guessing and spraying: how often who may try from where

@@ -194,11 +194,45 @@ static enum result make_recovery(struct warranted *w)
 
 static enum result do_recovery_make(struct warranted *w)
 {
-	struct credential c;
-	if (find_kind(w, CREDENTIAL_TOTP, false, &c) != OK &&
-	    find_kind(w, CREDENTIAL_PASSKEY, false, &c) != OK)
+	struct credentials all;
+	if (credentials_of(w->keys, w->warrant.account, w->arena, &all) != OK ||
+	    !(credentials_factors(&all) & FACTORS_PROVING))
 		return refuse(w, DENY, "there is no second factor to recover from");
 	return make_recovery(w);
+}
+
+/* The first code of a new address. It takes the place of the address there is. */
+static enum result do_code_confirm(struct warranted *w)
+{
+	struct keys *k = w->keys;
+	enum credential_kind kind = sent_kind(w->warrant.bits);
+	struct credential c, old;
+	struct login l;
+	enum result r = kind ? find_kind(w, kind, true, &c) : GONE;
+	if (r != OK)
+		return refuse(w, r, "ask for a code first");
+	if (attempts_factor_wait(k->attempts, c.account, clock_utc_ms()))
+		return refuse(w, LATER, "too many wrong codes, try again later");
+	r = sent_check(k, &c, slice_b(w->ask->secret), clock_utc_ms());
+	if (r == DENY) {
+		attempts_factor_failed(k->attempts, c.account, clock_utc_ms());
+		return refuse(w, DENY, "the code is wrong, or its ten minutes are over");
+	}
+	/* What was read before the check is not what is kept now. */
+	if (r == OK)
+		r = find_kind(w, kind, true, &c);
+	if (r == OK)
+		r = find_login(w, &l);
+	if (r != OK)
+		return r;
+	w->warrant.bits = l.change;
+	explicit_bzero(&l.secret, sizeof l.secret);
+	bool replaces = find_kind(w, kind, false, &old) == OK;
+	c.waits = false;
+	r = credential_put(k, &c);
+	if (r == OK && replaces)
+		r = book_credential_remove(k->book, old.account, old.id);
+	return r == OK && find_kind(w, CREDENTIAL_RECOVERY, false, &old) == GONE ? make_recovery(w) : r;
 }
 
 /* ---- an application's password ---- */
@@ -410,6 +444,7 @@ static const struct act {
     [WARRANT_RECOVERY_MAKE] = {do_recovery_make, true},
     [WARRANT_APP_ADD] = {do_app_add, true},
     [WARRANT_PASSKEY_ADD] = {do_passkey_add, true},
+    [WARRANT_CODE_CONFIRM] = {do_code_confirm, true},
     [WARRANT_ID_TOKEN] = {do_id_token, false},
 };
 

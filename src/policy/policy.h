@@ -4,6 +4,7 @@
  *   access.h     who may sign in from where
  *   budget.h     how many people an account may write to for the first time, and how fast it may write to the others
  *   door.h       the services people sign in to
+ *   travel.h     two places too far apart for the time between
  *   points.h     signs that somebody else uses an account (signals.def), added up
  *
  * No clock, no file, no database: whoever asks brings all of it, so that the same function explains a decision afterwards, and
@@ -16,5 +17,6 @@
 #include "policy/budget.h"
 #include "policy/door.h"
 #include "policy/points.h"
+#include "policy/travel.h"
 
 #endif

@@ -125,12 +125,13 @@ static void equip(struct master *m, enum role r)
 		send_file(m, r, "tls_key", m->config->tls_key);
 		send_file(m, r, "dns_update_key", m->config->dns_update_key_file);
 	}
-	if (r == ROLE_RELAY)
+	if (r == ROLE_RELAY) {
 		send_file(m, r, "relay_password", m->config->relay_password_file);
-	if (r == ROLE_RELAY)
 		send_file(m, r, "acme_ca", m->config->acme_ca_file);
-	if (r == ROLE_RELAY)
 		send_file(m, r, "alarm_ca", m->config->alarm_ca_file);
+		send_file(m, r, "sms_ca", m->config->sms_ca_file);
+		send_file(m, r, "sms_secret", m->config->sms_secret_file);
+	}
 	if (r == ROLE_WEB)
 		send_console(m);
 	if (r == ROLE_STORE) {

@@ -16,6 +16,14 @@ static const char *smart_host_password(const struct run *r)
 	return run_secret_line(r, "relay_password", &text);
 }
 
+/* Likewise of the gateway for short messages; "": there is none. */
+static const char *sms_secret(const struct run *r)
+{
+	static struct buf text = {.max = 4096};
+	const char *line = run_secret_line(r, "sms_secret", &text);
+	return line ? line : "";
+}
+
 static enum relay_tls tls_of(const struct config *c)
 {
 	switch ((enum config_relay_tls)c->relay_tls) {
@@ -89,19 +97,20 @@ static struct https *make_policy_https(const struct config *c, SSL_CTX *verified
 	return s->trust ? https_new(s) : NULL;
 }
 
-/* For alarms: the administrator's own server, wherever it is. */
-static struct https *make_alarm_https(const struct run *r, SSL_CTX *verified, struct https_settings *s)
+/* For alarms and short messages: what the administrator named, wherever it is. NULL: he named none. */
+static struct https *make_hook_https(const struct run *r, const char *url, const char *ca_name,
+    const char *ca_file, SSL_CTX *verified, struct https_settings *s)
 {
 	BUF_LOCAL(ca, 4 << 20);
-	if (!*r->config->alarm_webhook)
+	if (!*url)
 		return NULL;
-	run_file(r, "alarm_ca", &ca);
+	run_file(r, ca_name, &ca);
 	if (ca.n)
 		s->trust = https_trust(buf_slice(&ca));
 	else if (verified)
 		s->trust = SSL_CTX_get_cert_store(verified);
 	if (!s->trust)
-		EVENT(CONFIG_BAD, KZ("file", r->config->alarm_ca_file), KN("line", 0),
+		EVENT(CONFIG_BAD, KZ("file", ca_file), KN("line", 0),
 		    KZ("why", "there is no certificate in it"));
 	s->user_agent = "sekisho";
 	s->inside = true;
@@ -128,7 +137,7 @@ static void start_syslog(const struct run *r, struct syslog_settings *s, struct 
 void run_relay(struct run *r)
 {
 	static struct relay_settings s;
-	static struct https_settings https, policies, hooks;
+	static struct https_settings https, policies, hooks, gateway;
 	static struct post_settings post;
 	static struct acme_settings acme;
 	static struct syslog_settings syslog;
@@ -152,8 +161,14 @@ void run_relay(struct run *r)
 	s.https = make_policy_https(c, s.verified, &policies);
 	post = (struct post_settings){.store = s.store,
 	    .reports = s.https,
-	    .alarms = make_alarm_https(r, s.verified, &hooks),
-	    .webhook = c->alarm_webhook};
+	    .alarms = make_hook_https(r, c->alarm_webhook, "alarm_ca", c->alarm_ca_file, s.verified, &hooks),
+	    .webhook = c->alarm_webhook,
+	    .sms = make_hook_https(r, c->sms_url, "sms_ca", c->sms_ca_file, s.verified, &gateway),
+	    .sms_url = c->sms_url,
+	    .sms_body = *c->sms_body ? c->sms_body : "{\"to\":\"{to}\",\"text\":\"{text}\"}",
+	    .sms_type = c->sms_type,
+	    .sms_authorization = c->sms_authorization,
+	    .sms_secret = sms_secret(r)};
 	syslog.verified =
 	    *c->audit_syslog.host
 		? tls_client_context(TLS_VERIFIED, *c->audit_syslog_ca_file ? c->audit_syslog_ca_file : NULL)
@@ -161,7 +176,7 @@ void run_relay(struct run *r)
 	run_jail(r, c->relay_connections * 4 + 1024, 0);
 	static struct dns_trunk dns;
 	dns_trunk_init(&dns, r->trunks[ROLE_RESOLVER]);
-	s.dns = https.dns = policies.dns = hooks.dns = acme.dns = &dns.dns;
+	s.dns = https.dns = policies.dns = hooks.dns = gateway.dns = acme.dns = &dns.dns;
 	acme.keys = r->trunks[ROLE_KEYS];
 	acme.store = r->trunks[ROLE_STORE];
 	acme.hostname = c->hostname;

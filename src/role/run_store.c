@@ -307,6 +307,7 @@ static void fill_sending(const struct config *c, struct store_settings *s)
 	s->budget.known = (uint32_t)c->known_recipients_rate;
 	s->alarm_mail = c->alarm_mail;
 	s->alarm_webhook = *c->alarm_webhook != 0;
+	s->sms_per_hour = *c->sms_url ? c->sms_per_hour : 0;
 }
 
 static void fill_reports(const struct config *c, struct store_reports *r)

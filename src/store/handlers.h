@@ -36,6 +36,7 @@ ipc_handler ask_domains;                        /* served.c */
 ipc_handler ask_setup;                          /* domains_setup.c */
 ipc_handler ask_report_post, ask_report_posted; /* reports_post.c */
 ipc_handler ask_alarm_next, ask_alarm_done;     /* alarm.c */
+ipc_handler ask_sms_next, ask_sms_done;         /* sms.c */
 
 void store_gauges(struct store *s, struct db *db, Sekisho__GaugesAnswer *out);
 /* The session of a turn that needs a selected mailbox; NULL: the turn is answered. */

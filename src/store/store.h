@@ -120,6 +120,7 @@ struct store_settings {
 	struct budget_rules budget; /* for first-time recipients */
 	const char *alarm_mail;     /* addresses with blanks between; "": postmaster */
 	bool alarm_webhook;         /* relay posts alarms somewhere */
+	uint64_t sms_per_hour;      /* codes that go out as short messages; 0: there is no gateway */
 
 	const char *oauth_issuer;                 /* of tokens (RFC 8414); NULL: none are given out */
 	int64_t session_idle_ms, session_most_ms; /* a session of the web ends unused, and at the latest */

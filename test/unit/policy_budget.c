@@ -321,9 +321,23 @@ static void honest_people_are_rarely_held(void **state)
 	assert_true(holds <= 2);
 }
 
+static void nobody_travels_faster_than_an_airliner(void **state)
+{
+	assert_true(travel_impossible(9000, HOUR_MS));
+	assert_true(travel_impossible(9000, 10 * HOUR_MS - 1));
+	assert_false(travel_impossible(9000, 10 * HOUR_MS));
+	assert_false(travel_impossible(500, 0)); /* next door, by what is known of addresses */
+	assert_true(travel_impossible(501, 0));
+	assert_false(travel_impossible(-1, 0)); /* a country that is not on the map */
+	assert_false(travel_impossible(0, 0));
+	assert_false(travel_impossible(9000, -1)); /* the clock was set back */
+	assert_false(travel_impossible(20000, TRAVEL_LOOK_MS));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(nobody_travels_faster_than_an_airliner),
 	    cmocka_unit_test(each_context_has_its_budget),
 	    cmocka_unit_test(what_one_is_used_to_raises_it),
 	    cmocka_unit_test(it_is_learned_slowly),

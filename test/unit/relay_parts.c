@@ -1,4 +1,5 @@
 /* relay's parts by themselves: replies, capabilities, DATA's form, the set of rows, keys of destinations. */
+#include "relay/sms.h"
 #include "relay/inner.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -167,9 +168,32 @@ static void destinations_have_names(void **state)
 	assert_string_equal(buf_z(&a), "route:smart:587");
 }
 
+static void gateways_get_what_they_ask_for(void **state)
+{
+	const struct sms_words w = {SLICE("+81901"), SLICE("a \"b\"\\\n&\xe3\x81\x82"), SLICE("k\r\nX: y")};
+	static const struct {
+		const char *template;
+		enum sms_escape how;
+		const char *wanted;
+	} cases[] = {
+	    {"{\"t\":\"{text}\",\"n\":\"{to}\"}", SMS_JSON,
+		"{\"t\":\"a \\\"b\\\"\\\\\\u000a&\xe3\x81\x82\",\"n\":\"+81901\"}"},
+	    {"to={to}&m={text}", SMS_FORM, "to=%2B81901&m=a%20%22b%22%5C%0A%26%E3%81%82"},
+	    {"Bearer {secret}", SMS_PLAIN, "Bearer kX: y"},
+	    {"{other}{to", SMS_PLAIN, "{other}{to"},
+	    {"", SMS_JSON, ""},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		BUF_LOCAL(out, 1000);
+		sms_fill(slice_str(cases[i].template), cases[i].how, &w, &out);
+		assert_string_equal(buf_z(&out), cases[i].wanted);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(gateways_get_what_they_ask_for),
 	    cmocka_unit_test(replies),
 	    cmocka_unit_test(capabilities),
 	    cmocka_unit_test(dots_are_doubled),

@@ -27,6 +27,7 @@ const pages: PageOf[] = [
   { place: 'groups', title: 'nav.groups', icon: 'groups', group: 'nav.people', verb: 'group.list', show: lazy(() => import('./pages/groups')) },
   { place: 'domains', title: 'nav.domains', icon: 'domains', group: 'nav.server', verb: 'domain.list', show: lazy(() => import('./pages/domains')) },
   { place: 'signins', title: 'nav.signins', icon: 'signins', group: 'nav.server', verb: 'signin.list', show: lazy(() => import('./pages/signins')) },
+  { place: 'protection', title: 'nav.protection', icon: 'key', group: 'nav.server', verb: 'decoy.list', show: lazy(() => import('./pages/protection')) },
   { place: 'audit', title: 'nav.audit', icon: 'audit', group: 'nav.server', verb: 'audit.list', show: lazy(() => import('./pages/audit')) },
   { place: 'settings', title: 'nav.settings', icon: 'settings', group: 'nav.server', verb: 'settings.list', show: lazy(() => import('./pages/settings')) },
   { place: 'search', title: 'nav.search', icon: 'search', group: 'nav.mine', verb: 'me.search', show: lazy(() => import('./pages/search')) },

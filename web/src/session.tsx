@@ -11,6 +11,8 @@ export interface Session {
   state: 'in' | 'factor' | 'enrol' | 'change';
   factors?: string[];
   expires_ms: number;
+  /** The password has to be changed by then; told two weeks before. */
+  password_ends_ms?: number;
 }
 
 interface Held {

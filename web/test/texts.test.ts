@@ -20,7 +20,7 @@ describe('the two languages', () => {
     for (const key of Object.keys(en) as (keyof typeof en)[]) expect(blanks(ja[key]), key).toEqual(blanks(en[key]));
   });
   it('say what a name of the server means only where the server can say it', () => {
-    const made = /^(account\.state|queue\.state|dns|role|opened\.how|offboard\.state|factor|scope|signin|incident|signal|setting)\./;
+    const made = /^(account\.state|queue\.state|dns|role|opened\.how|offboard\.state|factor|scope|signin|incident|signal|setting|devices\.kind|devices\.end\.text)\./;
     const templates = [...sources.matchAll(/`([\w.]*)\$\{/g)].map((m) => m[1]).filter(Boolean);
     for (const key of Object.keys(en)) {
       const used = sources.includes(`'${key}'`) || made.test(key) || templates.some((t) => key.startsWith(t)) || /^(groups|aliases|trace)\./.test(key);

@@ -26,6 +26,8 @@ struct actor {
 	bool factor;  /* a second factor was shown */
 	bool strange; /* signed in from where what outlasts a password is not made (signin_is_strange) */
 	int64_t made_ms, ends_ms;
+	int64_t password_ms; /* when the password that opened it was made; 0: not known */
+	int64_t browser;     /* browsers.h */
 	struct slice address, name;
 	const char *csrf; /* what has to come with changes */
 };

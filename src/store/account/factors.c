@@ -4,11 +4,16 @@
 #define ROLES_ARENA ((size_t)1 << 20)
 
 /* Whoever has a role, of any kind, can do harm to others. */
-static int64_t due_as_administrator(struct store *s, struct db *db, int64_t account)
+bool factors_administrator(struct db *db, int64_t account)
 {
 	ARENA_LOCAL(a, ROLES_ARENA);
 	struct powers p;
-	if (powers_of_account(db, account, &a, &p) != OK || p.n < 2) /* the first is everybody's */
+	return powers_of_account(db, account, &a, &p) == OK && p.n > 1; /* the first is everybody's */
+}
+
+static int64_t due_as_administrator(struct store *s, struct db *db, int64_t account)
+{
+	if (!factors_administrator(db, account))
 		return 0;
 	return DB_NUMBER(db, 0, ACCOUNT_MADE, DI(account)) + s->settings->administrator_grace_ms;
 }

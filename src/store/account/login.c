@@ -3,6 +3,8 @@
 #include "store/handlers.h"
 #include "store/account/people.h"
 #include "store/queue/resolve.h"
+#include "store/account/decoys.h"
+#include "store/account/passwords.h"
 #include "store/account/signins.h"
 
 static const struct service {
@@ -31,9 +33,13 @@ struct account {
 	struct slice address, name;
 	bool suspended;
 	int64_t protocols, epoch;
+	bool outdated; /* the password it was opened with */
+	bool blocked;  /* the program it was opened with */
 };
 
-static enum result load_account(struct store *s, int64_t id, struct arena *a, struct account *out)
+/* made_ms: of the password, -1: it was none. */
+static enum result load_account(
+    struct store *s, int64_t id, int64_t made_ms, struct arena *a, struct account *out)
 {
 	READER r = reader_begin(s);
 	if (!r.db)
@@ -50,7 +56,9 @@ static enum result load_account(struct store *s, int64_t id, struct arena *a, st
 	    .protocols = db_int(&q, 4),
 	    .epoch = db_int(&q, 5),
 	};
-	return OK;
+	db_end(&q);
+	out->outdated = made_ms >= 0 && password_state(r.db, id, made_ms, clock_utc_ms()).outdated;
+	return db_result(r.db) == OK ? OK : LATER;
 }
 
 static enum result open_grant(struct ipc_turn *t, struct ipc_grant *g, const struct service **service_out)
@@ -69,7 +77,7 @@ static enum result open_grant(struct ipc_turn *t, struct ipc_grant *g, const str
 static bool ended_meanwhile(struct store *s, struct arena *a, int64_t id, int64_t epoch)
 {
 	struct account now = {0};
-	if (load_account(s, id, a, &now) == OK && !now.suspended && now.epoch == epoch)
+	if (load_account(s, id, -1, a, &now) == OK && !now.suspended && now.epoch == epoch)
 		return false;
 	sessions_end_account(s->sessions, id);
 	return true;
@@ -85,7 +93,9 @@ static enum signin_outcome outcome_of(
 		return SIGNIN_SUSPENDED;
 	if (!(account->protocols & service->protocol))
 		return SIGNIN_NOT_ALLOWED;
-	if ((int64_t)g->epoch != account->epoch || g->change)
+	if (account->blocked)
+		return SIGNIN_DEVICE;
+	if ((int64_t)g->epoch != account->epoch || g->change || account->outdated)
 		return SIGNIN_CHANGE;
 	return SIGNIN_IN;
 }
@@ -102,14 +112,26 @@ static enum result begin_session(
 	    (uint64_t)in->credential, &in->context);
 }
 
+/* A program that its owner has shut out. */
+static enum result device_blocked(struct store *s, const struct signin *in, bool *out)
+{
+	READER r = reader_begin(s);
+	if (!r.db)
+		return LATER;
+	*out = DB_NUMBER(r.db, 0, DEVICE_BLOCKED, DI(in->account), DI(in->context.device)) != 0;
+	return db_result(r.db) == OK ? OK : LATER;
+}
+
 /* What the account says, where the client is, and a session. DENY: *outcome_out says why. */
 static enum result come_in(struct ipc_turn *t, const struct service *service, const struct ipc_grant *g,
     struct signin *in, struct account *account, enum signin_outcome *outcome_out)
 {
 	struct store *s = store_of(t);
-	enum result r = load_account(s, in->account, &t->arena, account);
+	enum result r = load_account(s, in->account, g->credential ? -1 : g->made_ms, &t->arena, account);
 	if (r == OK || r == DENY)
 		r = signin_judge(s, in);
+	if (r == OK)
+		r = device_blocked(s, in, &account->blocked);
 	if (r != OK)
 		return r;
 	*outcome_out = outcome_of(account, service, g);
@@ -164,6 +186,8 @@ void ask_login(struct ipc_turn *t)
 	    .client = ask->client,
 	    .flags = g.flags};
 	r = come_in(t, service, &g, &in, &account, &outcome);
+	if (r == DENY && decoy_look(store_of(t), &in))
+		outcome = SIGNIN_DECOY;
 	if (r == OK || r == DENY || r == FULL)
 		signin_record(store_of(t), &in, outcome);
 	if (r != OK) {
@@ -171,6 +195,8 @@ void ask_login(struct ipc_turn *t)
 		return;
 	}
 	account_note_use(store_of(t), (int64_t)g.account, service->name);
+	if (!g.credential)
+		password_note(store_of(t), (int64_t)g.account, g.made_ms);
 	Sekisho__LoginAnswer answer = SEKISHO__LOGIN_ANSWER__INIT;
 	answer.account = g.account;
 	answer.address = (char *)(uintptr_t)account.address.p;
@@ -216,6 +242,8 @@ void ask_refused(struct ipc_turn *t)
 		refuse(t, r);
 		return;
 	}
+	if (decoy_look(store_of(t), &in))
+		outcome = SIGNIN_DECOY;
 	signin_record(store_of(t), &in, outcome);
 	if (suspect)
 		signin_suspect(store_of(t), suspect);

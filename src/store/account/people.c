@@ -1,5 +1,7 @@
 #include "store/account/people.h"
 #include "store/admin/posture.h"
+#include "store/account/newcomers.h"
+#include "store/account/passwords.h"
 #include "store/rounds.h"
 #include <stdlib.h>
 
@@ -18,11 +20,14 @@ void people_round(struct store *s)
 		;
 	while (!atomic_load(&s->broken) && audit_alerts_round(s))
 		;
+	while (!atomic_load(&s->broken) && newcomers_round(s))
+		;
 	if (atomic_load(&s->broken))
 		return;
 	audit_digest_round(s);
 	people_report_round(s);
 	posture_round(s);
+	passwords_round(s);
 }
 
 static int64_t work(void *arg)

@@ -59,6 +59,7 @@ enum door signin_door(const char *service)
 	    {"submission", DOOR_SMTP_AUTH},
 	    {"submissions", DOOR_SMTP_AUTH},
 	    {"web", DOOR_WEB},
+	    {"api", DOOR_API},
 	};
 	for (size_t i = 0; service && i < COUNT(doors); i++)
 		if (strcmp(service, doors[i].service) == 0)
@@ -134,6 +135,7 @@ struct alike signins_alike(const struct store *s, const struct signin *in, enum 
 	k.credential = in->credential;
 	k.device = in->context.device;
 	k.rule = in->rule;
+	k.browser = in->browser;
 	memcpy(k.ip, in->context.ip.octets, sizeof k.ip);
 	k.v4 = in->context.ip.v4;
 	k.door = in->door;
@@ -233,6 +235,8 @@ static unsigned place_reasons(const struct look *l, const struct signin_context 
 /* What may be seen from it alone: places where the organisation's people are not, and those from where others tried. */
 #define STRANGE (SIGNIN_FIRST_COUNTRY | SIGNIN_HOSTING | SIGNIN_VPN | SIGNIN_TOR | SIGNIN_FLAGGED)
 #define UNUSUAL (SIGNIN_FIRST_ASN | SIGNIN_FIRST_CREDENTIAL | SIGNIN_YOUNG | SIGNIN_FIRST_PREFIX)
+/* Of a browser that is known: where it is carried in its own country says little. */
+#define UNUSUAL_TRUSTED SIGNIN_FIRST_CREDENTIAL
 
 static void judge(const struct look *l, const struct signin *in, struct signin_context *c, int64_t now)
 {
@@ -245,7 +249,7 @@ static void judge(const struct look *l, const struct signin *in, struct signin_c
 		if (now - created < YOUNG_DAYS * DAY_MS)
 			c->reasons |= SIGNIN_YOUNG;
 	}
-	if (!days_of(l, DAY_DEVICE, c->device)) {
+	if (!in->browser && !days_of(l, DAY_DEVICE, c->device)) {
 		c->reasons |= SIGNIN_FIRST_DEVICE;
 		/* Half a country may be customers of one provider. */
 		if (!confirmed && !days_of(l, DAY_PREFIX, signins_prefix_token(l->store, &c->prefix)))
@@ -257,8 +261,9 @@ static void judge(const struct look *l, const struct signin *in, struct signin_c
 		c->reasons |= SIGNIN_FLAGGED;
 	if (in->flags & GRANT_GUESSED)
 		c->reasons |= SIGNIN_GUESSED;
+	unsigned unusual = in->trusted ? UNUSUAL_TRUSTED : UNUSUAL;
 	c->familiarity = c->reasons & STRANGE   ? SIGNIN_NEW_COUNTRY
-			 : c->reasons & UNUSUAL ? SIGNIN_NEW_ASN
+			 : c->reasons & unusual ? SIGNIN_NEW_ASN
 						: SIGNIN_FAMILIAR;
 }
 

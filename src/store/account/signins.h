@@ -16,7 +16,8 @@
  * from the same prefix as others did. Days of an incident are taken out of that memory (signins_forget).
  * In an account's first 14 days only networks are familiar that an administrator or a second factor confirmed.
  *
- * What is unusual about a sign-in that succeeded is told to contain.h, in the transaction of its row.
+ * What is unusual about a sign-in that succeeded is told to contain.h, in the transaction of its row, and to its owner when
+ * it is the first of its kind (newcomers.h). A token of the API (DOOR_API) is not a person: it says nothing of where he is.
  *
  * Unknown login names are kept as keyed hashes only: people type passwords there. What a client says of itself is sealed.
  */
@@ -45,9 +46,12 @@ struct signin {
 	enum door door;
 	const Sekisho__Client *client; /* NULL: nothing is known of it */
 	uint32_t flags;                /* of the grant: enum grant_flag */
+	int64_t browser;               /* known by its cookie (browsers.h); 0: none */
+	bool trusted;                  /* and for days, or by a second factor */
 	/* Found out. */
 	struct signin_context context;
-	int64_t rule; /* the access rule that decided; 0: none, -1: the preset */
+	int64_t rule;  /* the access rule that decided; 0: none, -1: the preset */
+	int64_t decoy; /* the account of decoys.h that was tried; 0: none */
 };
 
 struct signins;

@@ -20,7 +20,7 @@ enum day_kind {
 
 /* Everything in which alike attempts are alike; compared as octets. */
 struct alike {
-	int64_t account, login, credential, device, rule;
+	int64_t account, login, credential, device, rule, browser;
 	unsigned char ip[16];
 	uint32_t v4, door, outcome, flags;
 };

@@ -1,4 +1,6 @@
 /* The rows of the log: written behind the answer, counted up while nothing new happens, forgotten in time. */
+#include "store/account/decoys.h"
+#include "store/account/newcomers.h"
 #include "store/contain/contain.h"
 #include "store/account/signins_inside.h"
 #include "store/stats.h"
@@ -18,7 +20,8 @@ struct writing {
 	enum door door;
 	enum signin_outcome outcome;
 	struct signin_context context;
-	bool factor;
+	bool factor, trusted;
+	int64_t decoy;
 	struct buf sealed;
 	enum points_level level; /* of the account, by what the sign-in says */
 };
@@ -50,8 +53,30 @@ static void add_days(const struct writing *w, struct db *db)
 static bool many_at_once(const struct writing *w, struct db *db)
 {
 	DB_ROWS q = DB_QUERY(db, SIGNINS_TOGETHER, DI(w->key.account), DI(w->at - TOGETHER_MS), DI(SIGNIN_IN),
-	    DI(GEO_VPN | GEO_MOBILE), DI(TOGETHER_ROWS));
+	    DI(GEO_VPN | GEO_MOBILE), DI(TOGETHER_ROWS), DI(DOOR_API));
 	return db_next(&q) && (db_int(&q, 0) >= TOGETHER_NETWORKS || db_int(&q, 1) >= TOGETHER_COUNTRIES);
+}
+
+/* Exits of networks that say nothing of where people are. */
+#define ELSEWHERE (GEO_VPN | GEO_MOBILE | GEO_HOSTING | GEO_TOR)
+
+/* Who shows a second factor, or a browser that is known, is believed to be where he is. */
+static bool too_far(const struct writing *w, struct db *db)
+{
+	const struct geo_place *here = &w->context.place;
+	bool impossible = false;
+	if (!*here->country || (here->kind & ELSEWHERE) || w->factor || w->trusted)
+		return false;
+	DB_ROWS q = DB_QUERY(db, SIGNINS_COUNTRIES, DI(w->key.account), DI(w->at - TRAVEL_LOOK_MS),
+	    DI(SIGNIN_IN), DI(ELSEWHERE), DI(TOGETHER_ROWS), DI(DOOR_API));
+	while (!impossible && db_next(&q)) {
+		char there[3] = {0};
+		struct slice country = db_octets(&q, 0);
+		if (country.n == 2)
+			memcpy(there, country.p, 2);
+		impossible = travel_impossible(geo_distance(there, here->country), w->at - db_int(&q, 1));
+	}
+	return impossible;
 }
 
 /* What makes one doubt that it was the owner (policy/signals.def). Once for a row, not for each attempt it counts. */
@@ -76,6 +101,8 @@ static void add_signs(struct writing *w, struct db *db)
 			w->level = contain_signal(s, db, w->key.account, signs[i].signal, from);
 	if (many_at_once(w, db))
 		w->level = contain_signal(s, db, w->key.account, SIGNAL_SIMULTANEOUS, from);
+	if (too_far(w, db))
+		w->level = contain_signal(s, db, w->key.account, SIGNAL_TRAVEL, from);
 }
 
 static enum result apply_row(struct job *j, struct db *db)
@@ -89,10 +116,13 @@ static enum result apply_row(struct job *j, struct db *db)
 	    DI(c->credential), DI(c->device), DI(w->outcome), DI(w->key.rule), DI(c->familiarity),
 	    DI(c->reasons), DB(buf_slice(&w->sealed)));
 	w->level = LEVEL_CALM;
-	if (w->outcome == SIGNIN_IN && w->key.account) {
+	if (w->outcome == SIGNIN_IN && w->key.account && w->door != DOOR_API) {
+		newcomer_seen(j->store, db, w->key.account, w->row, c, w->at);
 		add_days(w, db);
 		add_signs(w, db);
 	}
+	if (w->decoy)
+		decoy_tried(j->store, db, w->decoy, c, w->door);
 	return db_result(db);
 }
 
@@ -109,7 +139,9 @@ static void done_row(struct job *j, enum result r)
 			slot->until_ms = 0;
 	}
 	pthread_mutex_unlock(&all->lock);
-	if (r == OK && w->level >= LEVEL_HOLD)
+	if (r == OK && w->decoy)
+		decoy_condemn(j->store, &w->context.ip);
+	if (r == OK && (w->decoy || w->level >= LEVEL_HOLD))
 		contain_wake(j->store);
 	buf_free(&w->sealed);
 	free(w);
@@ -203,6 +235,8 @@ void signin_record(struct store *s, const struct signin *in, enum signin_outcome
 	    .outcome = outcome,
 	    .context = in->context,
 	    .factor = in->factor,
+	    .trusted = in->trusted,
+	    .decoy = in->decoy,
 	    .sealed = {.max = LIMIT_SIGNIN_AGENT + SEAL_OVERHEAD}};
 	struct slice agent = signins_agent(in);
 	if (agent.n)

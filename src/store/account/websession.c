@@ -85,6 +85,8 @@ enum result websession_find(
 			arena_printf(a, SLICE_FMT "@" SLICE_FMT, SLICE_ARG(local), SLICE_ARG(domain))),
 		    .name = arena_dup(a, db_octets(&q, 9)),
 		    .strange = db_int(&q, 10) != 0,
+		    .password_ms = db_int(&q, 11),
+		    .browser = db_int(&q, 12),
 		};
 		used = db_int(&q, 4);
 	}
@@ -115,7 +117,8 @@ void websession_add(
 	DB_RUN(db, WEB_TIDY, DI(now));
 	DB_RUN(db, WEB_MAKE_ROOM, DI(n->account), DI(LIMIT_WEB_SESSIONS - 1));
 	DB_RUN(db, WEB_ADD, DI(id), DB(slice_of(mac, SEAL_MAC)), DI(n->account), DI(n->epoch), DI(n->state),
-	    DI(n->factor), DI(now), DI(*ends_out), DB(buf_slice(&sealed)), DI(n->strange));
+	    DI(n->factor), DI(now), DI(*ends_out), DB(buf_slice(&sealed)), DI(n->strange), DI(n->browser),
+	    DI(n->password_ms));
 }
 
 void websession_end_others(struct db *db, int64_t account, int64_t but)

@@ -25,6 +25,8 @@ struct websession_new {
 	bool factor;
 	const char *ip, *agent;
 	bool strange;
+	int64_t browser;     /* browsers.h; 0: not known yet */
+	int64_t password_ms; /* when the password was made; 0: not known */
 };
 /* A new row; `cookie` gets COOKIE_TEXT octets. */
 void websession_add(

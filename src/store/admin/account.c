@@ -223,6 +223,12 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	offboard_forget(db, a->account);
 	DB_RUN(db, OPENED_FORGET, DI(a->account));
 	DB_RUN(db, USES_FORGET, DI(a->account));
+	DB_RUN(db, BROWSERS_END_OTHERS, DI(a->account), DI(0));
+	DB_RUN(db, DEVICE_BLOCKS_FORGET, DI(a->account));
+	DB_RUN(db, NEWCOMERS_FORGET, DI(a->account));
+	DB_RUN(db, DECOY_REMOVE, DI(a->account));
+	DB_RUN(db, PASSWORD_FORGET, DI(a->account));
+	DB_RUN(db, PASSWORD_RULE_DROP, DI(WHO_ACCOUNT), DI(a->account), DZ(""), DZ(""));
 	DB_RUN(db, ACCOUNT_REMOVE, DI(a->account));
 	return OK;
 }

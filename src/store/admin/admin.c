@@ -262,9 +262,11 @@ static bool is_open(const char *verb, enum session_state state)
 	    {"me.session", AT(FACTOR) | AT(ENROL) | AT(CHANGE)},
 	    {"me.signout", AT(FACTOR) | AT(ENROL) | AT(CHANGE)},
 	    {"me.factor", AT(FACTOR)},
-	    {"me.factor.mail", AT(FACTOR)},
+	    {"me.factor.send", AT(FACTOR)},
 	    {"me.totp", AT(ENROL)},
 	    {"me.totp.confirm", AT(ENROL)},
+	    {"me.code", AT(ENROL)},
+	    {"me.code.confirm", AT(ENROL)},
 	    {"me.passkey", AT(ENROL)},
 	    {"me.passkey.add", AT(ENROL)},
 	    {"me.password", AT(CHANGE)},
@@ -314,8 +316,8 @@ json_t *admin_may_list(const struct admin *a)
 static bool is_strange(const struct admin *a, const struct admin_verb_row *verb)
 {
 	static const char *const guarded[] = {"me.totp", "me.totp.confirm", "me.recovery", "me.app.add",
-	    "me.passkey", "me.passkey.add", "me.factor.remove", "me.oauth.authorize", "token.add",
-	    "oauth.client.add", "delegate.add"};
+	    "me.passkey", "me.passkey.add", "me.code", "me.code.confirm", "me.device.allow",
+	    "me.factor.remove", "me.oauth.authorize", "token.add", "oauth.client.add", "delegate.add"};
 	if (!a->actor->strange || a->actor->factor)
 		return false;
 	for (size_t i = 0; i < COUNT(guarded); i++)

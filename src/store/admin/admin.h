@@ -92,6 +92,22 @@ NODISCARD enum result admin_queue_settle(struct admin *a, struct db *db, const s
     const struct slice *away, size_t n_away);
 /* Messages with this token since then, with their steps. */
 json_t *admin_trace_since(struct admin *a, struct db *db, int64_t token, int64_t since, size_t most);
+/* What keys has of an account, or (0) of all; kinds as it numbers them. */
+enum credential_kinds {
+	KIND_TOTP = 1,
+	KIND_RECOVERY = 2,
+	KIND_PASSKEY = 3,
+	KIND_APP = 4,
+	KIND_MAIL = 8,
+	KIND_SMS = 9
+};
+typedef void admin_credential(void *context, const Sekisho__Credential *c);
+NODISCARD enum result admin_credentials(
+    struct admin *a, int64_t account, admin_credential *each, void *context);
+/* Takes one back (0: every second factor); its sessions end. Waits for keys. */
+NODISCARD enum result admin_credential_revoke(struct admin *a, int64_t account, int64_t id);
+/* Has the account an authenticator or a passkey? True also when keys does not say. */
+bool admin_has_strong(struct admin *a, int64_t account);
 /* The account whose primary address (or alias leading to it alone) this is. */
 NODISCARD enum result admin_find_account(struct admin *a, struct db *db, int64_t *id_out);
 

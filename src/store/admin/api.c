@@ -1,6 +1,7 @@
 /* STORE_API: a verb for whoever holds a token. What the token may do is decided here, whatever the front thinks. */
 #include "store/admin/admin.h"
 #include "store/account/entry.h"
+#include "store/account/signins.h"
 #include "store/account/tokens.h"
 #include "store/account/websession.h"
 
@@ -29,21 +30,41 @@ static const char *ip_of(const Sekisho__ApiAsk *ask)
 	return ask->client ? ask->client->ip : "";
 }
 
-static enum result take_token(struct ipc_turn *t, struct actor *actor, struct powers *powers_out)
+/* For the sign-in log: a token of somebody, or of the server's owner; or what is none. */
+static void record_token(struct ipc_turn *t, const struct token *token, enum signin_outcome outcome)
 {
 	const Sekisho__ApiAsk *ask = t->ask;
-	struct token token;
-	enum result r = token_find(store_of(t), slice_of_octets(ask->token), &t->arena, &token);
+	struct store *s = store_of(t);
+	Sekisho__Client nobody = SEKISHO__CLIENT__INIT, client = ask->client ? *ask->client : nobody;
+	BUF_LOCAL(name, 64);
+	buf_printf(&name, "token %lld", (long long)token->id);
+	client.agent = arena_z(&t->arena, slice_sub(token->name, 0, LIMIT_SIGNIN_AGENT));
+	struct signin in = {.account = token->powers.account,
+	    .login = buf_slice(&name),
+	    .credential = token->id,
+	    .door = DOOR_API,
+	    .client = &client};
+	if (signin_judge(s, &in) == OK)
+		signin_record(s, &in, outcome);
+}
+
+static enum result take_token(
+    struct ipc_turn *t, struct actor *actor, struct powers *powers_out, struct token *token)
+{
+	const Sekisho__ApiAsk *ask = t->ask;
+	enum result r = token_find(store_of(t), slice_of_octets(ask->token), &t->arena, token);
+	if (r == DENY)
+		record_token(t, &(struct token){0}, SIGNIN_NO_LOGIN);
 	if (r != OK)
 		return r;
 	actor->audit = (struct audit_actor){
 	    /* Names may be the same; numbers are not. */
-	    .who =
-		arena_printf(&t->arena, "token %lld " SLICE_FMT, (long long)token.id, SLICE_ARG(token.name)),
-	    .role = arena_z(&t->arena, token.role),
+	    .who = arena_printf(
+		&t->arena, "token %lld " SLICE_FMT, (long long)token->id, SLICE_ARG(token->name)),
+	    .role = arena_z(&t->arena, token->role),
 	    .from = ip_of(ask),
 	};
-	*powers_out = token.powers;
+	*powers_out = token->powers;
 	return OK;
 }
 
@@ -101,9 +122,10 @@ static void serve_api(struct ipc_turn *t)
 	const Sekisho__ApiAsk *ask = t->ask;
 	struct actor actor = {0};
 	struct powers powers = {0};
+	struct token token = {0};
 	bool forged = false;
-	enum result r =
-	    ask->token.len ? take_token(t, &actor, &powers) : take_cookie(t, &actor, &powers, &forged);
+	enum result r = ask->token.len ? take_token(t, &actor, &powers, &token)
+				       : take_cookie(t, &actor, &powers, &forged);
 	if (r == DENY) {
 		send_refusal(t, SEKISHO__API_ANSWER__OUTCOME__NO_TOKEN, r,
 		    ask->token.len ? "this token opens nothing" : "the session has ended");
@@ -114,7 +136,10 @@ static void serve_api(struct ipc_turn *t)
 		    "X-Sekisho-CSRF is missing or not this session's");
 		return;
 	}
-	if (r == OK && admit(t, &actor, &powers, ask->token.len != 0) == DENY) {
+	bool admitted = r != OK || admit(t, &actor, &powers, ask->token.len != 0) != DENY;
+	if (r == OK && token.id)
+		record_token(t, &token, admitted ? SIGNIN_IN : SIGNIN_RULE);
+	if (!admitted) {
 		send_refusal(t, SEKISHO__API_ANSWER__OUTCOME__NOT_ALLOWED, DENY, "not from here");
 		return;
 	}

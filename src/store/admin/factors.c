@@ -11,15 +11,9 @@
 #define ARENA_MOST ((size_t)64 << 20)
 #define REQUEST_MS DAY_MS /* a reset waits so long for the second administrator */
 
-/* Kinds as keys numbers them. */
-enum kind { KIND_TOTP = 1, KIND_RECOVERY = 2, KIND_PASSKEY = 3, KIND_APP = 4 };
-
 /* ---- asking keys ---- */
 
-typedef void each_credential(void *context, const Sekisho__Credential *c);
-
-/* Of an account, or (0) of all. */
-static enum result ask_credentials(struct admin *a, int64_t account, each_credential *each, void *context)
+enum result admin_credentials(struct admin *a, int64_t account, admin_credential *each, void *context)
 {
 	ARENA_LOCAL(arena, ARENA_MOST);
 	struct ipc *c = ipc_thread(a->store->settings->keys);
@@ -62,12 +56,24 @@ static enum result apply_ending(struct job *j, struct db *db)
 	return OK;
 }
 
-static enum result revoke(struct admin *a, int64_t account, int64_t id)
+enum result admin_credential_revoke(struct admin *a, int64_t account, int64_t id)
 {
 	enum result r = ask_revoke(a, account, id);
 	struct ending e = {
 	    .job = {.store = a->store, .apply = apply_ending, .durable = true}, .account = account};
 	return r == OK ? writer_wait(a->store->writer, &e.job) : r;
+}
+
+static void note_strong(void *context, const Sekisho__Credential *c)
+{
+	bool *strong = context;
+	*strong |= c->kind == KIND_TOTP || c->kind == KIND_PASSKEY;
+}
+
+bool admin_has_strong(struct admin *a, int64_t account)
+{
+	bool strong = false;
+	return admin_credentials(a, account, note_strong, &strong) != OK || strong;
 }
 
 /* ---- one's own ---- */
@@ -88,21 +94,28 @@ static void put_factor(void *context, const Sekisho__Credential *c)
 		json_object_set_new(v, "recovery_left", json_integer(c->left));
 	} else if (c->kind == KIND_PASSKEY) {
 		json_array_append_new(json_object_get(v, "passkeys"), common_json(c));
+	} else if (c->kind == KIND_MAIL || c->kind == KIND_SMS) {
+		json_t *row = common_json(c);
+		json_object_set_new(row, "kind", json_string(c->kind == KIND_MAIL ? "mail" : "sms"));
+		json_array_append_new(json_object_get(v, "codes"), row);
 	}
 }
 
 static enum result show_factors(struct admin *a, int64_t account)
 {
 	int64_t due = 0;
+	bool administrator;
 	{
 		READER reader = reader_begin(a->store);
 		if (!reader.db)
 			return LATER;
 		due = factors_due(a->store, reader.db, account);
+		administrator = factors_administrator(reader.db, account);
 	}
-	a->answer = json_pack("{s:b,s:[],s:i,s:b,s:I}", "totp", 0, "passkeys", "recovery_left", 0, "required",
-	    due != 0, "grace_until_ms", (json_int_t)due);
-	return ask_credentials(a, account, put_factor, a->answer);
+	a->answer = json_pack("{s:b,s:[],s:[],s:i,s:b,s:b,s:b,s:I}", "totp", 0, "passkeys", "codes",
+	    "recovery_left", 0, "sms_available", a->store->settings->sms_per_hour != 0, "codes_allowed",
+	    !administrator, "required", due != 0, "grace_until_ms", (json_int_t)due);
+	return admin_credentials(a, account, put_factor, a->answer);
 }
 
 enum result admin_me_factors(struct admin *a, struct db *db)
@@ -127,7 +140,7 @@ static void put_app(void *context, const Sekisho__Credential *c)
 enum result admin_me_apps(struct admin *a, struct db *db)
 {
 	a->answer = json_array();
-	return ask_credentials(a, a->actor->account, put_app, a->answer);
+	return admin_credentials(a, a->actor->account, put_app, a->answer);
 }
 
 struct looked_for {
@@ -142,25 +155,25 @@ static void look_for(void *context, const Sekisho__Credential *c)
 		l->kind = c->kind;
 }
 
-static enum result remove_mine(struct admin *a, bool app)
+static enum result remove_of(struct admin *a, int64_t account, bool app)
 {
 	struct looked_for l = {.id = (uint64_t)admin_number(a, "id", 0)};
-	enum result r = ask_credentials(a, a->actor->account, look_for, &l);
+	enum result r = admin_credentials(a, account, look_for, &l);
 	if (r != OK)
 		return r;
 	if (!l.kind || app != (l.kind == KIND_APP))
 		return admin_refuse(a, GONE, "there is no such thing");
-	return revoke(a, a->actor->account, (int64_t)l.id);
+	return admin_credential_revoke(a, account, (int64_t)l.id);
 }
 
 enum result admin_me_app_remove(struct admin *a, struct db *db)
 {
-	return remove_mine(a, true);
+	return remove_of(a, a->actor->account, true);
 }
 
 enum result admin_me_factor_remove(struct admin *a, struct db *db)
 {
-	return remove_mine(a, false);
+	return remove_of(a, a->actor->account, false);
 }
 
 /* ---- others' ---- */
@@ -169,6 +182,21 @@ static enum result find_other(struct admin *a, int64_t *id_out)
 {
 	READER reader = reader_begin(a->store);
 	return reader.db ? admin_find_account(a, reader.db, id_out) : LATER;
+}
+
+enum result admin_account_apps(struct admin *a, struct db *db)
+{
+	int64_t id;
+	enum result r = find_other(a, &id);
+	a->answer = json_array();
+	return r == OK ? admin_credentials(a, id, put_app, a->answer) : r;
+}
+
+enum result admin_account_app_remove(struct admin *a, struct db *db)
+{
+	int64_t id;
+	enum result r = find_other(a, &id);
+	return r == OK ? remove_of(a, id, true) : r;
 }
 
 enum result admin_account_factors(struct admin *a, struct db *db)
@@ -229,7 +257,7 @@ enum result admin_factors_reset(struct admin *a, struct db *db)
 		return admin_refuse(a, DENY, "another administrator has to do this");
 	r = writer_wait(a->store->writer, &s.job);
 	if (r == OK && s.done)
-		r = revoke(a, s.account, 0);
+		r = admin_credential_revoke(a, s.account, 0);
 	if (r != OK)
 		return r;
 	if (s.done)
@@ -318,22 +346,24 @@ static void add_person(
 {
 	int64_t id = db_int(q, 0), due = factors_due(a->store, db, id);
 	json_int_t have = kinds_of(kinds, id);
-	bool has = have & (1 << KIND_TOTP | 1 << KIND_PASSKEY);
+	bool sent = have & (1 << KIND_MAIL | 1 << KIND_SMS);
+	bool has = (have & (1 << KIND_TOTP | 1 << KIND_PASSKEY)) || (sent && !factors_administrator(db, id));
 	counts[0]++;
 	counts[1] += has;
 	counts[2] += due && !has && due <= clock_utc_ms();
 	json_array_append_new(json_object_get(a->answer, "accounts"),
-	    json_pack("{s:o,s:b,s:b,s:b,s:b,s:b,s:I}", "address",
+	    json_pack("{s:o,s:b,s:b,s:b,s:b,s:b,s:b,s:I}", "address",
 		admin_address_string(a, db_octets(q, 1), db_octets(q, 2)), "enrolled", has, "totp",
-		(have >> KIND_TOTP & 1) != 0, "passkey", (have >> KIND_PASSKEY & 1) != 0, "app_passwords",
-		(have >> KIND_APP & 1) != 0, "required", due != 0, "enrol_by_ms", (json_int_t)due));
+		(have >> KIND_TOTP & 1) != 0, "passkey", (have >> KIND_PASSKEY & 1) != 0, "sent_codes", sent,
+		"app_passwords", (have >> KIND_APP & 1) != 0, "required", due != 0, "enrol_by_ms",
+		(json_int_t)due));
 }
 
 enum result admin_factors_report(struct admin *a, struct db *db)
 {
 	unsigned counts[3] = {0};
 	json_t *kinds = json_object();
-	enum result r = ask_credentials(a, 0, note_kind, kinds);
+	enum result r = admin_credentials(a, 0, note_kind, kinds);
 	a->answer = json_pack("{s:[]}", "accounts");
 	{
 		READER reader = reader_begin(a->store);

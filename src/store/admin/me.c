@@ -1,6 +1,7 @@
 /* The verbs me.* about somebody's own sessions. */
 #include "store/admin/admin.h"
 #include "store/account/factors.h"
+#include "store/account/passwords.h"
 #include "store/account/websession.h"
 
 static const char *const state_names[] = {
@@ -14,6 +15,9 @@ enum result admin_me_session(struct admin *a, struct db *db)
 	    "name", admin_string(me->name), "roles", roles_json(db, me->account), "verbs", admin_may_list(a),
 	    "csrf", me->csrf, "state", state_names[me->state], "expires_ms", (json_int_t)me->ends_ms,
 	    "factor", me->factor);
+	int64_t now = clock_utc_ms(), ends = password_state(db, me->account, me->password_ms, now).ends_ms;
+	if (ends && ends - now <= PASSWORD_NOTICE_MS)
+		json_object_set_new(a->answer, "password_ends_ms", json_integer((json_int_t)ends));
 	if (due)
 		json_object_set_new(a->answer, "enrol_by_ms", json_integer((json_int_t)due));
 	return OK;

@@ -188,3 +188,14 @@ enum result admin_me_passkey_add(struct admin *a, struct db *db)
 	enum result r = take_name(a, &w);
 	return r == OK ? give_mine(a, db, &w) : r;
 }
+
+enum result admin_me_code_confirm(struct admin *a, struct db *db)
+{
+	struct slice kind = admin_text(a, "kind");
+	unsigned factor = slice_eq(kind, SLICE("mail"))  ? FACTOR_MAIL
+			  : slice_eq(kind, SLICE("sms")) ? FACTOR_SMS
+							 : 0;
+	if (!factor)
+		return admin_refuse(a, DENY, "the kind is mail or sms");
+	return give_mine(a, db, &(struct ipc_warrant){.act = WARRANT_CODE_CONFIRM, .bits = factor});
+}

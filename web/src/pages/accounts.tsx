@@ -7,6 +7,7 @@ import { useAct, useLoad } from '../load';
 import { AskButton, Card, Facts, FormDialog, Loading, Note, Page, Rows, State, StateWord, When } from '../parts';
 import { go, Link, to, usePlace } from '../router';
 import { useSession } from '../session';
+import { Devices } from './devices';
 
 interface Account {
   id: number;
@@ -294,6 +295,7 @@ function One({ address }: { address: string }) {
             </Card>
             <Actions of={a} reload={account.reload} />
             {a.roles && may('role.list') && <Roles of={a} reload={account.reload} />}
+            {may('account.devices') && <Devices address={a.address} />}
             {may('offboard.add') && <Offboard of={a} reload={account.reload} />}
           </>
         )}

@@ -56,6 +56,53 @@ export function AddTotp({ done }: { done: (codes?: string[]) => void }) {
   );
 }
 
+/** Codes that are sent: weaker than the other two, and told so. */
+export function AddCode({ sms, done }: { sms: boolean; done: (codes?: string[]) => void }) {
+  const { t } = useWords();
+  const { busy, wrong, run } = useStep();
+  const [kind, setKind] = useState<'mail' | 'sms' | null>(null);
+  const [to, setTo] = useState('');
+  const [number, setNumber] = useState('');
+  const [code, setCode] = useState('');
+  const begin = (wanted: 'mail' | 'sms') => run(async () => {
+    setTo((await post<{ sent_to: string }>('/me/codes', { kind: wanted, ...(wanted === 'sms' && { number }) })).sent_to);
+    setKind(wanted);
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    void run(async () => {
+      const answer = await post<{ codes?: string[] } | null>('/me/codes/confirm', { kind, code: code.replace(/\s/g, '') });
+      setKind(null);
+      setCode('');
+      done(answer?.codes);
+    }, t('factor.wrong'));
+  };
+  return (
+    <>
+      {wrong && <Note tone="bad">{wrong}</Note>}
+      {!kind ? (
+        <>
+          <p className="sk-quiet">{t('enrol.code.about')}</p>
+          <div className="sk-buttons">
+            <Button variant="default" loading={busy} onClick={() => void begin('mail')}>{t('enrol.code.mail')}</Button>
+          </div>
+          {sms && (
+            <form className="sk-filter" style={{ margin: '0.6rem 0 0' }} onSubmit={(event) => { event.preventDefault(); void begin('sms'); }}>
+              <TextInput label={t('enrol.code.number')} placeholder="+81 90 1234 5678" type="tel" autoComplete="tel" required withAsterisk={false} value={number} onChange={(e) => setNumber(e.currentTarget.value)} />
+              <Button type="submit" variant="default" loading={busy}>{t('enrol.code.sms')}</Button>
+            </form>
+          )}
+        </>
+      ) : (
+        <form className="sk-form" onSubmit={submit}>
+          <TextInput label={t('enrol.code.sent', { to })} required withAsterisk={false} inputMode="numeric" autoComplete="one-time-code" value={code} onChange={(e) => setCode(e.currentTarget.value)} />
+          <div><Button type="submit" loading={busy}>{t('enrol.totp.confirm')}</Button></div>
+        </form>
+      )}
+    </>
+  );
+}
+
 export function AddPasskey({ done }: { done: (codes?: string[]) => void }) {
   const { t } = useWords();
   const { busy, wrong, run } = useStep();

@@ -5,20 +5,11 @@ import { useWords } from '../i18n';
 import { useAct, useLoad } from '../load';
 import { AskButton, Card, Facts, Loading, Note, Page, Record, Rows, State, When } from '../parts';
 import { useSession } from '../session';
-import { AddPasskey, AddTotp, RecoveryCodes } from './enrol';
+import { Devices } from './devices';
+import { AddCode, AddPasskey, AddTotp, RecoveryCodes } from './enrol';
 import { NewPassword } from './password';
 import { useStep } from './signin';
 
-interface WebSession {
-  id: number;
-  this: boolean;
-  factor: boolean;
-  created_at_ms: number;
-  used_at_ms: number;
-  expires_at_ms: number;
-  ip: string;
-  agent: string;
-}
 interface Opened {
   who: string;
   mailbox: string;
@@ -37,6 +28,9 @@ interface Factors {
   totp: boolean;
   totp_id?: number;
   passkeys: Kept[];
+  codes: (Kept & { kind: 'mail' | 'sms' })[];
+  codes_allowed: boolean;
+  sms_available: boolean;
   recovery_left: number;
   required: boolean;
   grace_until_ms: number;
@@ -72,17 +66,22 @@ function SecondFactors() {
               <Facts of={[
                 [t('enrol.totp.title'), f.totp ? <State key="totp" tone="good">{t('me.factor.on')}</State> : <State key="totp" tone="quiet">{t('me.factor.off')}</State>],
                 [t('enrol.passkey.title'), f.passkeys.length ? f.passkeys.map((k) => k.name).join(', ') : '–'],
+                [t('me.codes'), f.codes.length ? f.codes.map((c) => c.name).join(', ') : '–'],
                 [t('me.recovery'), number(f.recovery_left)],
               ]} />
               <div className="sk-buttons" style={{ marginTop: '1rem' }}>
-                {may('me.recovery') && (f.totp || f.passkeys.length > 0) && <Button variant="default" loading={busy} onClick={() => void fresh()}>{t('me.recovery.fresh')}</Button>}
+                {may('me.recovery') && (f.totp || f.passkeys.length > 0 || f.codes.length > 0) && <Button variant="default" loading={busy} onClick={() => void fresh()}>{t('me.recovery.fresh')}</Button>}
                 {f.totp && f.totp_id && may('me.factor.remove') && <AskButton label={t('me.totp.remove')} title={t('me.totp.remove')} text={t('me.factor.remove.text')} act={() => drop(f.totp_id!)} danger />}
                 {may('me.factor.remove') && f.passkeys.map((k) => (
                   <AskButton key={k.id} label={t('me.passkey.remove', { name: k.name })} title={t('me.passkey.remove', { name: k.name })} text={t('me.factor.remove.text')} act={() => drop(k.id)} danger />
                 ))}
               </div>
+              {f.codes.map((c) => may('me.factor.remove') && (
+                <AskButton key={c.id} label={t('me.code.remove', { to: c.name })} title={t('me.code.remove', { to: c.name })} text={t('me.factor.remove.text')} act={() => drop(c.id)} danger mt="sm" />
+              ))}
               {!f.totp && may('me.totp') && <div style={{ marginTop: '1rem' }}><AddTotp done={added} /></div>}
               {may('me.passkey.add') && <div style={{ marginTop: '1rem' }}><AddPasskey done={added} /></div>}
+              {may('me.code') && f.codes_allowed && <div style={{ marginTop: '1rem' }}><AddCode sms={f.sms_available} done={added} /></div>}
             </>
           )}
         </Loading>
@@ -192,35 +191,6 @@ function ChangePassword() {
   );
 }
 
-function Sessions() {
-  const { t } = useWords();
-  const { may } = useSession();
-  const { act } = useAct();
-  const sessions = useLoad<WebSession[]>('/me/sessions');
-  const end = async (id: number) => {
-    const done = await act(() => remove(path('/me/sessions/{id}', { id })), 'me.session.ended');
-    if (done) sessions.reload();
-    return done;
-  };
-  return (
-    <Card title={t('me.sessions')} about={t('me.sessions.about')}>
-      <Loading of={sessions}>
-        {(list) => (
-          <Rows label={t('me.sessions')} rows={list} id={(s) => s.id} empty="–" columns={[
-            { label: t('me.browser'), show: (s) => <>{s.agent.slice(0, 120) || '–'} {s.this && <State tone="good">{t('me.thisOne')}</State>}</> },
-            { label: t('signins.where'), show: (s) => s.ip },
-            { label: t('me.signedIn'), show: (s) => <When ms={s.created_at_ms} /> },
-            { label: t('me.lastUsed'), show: (s) => <When ms={s.used_at_ms} /> },
-            { label: t('actions'), kind: 'actions', show: (s) => !s.this && may('me.session.end') && (
-              <AskButton label={t('me.session.end')} title={t('me.session.end')} text={t('me.session.end.text')} act={() => end(s.id)} size="compact-sm" />
-            ) },
-          ]} />
-        )}
-      </Loading>
-    </Card>
-  );
-}
-
 function WhoOpened() {
   const { t, word } = useWords();
   const opened = useLoad<Opened[]>('/me/opened');
@@ -253,12 +223,13 @@ export default function Me() {
           [t('me.roles'), session.roles.length ? session.roles.map((r) => word('role', r.role)).join(', ') : t('me.noRoles')],
           [t('me.until'), <When key="until" ms={session.expires_ms} />],
         ]} />
+        {session.password_ends_ms && <Note tone="warn">{t('me.password.ends')} <When ms={session.password_ends_ms} /></Note>}
       </Card>
       {may('me.factors') && <SecondFactors />}
       {may('me.apps') && <AppPasswords />}
       {may('me.oauth.list') && <Programs />}
       {may('me.password') && <ChangePassword />}
-      {may('me.sessions') && <Sessions />}
+      {may('me.devices') && <Devices />}
       {may('me.opened') && <WhoOpened />}
     </Page>
   );

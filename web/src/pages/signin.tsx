@@ -81,7 +81,7 @@ function Password({ done }: { done: (answer: SignedIn) => Promise<void> }) {
   );
 }
 
-const CODES = ['totp', 'mail', 'recovery'];
+const CODES = ['totp', 'mail', 'sms', 'recovery'];
 
 function Factor({ factors, passkey, done }: { factors: string[]; passkey?: RequestOptions; done: (answer: SignedIn) => Promise<void> }) {
   const { t } = useWords();
@@ -90,7 +90,10 @@ function Factor({ factors, passkey, done }: { factors: string[]; passkey?: Reque
   const codes = CODES.filter((c) => factors.includes(c));
   const [kind, setKind] = useState(codes[0] ?? 'totp');
   const [code, setCode] = useState('');
+  const [sent, setSent] = useState('');
   const field = useRef<HTMLInputElement>(null);
+  const isSent = kind === 'mail' || kind === 'sms';
+  const send = () => run(async () => setSent((await post<{ sent_to: string }>('/session/factor/send', { kind })).sent_to));
   useTitle('factor.title');
   useEffect(() => field.current?.focus(), [kind]);
   const submit = (event: FormEvent) => {
@@ -107,12 +110,13 @@ function Factor({ factors, passkey, done }: { factors: string[]; passkey?: Reque
       {passkey && <Button fullWidth loading={busy} mb="md" leftSection={<Icon name="key" />} onClick={() => void touch()}>{t('factor.passkey')}</Button>}
       {codes.length > 0 && (
         <form className="sk-form" onSubmit={submit}>
-          <TextInput label={t(`factor.${kind}` as Key)} description={t(`factor.${kind}.about` as Key)} required withAsterisk={false} ref={field}
+          {isSent && <Button variant={sent ? 'default' : 'filled'} loading={busy} fullWidth onClick={() => void send()}>{t(sent ? 'factor.send.again' : 'factor.send')}</Button>}
+          <TextInput label={t(`factor.${kind}` as Key)} description={isSent ? sent && t('factor.sent', { to: sent }) : t(`factor.${kind}.about` as Key)} required withAsterisk={false} ref={field}
             inputMode={kind === 'recovery' ? 'text' : 'numeric'} autoComplete="one-time-code" value={code} onChange={(e) => setCode(e.currentTarget.value)} />
-          <Button type="submit" variant={passkey ? 'default' : 'filled'} loading={busy} fullWidth>{t('factor.go')}</Button>
+          <Button type="submit" variant={passkey || (isSent && !sent) ? 'default' : 'filled'} loading={busy} fullWidth>{t('factor.go')}</Button>
           <Group gap="xs" justify="center">
             {codes.filter((c) => c !== kind).map((c) => (
-              <Button key={c} size="compact-sm" variant="subtle" onClick={() => { setKind(c); setCode(''); }}>{t(`factor.${c}.instead` as Key)}</Button>
+              <Button key={c} size="compact-sm" variant="subtle" onClick={() => { setKind(c); setCode(''); setSent(''); }}>{t(`factor.${c}.instead` as Key)}</Button>
             ))}
           </Group>
         </form>
