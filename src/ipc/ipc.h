@@ -44,7 +44,7 @@ enum ipc_ask {
 #define X(name, number, role, ask, answer, who) ASK_##name = (number),
 #include "ipc/asks.def"
 #undef X
-	ASK_MAX = 256
+	ASK_MAX = 320
 };
 
 /* Who is at the other end of an answering role's channel. Sessions are bound to an account. */
