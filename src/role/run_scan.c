@@ -226,6 +226,7 @@ static ipc_handler *const handlers[ASK_MAX] = {[ASK_SCAN_MESSAGE] = scan_message
     [ASK_SCAN_DRAFT] = scan_draft,
     [ASK_SCAN_DKIM_SEEN] = scan_dkim_seen,
     [ASK_SCAN_ASSIST] = scan_assist,
+    [ASK_SCAN_LOOKALIKES] = scan_lookalikes,
     [ASK_SCAN_DNS_UPDATE] = scan_dns_update,
     [ASK_SCAN_REPORT] = scan_report,
     [ASK_SCAN_REPORT_TARGETS] = scan_report_targets};

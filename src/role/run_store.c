@@ -183,6 +183,7 @@ static void fill_dns(const struct config *c, struct store_dns *d)
 	d->ca = c->certificate_authority;
 	d->reports_to = c->reports_to;
 	d->check_every_ms = c->dns_check_every;
+	d->lookalikes = c->dns_lookalikes;
 	d->update_key = c->dns_update_key;
 }
 

@@ -21,8 +21,8 @@ bool scan_map_message(struct ipc_turn *t, struct slice *message);
 void scan_seal(const struct run *r, struct slice packed, unsigned char out[32]);
 
 ipc_handler scan_message, scan_sieve_check, scan_sieve_run;
-ipc_handler scan_assist, scan_dns_update;     /* scan_assist.c */
-ipc_handler scan_report, scan_report_targets; /* scan_report.c */
+ipc_handler scan_assist, scan_lookalikes, scan_dns_update; /* scan_assist.c */
+ipc_handler scan_report, scan_report_targets;              /* scan_report.c */
 
 /* scan_sign.c: what is to be signed of mail that leaves */
 ipc_handler scan_draft, scan_dkim_seen;

@@ -2,6 +2,7 @@
 #include "role/scan.h"
 #include "trust/assist.h"
 #include "trust/dns_update.h"
+#include "trust/lookalike.h"
 
 #define CHECK_MS (45 * SECOND_MS)
 #define HEADROOM 1024
@@ -24,6 +25,18 @@ void scan_assist(struct ipc_turn *t)
 		ipc_answer(t, answer, NULL);
 	else
 		ipc_refuse(t, FULL, "the domain publishes too much");
+}
+
+void scan_lookalikes(struct ipc_turn *t)
+{
+	const struct run *r = ipc_server_context(t);
+	struct dns_trunk dns;
+	Sekisho__LookalikeAnswer *answer =
+	    trust_lookalikes_look(t->ask, &resolver_of(r, &dns)->dns, CHECK_MS, &t->arena);
+	if (answer)
+		ipc_answer(t, answer, NULL);
+	else
+		ipc_refuse(t, FULL, "the names take too much room");
 }
 
 void scan_dns_update(struct ipc_turn *t)

@@ -61,6 +61,7 @@ struct store_dns {
 	const char *ca;         /* as CAA names it; "": not known */
 	const char *reports_to; /* "": dmarc-reports and tls-reports@ the domain */
 	int64_t check_every_ms; /* 0: never */
+	bool lookalikes;        /* names that look like ours are looked for as often */
 	const char *update_key; /* name of the TSIG key; "" or NULL: nothing is published by us */
 };
 

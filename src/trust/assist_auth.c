@@ -140,6 +140,8 @@ static void check_details(struct assist *a, Sekisho__AssistRecord *r, const stru
 		ASSIST_SAY(a, DMARC_SUB_WEAKER, r, .name = r->name, .seen = assist_safe(a, sub));
 	if (pct.n && num_u32(pct, 100, &part) == OK && part < 100)
 		ASSIST_SAY(a, DMARC_PART, r, .name = r->name, .n = part);
+	a->dmarc_enforced =
+	    p >= POLICY_QUARANTINE && part == 100 && (!sub.n || policy_read(sub) >= POLICY_QUARANTINE);
 	if (report_domain(rua).n)
 		check_consent(a, r, report_domain(rua));
 	else
@@ -155,7 +157,6 @@ static void check_policy(struct assist *a, Sekisho__AssistRecord *r, struct slic
 		    a, DMARC_BAD, r, .name = r->name, .seen = r->n_seen ? r->seen[0] : assist_safe(a, text));
 		return;
 	}
-	a->dmarc_enforced = p >= POLICY_QUARANTINE;
 	if (a->self->silent && p != POLICY_REJECT)
 		ASSIST_SAY(a, DMARC_SILENT, r, .name = r->name);
 	else if (p == POLICY_NONE)
@@ -187,6 +188,13 @@ void assist_dmarc(struct assist *a)
 
 /* ---- BIMI: only looked at where it is in use; without it nothing is missing ---- */
 
+/* Nothing, or a file of that kind by https. */
+static bool bimi_place_ok(struct slice place, struct slice ending)
+{
+	struct slice path = slice_split(&place, '?');
+	return !path.n || (slice_istarts(path, SLICE("https://")) && slice_iends(path, ending));
+}
+
 void assist_bimi(struct assist *a)
 {
 	struct dns_answer answer;
@@ -194,16 +202,23 @@ void assist_bimi(struct assist *a)
 	struct tags t;
 	const char *name = assist_below(a, "default._bimi");
 	dns_ask(&a->dns.dns, slice_str(name), DNS_TXT, a->arena, &answer);
-	if (answer.status != DNS_FOUND || !assist_texts(a, &answer, "v=BIMI1", &texts))
+	size_t n = answer.status == DNS_FOUND ? assist_texts(a, &answer, "v=BIMI1", &texts) : 0;
+	if (!n)
 		return;
 	Sekisho__AssistRecord *r = assist_want(a, "bimi", name, DNS_TXT, assist_safe(a, texts[0]));
 	r->optional = true;
 	if (!assist_look(a, r, &answer))
 		return;
-	bool good = tags_parse(texts[0], &t) == OK &&
-		    (!tags_value(&t, "l").n || slice_istarts(tags_value(&t, "l"), SLICE("https://")));
-	if (!good)
+	bool good = tags_parse(texts[0], &t) == OK && bimi_place_ok(tags_value(&t, "l"), SLICE(".svg")) &&
+		    bimi_place_ok(tags_value(&t, "a"), SLICE(".pem"));
+	if (n > 1)
+		ASSIST_SAY(a, BIMI_SEVERAL, r, .name = name, .n = n);
+	else if (!good)
 		ASSIST_SAY(a, BIMI_BAD, r, .name = name, .seen = r->n_seen ? r->seen[0] : "");
+	else if (!tags_value(&t, "l").n)
+		return; /* no logo is wanted */
 	else if (!a->dmarc_enforced)
 		ASSIST_SAY(a, BIMI_EARLY, r, .name = name);
+	else if (!tags_value(&t, "a").n)
+		ASSIST_SAY(a, BIMI_NO_MARK, r, .name = name);
 }

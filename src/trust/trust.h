@@ -18,6 +18,7 @@
  *   dane.h      DANE: TLSA records and the certificates they vouch for (RFC 7672)
  *   tlsrpt.h    TLS reporting: the record, and how sessions fail (RFC 8460)
  *   assist.h    what a domain should publish in the DNS, and what is wrong with what it does
+ *   lookalike.h names that look like a domain, and which of them there are
  *   own_sts.h   the MTA-STS policy we give out
  *   dns_update.h  publishing by dynamic update, RFC 2136
  *

@@ -113,10 +113,36 @@ static void a_repeated_delivery_doubles_nothing(void **state)
 	ipc_close(&relay);
 }
 
+/* Whom an unproven sender names may never have written: what a forward comes to is told where it was made. */
+static void a_forward_of_an_unproven_sender_fails_at_home(void **state)
+{
+	put_script("taro@here.example", "redirect \"Y@out.example\";");
+	assert_int_equal(deliver(&kit, "forged@far.example", "taro@here.example", LETTER("a@far")), OK);
+	struct ipc relay = store_kit_channel(&kit, PEER_RELAY);
+	const Sekisho__ClaimAnswer *jobs = claim(&relay);
+	assert_int_equal(jobs->n_jobs, 1);
+	const Sekisho__Job *job = jobs->jobs[0];
+	assert_true(slice_eq(slice_of_octets(job->sender->local), SLICE("taro")));
+	assert_true(slice_eq(slice_of_octets(job->sender->domain), SLICE("here.example")));
+	Sekisho__ReportAsk ask = SEKISHO__REPORT_ASK__INIT;
+	Sekisho__Attempt attempt = SEKISHO__ATTEMPT__INIT, *list[] = {&attempt};
+	attempt.row = job->rcpts[0]->row;
+	attempt.outcome = SEKISHO__ATTEMPT__OUTCOME__FAILED;
+	attempt.code = 550;
+	attempt.status = "5.1.1";
+	attempt.text = "no";
+	ask.attempts = list;
+	ask.n_attempts = 1;
+	assert_int_equal(ASK(&relay, REPORT, &ask, NULL), OK);
+	assert_true(comes(taro, "INBOX", 1)); /* past the filter, which would send it to the same place */
+	assert_int_equal(claim(&relay)->n_jobs, 0);
+	ipc_close(&relay);
+}
+
 static void a_forward_has_our_sender(void **state)
 {
 	put_script("taro@here.example", "redirect \"Y@out.example\";");
-	assert_int_equal(deliver(&kit, "X.y@far.example", "taro@here.example", LETTER("a@far")), OK);
+	assert_int_equal(deliver_proven(&kit, "X.y@far.example", "taro@here.example", LETTER("a@far")), OK);
 	assert_int_equal(messages(taro, "INBOX"), 0);
 	struct ipc relay = store_kit_channel(&kit, PEER_RELAY);
 	const Sekisho__ClaimAnswer *jobs = claim(&relay);
@@ -255,6 +281,7 @@ int main(void)
 	    TEST(a_broken_script_is_no_loss_and_told_once),
 	    TEST(a_repeated_delivery_doubles_nothing),
 	    TEST(a_forward_has_our_sender),
+	    TEST(a_forward_of_an_unproven_sender_fails_at_home),
 	    TEST(forwards_inside_run_the_next_filter),
 	    TEST(circles_end_where_they_began),
 	    TEST(too_many_forwards_stay),

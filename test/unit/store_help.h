@@ -190,6 +190,21 @@ static inline enum result do_body(struct ipc *c, uint32_t uid, size_t piece, str
 	}
 }
 
+/* The sender's domain stands behind it. */
+static inline enum result deliver_proven(
+    struct store_kit *k, const char *from, const char *to, const char *text)
+{
+	struct ipc c = store_kit_channel(k, PEER_MX);
+	Sekisho__Trust trust = SEKISHO__TRUST__INIT;
+	Sekisho__TrustSpf spf = SEKISHO__TRUST_SPF__INIT;
+	spf.result = "pass";
+	trust.spf = &spf;
+	struct kit_envelope e = {.from = from, .to = {to}, .trust = &trust};
+	enum result r = kit_deliver_text(k, &c, &e, text);
+	ipc_close(&c);
+	return r;
+}
+
 static inline enum result deliver(struct store_kit *k, const char *from, const char *to, const char *text)
 {
 	struct ipc c = store_kit_channel(k, PEER_MX);

@@ -367,7 +367,7 @@ static void nothing_is_sent_to_nobody(void **state)
 	assert_int_equal(queue_size(), 0);
 	assert_int_equal(inbox(), before);
 	/* To a sender elsewhere the notice goes by the queue, with the null sender. */
-	assert_int_equal(deliver(&kit, "hanako@far.example", "out@here.example", text), OK);
+	assert_int_equal(deliver_proven(&kit, "hanako@far.example", "out@here.example", text), OK);
 	a = claim(&relay, 1, 1);
 	assert_int_equal(a->n_jobs, 1);
 	report(&relay, a->jobs[0], SEKISHO__ATTEMPT__OUTCOME__FAILED, 550, "5.1.1", "no", false);
@@ -381,6 +381,17 @@ static void nothing_is_sent_to_nobody(void **state)
 	assert_true(slice_find(slice_str(data), ':') > 0 && strncmp(data, "Return-Path", 11) != 0);
 	report(&relay, a->jobs[0], SEKISHO__ATTEMPT__OUTCOME__FAILED, 550, "5.1.1", "no", false);
 	usleep(450000);
+	assert_int_equal(queue_size(), 0);
+	/* Nothing proves this one: whom it names hears of nothing, postmaster does. */
+	before = inbox();
+	assert_int_equal(deliver(&kit, "forged@far.example", "out@here.example", text), OK);
+	a = claim(&relay, 1, 1);
+	assert_int_equal(a->n_jobs, 1);
+	assert_true(slice_eq(slice_of_octets(a->jobs[0]->sender->local), SLICE("postmaster")));
+	report(&relay, a->jobs[0], SEKISHO__ATTEMPT__OUTCOME__FAILED, 550, "5.1.1", "no", false);
+	for (int i = 0; i < 300 && inbox() == before; i++)
+		usleep(10000);
+	assert_int_equal(inbox(), before + 1);
 	assert_int_equal(queue_size(), 0);
 	free(data);
 	free(text);

@@ -131,6 +131,15 @@ static const struct breakage breakages[] = {
 	"_dmarc.example.jp TXT v=DMARC1; p=none; rua=mailto:postmaster@example.jp\n"
 	"default._bimi.example.jp TXT v=BIMI1; l=https://example.jp/logo.svg\n"},
     {"bimi_bad", NULL, "default._bimi.example.jp TXT v=BIMI1; l=http://example.jp/logo.svg\n"},
+    {"bimi_bad", NULL, "default._bimi.example.jp TXT v=BIMI1; l=https://example.jp/logo.png\n"},
+    {"bimi_early", "_dmarc",
+	"_dmarc.example.jp TXT v=DMARC1; p=reject; sp=none; rua=mailto:postmaster@example.jp\n"
+	"default._bimi.example.jp TXT v=BIMI1; l=https://example.jp/logo.svg; "
+	"a=https://example.jp/vmc.pem\n"},
+    {"bimi_no_mark", NULL, "default._bimi.example.jp TXT v=BIMI1; l=https://example.jp/logo.svg\n"},
+    {"bimi_several", NULL,
+	"default._bimi.example.jp TXT v=BIMI1; l=https://example.jp/logo.svg\n"
+	"default._bimi.example.jp TXT v=BIMI1; l=\n"},
 };
 
 /* ---- the check ---- */

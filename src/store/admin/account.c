@@ -66,6 +66,8 @@ enum result admin_domain_remove(struct admin *a, struct db *db)
 	DB_RUN(db, DKIM_MODE_FORGET, DT(name));
 	a->after = look_after_keys;
 	DB_RUN(db, CHECK_FORGET, DT(name));
+	DB_RUN(db, LOOKALIKE_FORGET, DT(name));
+	DB_RUN(db, LOOKALIKE_FORGET_ROUND, DT(name));
 	return OK;
 }
 

@@ -32,6 +32,13 @@ static json_t *finding_json(const Sekisho__AssistFinding *f)
 	    f->en_do, "ja", f->ja, "ja_do", f->ja_do);
 }
 
+json_t *lookalike_json(const Sekisho__LookalikeSeen *s)
+{
+	static const char *const states[] = {"none", "unknown", "registered", "address", "mail"};
+	return json_pack("{s:s,s:s,s:s,s:s,s:s}", "name", s->name, "shown", s->shown, "kind", s->kind,
+	    "state", (unsigned)s->state < COUNT(states) ? states[s->state] : "unknown", "seen", s->seen);
+}
+
 /* ---- by subject, and what providers ask for ---- */
 
 /* The worst that is said of it. False: nothing of that subject was looked at. */

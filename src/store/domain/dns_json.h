@@ -10,6 +10,8 @@
  * {subject: state}, "requirements": what large providers ask of senders}
  */
 json_t *dns_report_json(const char *domain, int64_t checked_ms, const Sekisho__AssistAnswer *answer);
+/* {"name", "shown", "kind", "state": "none", "unknown", "registered", "address", "mail"; "seen"} */
+json_t *lookalike_json(const Sekisho__LookalikeSeen *s);
 /* "ok", "hint", "unknown", "warning", "missing", "wrong" */
 const char *dns_state_name(Sekisho__AssistState s);
 

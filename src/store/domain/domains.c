@@ -1,6 +1,7 @@
 #include "store/domain/domains.h"
 #include "mail/date.h"
 #include "store/domain/dns_json.h"
+#include "store/domain/lookalikes.h"
 #include "store/queue/notice.h"
 #include "store/rounds.h"
 #include "store/tasks.h"
@@ -277,6 +278,7 @@ static int64_t work(void *arg)
 {
 	struct domains *d = arg;
 	check_due(d->store);
+	lookalikes_due(d->store);
 	return MIN(TICK_MS, d->store->settings->dns.check_every_ms);
 }
 

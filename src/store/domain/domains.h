@@ -8,7 +8,9 @@
  *
  *   domains.c         the thread, results, warnings           domains_self.c    what we know of ourselves
  *   domains_setup.c   what web asks: is the domain ours       domains_publish.c changes by dynamic update
- *   admin_dns.c       the verbs                               admin_dmarc.c     the way to p=reject
+ *   lookalikes.c      names that look like ours
+ *
+ * The verbs are in admin/dns.c, admin/dmarc.c and admin/lookalikes.c.
  */
 #ifndef STORE_DOMAIN_DOMAINS_H
 #define STORE_DOMAIN_DOMAINS_H

@@ -184,7 +184,7 @@ static enum result add_targets(struct deliver *d, struct db *reader, const struc
 			add_junk(d, reader, e, to, t);
 			continue;
 		}
-		enum result filtered = filter_target(&f, to);
+		enum result filtered = e->unfiltered ? GONE : filter_target(&f, to);
 		if (filtered == GONE)
 			add_local(d, e, to, t);
 		else if (filtered != OK)
@@ -212,7 +212,8 @@ static struct slice seal_sender(struct deliver *d, struct db *reader, const stru
 	for (size_t i = 0; i < d->n_remotes; i++)
 		onward |= d->remotes[i].state == RCPT_WAITING;
 	if (onward && !d->quarantined)
-		filter_sender(s, reader, e->rcpts[0].domain, &local, &from_local, &from_domain);
+		filter_sender(s, reader, e->origin, SLICE("postmaster"), e->rcpts[0].domain, &local,
+		    &from_local, &from_domain);
 	return queue_seal_mail(s, d->mail, from_local, from_domain, e->envid, 0, e->origin, d->arena);
 }
 

@@ -36,6 +36,7 @@ struct envelope {
 	bool smtputf8;
 	enum mail_origin origin;
 	bool require_tls;               /* REQUIRETLS */
+	bool unfiltered;                /* about what the recipient's filter did: it goes past it */
 	bool answered;                  /* somebody waits who can be told that nobody wants it */
 	const struct judgement *judged; /* what is thought of its sender; NULL: it is one of ours */
 	const Sekisho__Client *client;  /* NULL: made here */

@@ -29,6 +29,7 @@ struct notice {
 	uint64_t size, strip;
 	uint32_t ret;
 	bool require_tls;
+	bool forwarded; /* by the filter of an account, which gets the notice: nothing proves who wrote it */
 	struct blob_place body;
 
 	struct owed_row *rows;
@@ -122,6 +123,26 @@ static void add_rcpt(struct notice *n, const struct db_rows *q)
 	n->failed |= r->action == MAIL_DSN_FAILED;
 }
 
+/*
+ * What a filter passed on comes back to its account, unless it is proven who wrote it: a sender that anybody may have
+ * written there is not told of anything.
+ */
+static void address_notice(struct notice *n, struct db *db, struct slice fields)
+{
+	enum mail_origin origin = queue_origin(fields);
+	int64_t account = (int64_t)fields_number(fields_find(fields, QUEUE_ORIGINATOR));
+	n->from_local = fields_find(fields, QUEUE_LOCAL);
+	n->from_domain = fields_find(fields, QUEUE_DOMAIN);
+	if (!account || !n->from_local.n || origin == ORIGIN_OURS || origin == ORIGIN_PROVEN)
+		return;
+	DB_ROWS q = DB_QUERY(db, ACCOUNT_TARGET, DI(account));
+	if (!db_next(&q))
+		return;
+	n->forwarded = true;
+	n->from_local = arena_dup(n->arena, db_octets(&q, 2));
+	n->from_domain = arena_dup(n->arena, db_octets(&q, 3));
+}
+
 /* OK with n->n == 0: nothing is owed. */
 static enum result read_owed(struct notice *n, struct db *db)
 {
@@ -135,8 +156,7 @@ static enum result read_owed(struct notice *n, struct db *db)
 		n->strip = (uint64_t)db_int(&q, 3);
 		n->ret = (uint32_t)db_int(&q, 4);
 		struct slice fields = queue_open_sealed(n->store, n->about, db_octets(&q, 5), n->arena);
-		n->from_local = fields_find(fields, QUEUE_LOCAL);
-		n->from_domain = fields_find(fields, QUEUE_DOMAIN);
+		address_notice(n, db, fields);
 		n->envid = fields_find(fields, QUEUE_ENVID);
 		n->body = blob_place_of(&q, 6);
 		n->require_tls = db_int(&q, 12) == MAIL_TLS_REQUIRED;
@@ -248,6 +268,7 @@ static enum result prepare(struct notice *n, struct db *db, struct message *m)
 	    .n_rcpts = 1,
 	    .strip = sizeof return_path - 1,
 	    .require_tls = n->require_tls,
+	    .unfiltered = n->forwarded,
 	    .origin = ORIGIN_OURS};
 	e.mail = deliver_mail_id(n->arena);
 	TRACE t;

@@ -20,13 +20,17 @@ void filter_start(struct filtering *f, struct deliver *d, struct db *reader, con
 	load_own_script(f, SCRIPT_AFTER, &f->behind);
 }
 
-void filter_sender(struct store *s, struct db *db, struct slice ours, struct buf *room, struct slice *local,
-    struct slice *domain)
+void filter_sender(struct store *s, struct db *db, enum mail_origin origin, struct slice keeper,
+    struct slice ours, struct buf *room, struct slice *local, struct slice *domain)
 {
-	if (!local->n || resolve_is_ours(db, *domain) || !resolve_is_ours(db, ours) ||
-	    srs_forward(s->seal, *local, *domain, clock_utc_ms(), room) != OK)
+	if (!local->n || resolve_is_ours(db, *domain) || !resolve_is_ours(db, ours))
 		return;
-	*local = buf_slice(room);
+	if (origin != ORIGIN_OURS && origin != ORIGIN_PROVEN)
+		*local = keeper;
+	else if (srs_forward(s->seal, *local, *domain, clock_utc_ms(), room) == OK)
+		*local = buf_slice(room);
+	else
+		return;
 	*domain = ours;
 }
 

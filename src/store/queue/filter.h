@@ -44,10 +44,12 @@ void filter_start(struct filtering *f, struct deliver *d, struct db *reader, con
 NODISCARD enum result filter_target(struct filtering *f, const struct target *to);
 /*
  * The sender that mail from elsewhere gets when it goes on to elsewhere: one of `ours` (when that is a domain of ours)
- * which leads back to it (srs.h). Unchanged when it is empty or ours already. `room` holds what *local points to.
+ * which leads back to it (srs.h). Where nothing proves the sender, what comes back would go to somebody who may never have
+ * written: then it is keeper@ours, who has it sent on. Unchanged when it is empty or ours already. `room` holds what *local
+ * points to.
  */
-void filter_sender(struct store *s, struct db *db, struct slice ours, struct buf *room, struct slice *local,
-    struct slice *domain);
+void filter_sender(struct store *s, struct db *db, enum mail_origin origin, struct slice keeper,
+    struct slice ours, struct buf *room, struct slice *local, struct slice *domain);
 /* Scripts and all that was kept of their doings. */
 void filter_remove_account(struct db *db, int64_t account);
 /* Removes marks and counts that are over, up to `most`; false when none was left. The keeper's. */

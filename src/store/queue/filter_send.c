@@ -174,7 +174,8 @@ static enum result queue_it(struct sending *p)
 	if (!s)
 		return LATER;
 	if (!ours)
-		filter_sender(f->store, f->db, run->to->domain, &room, &p->from.local, &p->from.domain);
+		filter_sender(f->store, f->db, forward ? f->e->origin : ORIGIN_OURS, run->to->local,
+		    run->to->domain, &room, &p->from.local, &p->from.domain);
 	s->account = run->to->account;
 	s->mail = deliver_mail_id(a);
 	s->body = p->body;
