@@ -73,6 +73,13 @@ struct store_reports {
 	int64_t keep_ms;     /* what reports say is kept so long */
 };
 
+/* What becomes of accounts by the word of an outside directory (account/directory.h). */
+struct store_directory {
+	bool inactive_leaves; /* who is inactive there is offboarded, not suspended */
+	int64_t keep_days;    /* until the mail of who was offboarded is removed; 0: never */
+	bool handover;        /* the manager may read it */
+};
+
 /* Of the environment of filters: vnd.dovecot.config.NAME. */
 struct store_item {
 	const char *name, *value;
@@ -123,6 +130,7 @@ struct store_settings {
 
 	const char *oauth_issuer;                 /* of tokens (RFC 8414); NULL: none are given out */
 	int64_t session_idle_ms, session_most_ms; /* a session of the web ends unused, and at the latest */
+	struct store_directory directory;
 	int64_t administrator_grace_ms; /* from an account's making until it has to have a second factor */
 	const char *organisation;       /* its name; "": not said */
 	const struct geo *geo;          /* where addresses are; NULL: nobody knows */
