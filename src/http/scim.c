@@ -1,7 +1,7 @@
 /*
- * SCIM 2.0 (RFC 7644) at /scim/v2, for identity providers with a token of the role `provisioning`: a request becomes a verb of the
- * store (scim.user.*, scim.group.*), its answer a resource with its places, a refusal an error as 3.12 has it. A password is never
- * taken, nor passed on to where it would be recorded.
+ * SCIM 2.0 (RFC 7644) at /scim/v2, for identity providers with a token of the role `provisioning`: a request becomes
+ * a verb of the store (scim.user.*, scim.group.*), its answer a resource with its places, a refusal an error as 3.12
+ * has it. A password is never taken, nor passed on to where it would be recorded.
  */
 #include "api.h"
 #include "scim/scim.h"

@@ -240,10 +240,10 @@ static void change_one(struct patch *p, json_t *in, const struct scim_path *at, 
 	tidy(p, in, at->top->name);
 }
 
-static enum result refuse_read_only(struct patch *p, const struct scim_path *at)
+static enum result refuse_read_only(struct patch *p, const struct scim_path *at, const json_t *value)
 {
 	const struct scim_attribute *last = at->sub ? at->sub : at->top;
-	bool whole = !at->sub && !at->which;
+	bool whole = !at->sub && !at->which && !value;
 	if ((at->top->flags | last->flags) & SCIM_READ_ONLY)
 		return scim_fail(p->fault, "mutability", "%s may only be read", last->name);
 	if (p->op == OP_REMOVE && whole && at->top->flags & SCIM_REQUIRED)
@@ -261,7 +261,7 @@ static enum result change_at(struct patch *p, const struct scim_path *at, const 
 	}
 	if (!at->top)
 		return change_all(p, SLICE(SCIM_ENTERPRISE_URN ":"), value);
-	enum result r = refuse_read_only(p, at);
+	enum result r = refuse_read_only(p, at, value);
 	if (r != OK)
 		return r;
 	const struct scim_attribute *last = at->sub ? at->sub : at->top;

@@ -57,8 +57,8 @@ const char *scim_fault_text(const struct scim_fault *f, struct arena *a);
 const char *scim_fault_read(const char *text, const char **why_out);
 
 /*
- * What a client sent, in its form: a new value. What may only be read and what no schema has is left out. NULL: a value is not of
- * its type, or too large.
+ * What a client sent, in its form: a new value. What may only be read and what no schema has is left out. NULL: a value
+ * is not of its type, or too large.
  */
 json_t *scim_read(enum scim_schema kind, const json_t *in, struct scim_fault *f);
 /* One value of an attribute: an array for those with several. NULL with f->type NULL: nothing is left of it. */
@@ -105,8 +105,8 @@ NODISCARD enum result scim_path_parse(
 /* The resource, or (inside of brackets) the value of an attribute, is one that is asked for. */
 bool scim_matches(const struct scim_filter *filter, const json_t *resource);
 /*
- * Every resource that fits has this text in the attribute of that name (a TEST by EQ that nothing else can replace). Empty: that
- * is not said.
+ * Every resource that fits has this text in the attribute of that name (a TEST by EQ that nothing else can replace).
+ * Empty: that is not said.
  */
 struct slice scim_filter_wants(const struct scim_filter *filter, const char *attribute);
 /* "2011-05-13T04:42:34.123Z" and other forms of RFC 3339; false: it is none. */

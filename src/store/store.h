@@ -19,7 +19,8 @@
  *                quota*.c, import.c
  *     search/    the full-text index
  *     account/   who signs in, from where, with what: login.c, signins.c, entry.c, factors.c, tokens.c, oauth*.c;
- *                roles*.c who may do what; people.c, offboard.c, breakglass.c what happens by itself to people's accounts
+ *                roles*.c who may do what; people.c, offboard.c, breakglass.c what happens by itself to people's accounts;
+ *                directory.c, scim*.c accounts that an outside directory keeps
  *     contain/   spend*.c what mail costs the account that sends it, contain*.c signs that somebody else uses an account
  *                and what is done about it, alarm.c who is told
  *     domain/    what our domains publish (domains*.c), sign (signing*.c), require (tls.c), report and are told (reports*.c)

@@ -1,6 +1,6 @@
 /*
- * scim: a filter or a path is read or refused and can be held against any resource; a PATCH body is done or refused, and what is left
- * reads back as it is. First line: a filter and a path; the rest: the body.
+ * scim: a filter or a path is read or refused and can be held against any resource; a PATCH body is done or refused,
+ * and what is left reads back as it is. First line: a filter and a path; the rest: the body.
  */
 #include "scim/scim.h"
 #include <assert.h>
@@ -8,8 +8,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static const char resource[] = "{\"userName\":\"u\",\"name\":{\"givenName\":\"g\"},\"active\":true,\"emails\":[{\"value\":\"a@b\",\"type\":"
-			       "\"work\"},{\"value\":\"c\"}],\"" SCIM_ENTERPRISE_URN "\":{\"manager\":{\"value\":\"1\"}}}";
+static const char resource[] =
+    "{\"userName\":\"u\",\"name\":{\"givenName\":\"g\"},\"active\":true,\"emails\":[{\"value\":\"a@b\","
+    "\"type\":"
+    "\"work\"},{\"value\":\"c\"}],\"" SCIM_ENTERPRISE_URN "\":{\"manager\":{\"value\":\"1\"}}}";
 
 static void change(enum scim_schema kind, struct slice text, struct arena *a)
 {

@@ -124,9 +124,12 @@ static void filters_have_limits(void **state)
 static void what_only_one_can_be(void **state)
 {
 	const struct scim_filter *f;
-	assert_int_equal(scim_filter_parse(SCIM_USER, SLICE("active eq true and userName eq \"x\""), &mem, &f, &fault), OK);
+	assert_int_equal(
+	    scim_filter_parse(SCIM_USER, SLICE("active eq true and userName eq \"x\""), &mem, &f, &fault),
+	    OK);
 	assert_true(slice_eq(scim_filter_wants(f, "userName"), SLICE("x")));
-	assert_int_equal(scim_filter_parse(SCIM_USER, SLICE("userName eq \"x\" or title pr"), &mem, &f, &fault), OK);
+	assert_int_equal(
+	    scim_filter_parse(SCIM_USER, SLICE("userName eq \"x\" or title pr"), &mem, &f, &fault), OK);
 	assert_int_equal(scim_filter_wants(f, "userName").n, 0);
 }
 
@@ -177,23 +180,30 @@ static void changes_as_the_standard_has_them(void **state)
 	has("{\"op\":\"add\",\"path\":\"emails\",\"value\":[{\"value\":\"hana@home.example\"}]}",
 	    "home.example\",\"type\":\"home\"},{", false);
 	has("{\"op\":\"remove\",\"path\":\"emails[type eq \\\"home\\\"]\"}", "home.example", false);
-	has("{\"op\":\"replace\",\"path\":\"emails[type eq \\\"home\\\"].value\",\"value\":\"z@z.example\"}", "z@z.example", true);
+	has("{\"op\":\"replace\",\"path\":\"emails[type eq \\\"home\\\"].value\",\"value\":\"z@z.example\"}",
+	    "z@z.example", true);
 	has("{\"op\":\"add\",\"path\":\"emails[type eq \\\"other\\\"].value\",\"value\":\"o@o.example\"}",
 	    "{\"type\":\"other\",\"value\":\"o@o.example\"}", true);
-	has("{\"op\":\"replace\",\"value\":{\"title\":\"x\",\"nothing\":1,\"id\":\"9\"}}", "\"title\":\"x\"", true);
-	has("{\"op\":\"replace\",\"path\":\"" SCIM_ENTERPRISE_URN ":department\",\"value\":\"HR\"}", "\"department\":\"HR\"", true);
+	has("{\"op\":\"replace\",\"value\":{\"title\":\"x\",\"nothing\":1,\"id\":\"9\"}}", "\"title\":\"x\"",
+	    true);
+	has("{\"op\":\"replace\",\"path\":\"" SCIM_ENTERPRISE_URN ":department\",\"value\":\"HR\"}",
+	    "\"department\":\"HR\"", true);
 	has("{\"op\":\"remove\",\"path\":\"" SCIM_ENTERPRISE_URN "\"}", "Sales", false);
-	has("{\"op\":\"replace\",\"path\":\"title\",\"value\":\"x\"},{\"op\":\"remove\",\"path\":\"title\"}", "title", false);
+	has("{\"op\":\"replace\",\"path\":\"title\",\"value\":\"x\"},{\"op\":\"remove\",\"path\":\"title\"}",
+	    "title", false);
 }
 
 static void changes_as_clients_write_them(void **state)
 {
 	/* Entra ID: capitals, texts for truth, paths as members, a manager's bare id */
 	has("{\"op\":\"Replace\",\"path\":\"active\",\"value\":\"False\"}", "\"active\":false", true);
-	has("{\"op\":\"Add\",\"value\":{\"name.givenName\":\"x\",\"" SCIM_ENTERPRISE_URN ":employeeNumber\":\"12\"}}",
+	has("{\"op\":\"Add\",\"value\":{\"name.givenName\":\"x\",\"" SCIM_ENTERPRISE_URN
+	    ":employeeNumber\":\"12\"}}",
 	    "\"employeeNumber\":\"12\"", true);
-	has("{\"op\":\"Add\",\"path\":\"" SCIM_ENTERPRISE_URN ":manager\",\"value\":\"5\"}", "\"manager\":{\"value\":\"5\"}", true);
-	has("{\"op\":\"Remove\",\"path\":\"emails\",\"value\":[{\"value\":\"hana@home.example\"}]}", "home.example", false);
+	has("{\"op\":\"Add\",\"path\":\"" SCIM_ENTERPRISE_URN ":manager\",\"value\":\"5\"}",
+	    "\"manager\":{\"value\":\"5\"}", true);
+	has("{\"op\":\"Remove\",\"path\":\"emails\",\"value\":[{\"value\":\"hana@home.example\"}]}",
+	    "home.example", false);
 	/* Okta: no path */
 	has("{\"op\":\"replace\",\"value\":{\"active\":false}}", "\"active\":false", true);
 }
@@ -207,7 +217,8 @@ static void changes_that_are_refused(void **state)
 	refused("{\"op\":\"add\",\"path\":\"groups\",\"value\":[{\"value\":\"9\"}]}", "mutability");
 	refused("{\"op\":\"replace\",\"path\":\"nothing\",\"value\":\"9\"}", "invalidPath");
 	refused("{\"op\":\"replace\",\"path\":\"emails[type eq\",\"value\":\"9\"}", "invalidPath");
-	refused("{\"op\":\"replace\",\"path\":\"emails[type eq \\\"other\\\"].value\",\"value\":\"9\"}", "noTarget");
+	refused("{\"op\":\"replace\",\"path\":\"emails[type eq \\\"other\\\"].value\",\"value\":\"9\"}",
+	    "noTarget");
 	refused("{\"op\":\"replace\",\"path\":\"title\",\"value\":[\"x\"]}", "invalidValue");
 	refused("{\"op\":\"replace\",\"path\":\"active\",\"value\":\"perhaps\"}", "invalidValue");
 	refused("{\"op\":\"add\",\"path\":\"title\"}", "invalidValue");
@@ -216,13 +227,16 @@ static void changes_that_are_refused(void **state)
 
 static void values_have_their_form(void **state)
 {
-	json_t *in = json_loads("{\"USERNAME\":\"u\",\"password\":\"x\",\"Emails\":{\"Value\":\"a@b.example\"},\"id\":\"4\",\"title\":\"\","
-				"\"active\":\"TRUE\",\"urn:IETF:params:scim:schemas:extension:enterprise:2.0:user\":{\"Department\":\"D\"}}",
+	json_t *in = json_loads("{\"USERNAME\":\"u\",\"password\":\"x\",\"Emails\":{\"Value\":\"a@b."
+				"example\"},\"id\":\"4\",\"title\":\"\","
+				"\"active\":\"TRUE\",\"urn:IETF:params:scim:schemas:extension:enterprise:2.0:"
+				"user\":{\"Department\":\"D\"}}",
 	    0, NULL);
 	json_t *v = scim_read(SCIM_USER, in, &fault);
 	char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS);
-	assert_string_equal(text, "{\"active\":true,\"emails\":[{\"value\":\"a@b.example\"}],\"" SCIM_ENTERPRISE_URN
-				  "\":{\"department\":\"D\"},\"userName\":\"u\"}");
+	assert_string_equal(text,
+	    "{\"active\":true,\"emails\":[{\"value\":\"a@b.example\"}],\"" SCIM_ENTERPRISE_URN
+	    "\":{\"department\":\"D\"},\"userName\":\"u\"}");
 	free(text);
 	json_decref(v);
 	json_decref(in);
@@ -245,8 +259,8 @@ static void attributes_are_chosen(void **state)
 	    "{\"id\":\"7\",\"emails\":[{\"type\":\"work\"},{\"type\":\"home\"}],\"" SCIM_ENTERPRISE_URN
 	    "\":{\"department\":\"Sales\"}}");
 	selected("", "emails,meta,name.givenName,id,active,externalId,manager",
-	    "{\"id\":\"7\",\"userName\":\"Hana@here.example\",\"name\":{\"familyName\":\"山田\"},\"" SCIM_ENTERPRISE_URN
-	    "\":{\"department\":\"Sales\"}}");
+	    "{\"id\":\"7\",\"userName\":\"Hana@here.example\",\"name\":{\"familyName\":\"山田\"},"
+	    "\"" SCIM_ENTERPRISE_URN "\":{\"department\":\"Sales\"}}");
 }
 
 static void refusals_pass_as_text(void **state)

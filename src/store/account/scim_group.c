@@ -1,7 +1,7 @@
 /*
- * Groups of SCIM. The address of a new one is its name when that is an address of ours; else it is made of the name, in the first
- * domain. It stays when the name changes. Members that are no user and no group (addresses elsewhere, shared accounts) are not
- * shown and not touched.
+ * Groups of SCIM. The address of a new one is its name when that is an address of ours; else it is made of the name, in
+ * the first domain. It stays when the name changes. Members that are no user and no group (addresses elsewhere, shared
+ * accounts) are not shown and not touched.
  */
 #include "mail/address.h"
 #include "store/account/scim.h"

@@ -2,8 +2,8 @@
  * Users of SCIM: accounts of people. What has a place here (name, department, manager, number, language, addresses, whether the
  * directory wants the account to be open) lives there; the rest of what a client said is kept sealed beside it and shown again.
  *
- * The account's address is the preferred or work address of the client when that is in a domain of ours, else userName, which may
- * lack the domain. It stays when the client says another one later: that becomes an alias.
+ * The account's address is the preferred or work address of the client when that is in a domain of ours, else userName,
+ * which may lack the domain. It stays when the client says another one later: that becomes an alias.
  */
 #include "mail/address.h"
 #include "store/account/scim.h"
