@@ -8,6 +8,7 @@
 
 #define ROOT "/scim/v2"
 #define TYPE "application/scim+json"
+#define NESTED 10
 
 /* ---- answers ---- */
 
@@ -175,40 +176,25 @@ static bool is_password(const char *key)
 	return key && slice_iends(slice_str(key), SLICE("password"));
 }
 
-static bool names_password(const json_t *v)
+/* As a name or a path, at any depth; what is nested deeper than any resource is taken for one. */
+static bool has_password(const json_t *v, unsigned depth)
 {
 	const char *key;
 	json_t *one;
+	size_t i;
+	if (depth > NESTED)
+		return true;
 	json_object_foreach((json_t *)(uintptr_t)v, key, one)
 	{
-		if (is_password(key) ||
-		    (slice_ieq(slice_str(key), SLICE("path")) && is_password(json_string_value(one))))
+		bool path = slice_ieq(slice_str(key), SLICE("path"));
+		if (is_password(key) || (path && is_password(json_string_value(one))) ||
+		    has_password(one, depth + 1))
 			return true;
 	}
-	return false;
-}
-
-/* In a resource, or in an operation of a change: its path, or its value. */
-static bool has_password(const json_t *body)
-{
-	const char *key;
-	json_t *v, *one, *member;
-	size_t i;
-	if (names_password(body))
-		return true;
-	json_object_foreach((json_t *)(uintptr_t)body, key, v)
+	json_array_foreach(v, i, one)
 	{
-		json_array_foreach(v, i, one)
-		{
-			const char *inner;
-			if (names_password(one))
-				return true;
-			json_object_foreach(one, inner, member)
-			{
-				if (names_password(member))
-					return true;
-			}
-		}
+		if (has_password(one, depth + 1))
+			return true;
 	}
 	return false;
 }
@@ -221,7 +207,7 @@ static json_t *read_body(const struct http_request *q, struct http_response *p)
 		refuse(p, HTTP_STATUS_BAD_REQUEST, "invalidSyntax", "the body is not a JSON object");
 		return NULL;
 	}
-	if (!has_password(body))
+	if (!has_password(body, 0))
 		return body;
 	json_decref(body);
 	refuse(p, HTTP_STATUS_BAD_REQUEST, "mutability", "passwords are not set by SCIM");

@@ -148,3 +148,10 @@ struct slice scim_filter_wants(const struct scim_filter *f, const char *attribut
 		return f->text;
 	return SLICE_NONE;
 }
+
+bool scim_filter_names(const struct scim_filter *f, const char *attribute)
+{
+	if (f->node == SCIM_TEST || f->node == SCIM_WITHIN)
+		return strcmp(f->path.top->name, attribute) == 0;
+	return scim_filter_names(f->left, attribute) || (f->right && scim_filter_names(f->right, attribute));
+}

@@ -4,6 +4,8 @@
  */
 #include "scim/scim.h"
 
+#define MANY 16
+
 enum op { OP_ADD, OP_REPLACE, OP_REMOVE };
 
 struct patch {
@@ -79,23 +81,59 @@ static void keep_one_primary(json_t *list, const json_t *newest)
 	}
 }
 
-/* One more, unless it is there: then it takes on what is new. */
+/* One more, unless it is there (`old`): then that takes on what is new. */
+static void merge(json_t *list, json_t *old, json_t *value)
+{
+	if (old)
+		json_object_update(old, value);
+	else
+		json_array_append(list, value);
+	keep_one_primary(list, old ? old : value);
+}
+
 static void append(json_t *list, json_t *value)
 {
 	ptrdiff_t at = find_value(list, value);
-	if (at < 0) {
-		json_array_append(list, value);
-		keep_one_primary(list, value);
-		return;
+	merge(list, at < 0 ? NULL : json_array_get(list, (size_t)at), value);
+}
+
+static const char *key_of(const json_t *value)
+{
+	return json_string_value(json_object_get(value, "value"));
+}
+
+/* Members of a group are many: when many come they are looked up, not searched for. */
+static void append_many(json_t *list, const json_t *values)
+{
+	json_t *known = json_object(), *v;
+	size_t i;
+	json_array_foreach(list, i, v)
+	{
+		if (key_of(v))
+			json_object_set(known, key_of(v), v);
 	}
-	json_object_update(json_array_get(list, (size_t)at), value);
-	keep_one_primary(list, json_array_get(list, (size_t)at));
+	json_array_foreach(values, i, v)
+	{
+		const char *key = key_of(v);
+		if (!key) {
+			append(list, v);
+			continue;
+		}
+		merge(list, json_object_get(known, key), v);
+		if (!json_object_get(known, key))
+			json_object_set(known, key, v);
+	}
+	json_decref(known);
 }
 
 static void append_all(json_t *list, const json_t *values)
 {
 	size_t i;
 	json_t *v;
+	if (json_array_size(values) > MANY) {
+		append_many(list, values);
+		return;
+	}
 	json_array_foreach(values, i, v)
 	{
 		append(list, v);
@@ -120,12 +158,11 @@ static void take_out(json_t *list, const json_t *values)
 	json_t *v;
 	json_array_foreach(values, i, v)
 	{
-		const char *key = json_string_value(json_object_get(v, "value"));
-		if (key)
-			json_object_set_new(gone, key, json_true());
+		if (key_of(v))
+			json_object_set_new(gone, key_of(v), json_true());
 	}
 	for (i = json_array_size(list); i-- > 0;) {
-		const char *key = json_string_value(json_object_get(json_array_get(list, i), "value"));
+		const char *key = key_of(json_array_get(list, i));
 		if (key && json_object_get(gone, key))
 			json_array_remove(list, i);
 	}
@@ -216,7 +253,7 @@ static enum result change_list(struct patch *p, json_t *in, const struct scim_pa
 	else if (value)
 		append_all(list_of(in, name), value);
 	tidy(p, in, name);
-	if (json_array_size(json_object_get(in, name)) > LIMIT_SCIM_MEMBERS)
+	if (json_array_size(json_object_get(in, name)) > scim_most(at->top))
 		return scim_fail(p->fault, "tooMany", "%s has too many values", name);
 	return OK;
 }

@@ -152,7 +152,7 @@ static json_t *read_one(const struct scim_attribute *at, const json_t *in, struc
 	return read_text(at, in, f);
 }
 
-static size_t most_of(const struct scim_attribute *at)
+size_t scim_most(const struct scim_attribute *at)
 {
 	return at->schema == SCIM_GROUP ? LIMIT_SCIM_MEMBERS : LIMIT_SCIM_VALUES;
 }
@@ -161,8 +161,8 @@ static json_t *read_several(const struct scim_attribute *at, const json_t *in, s
 {
 	json_t *out = json_array();
 	size_t n = json_is_array(in) ? json_array_size(in) : 1;
-	if (n > most_of(at))
-		result_ignore(scim_fail(f, "tooMany", "%s has at most %zu values", at->name, most_of(at)));
+	if (n > scim_most(at))
+		result_ignore(scim_fail(f, "tooMany", "%s has at most %zu values", at->name, scim_most(at)));
 	for (size_t i = 0; i < n && !f->type; i++) {
 		json_t *one = read_one(at, json_is_array(in) ? json_array_get(in, i) : in, f);
 		if (one)

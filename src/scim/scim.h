@@ -61,6 +61,7 @@ const char *scim_fault_read(const char *text, const char **why_out);
  * is not of its type, or too large.
  */
 json_t *scim_read(enum scim_schema kind, const json_t *in, struct scim_fault *f);
+size_t scim_most(const struct scim_attribute *at); /* how many values it may have */
 /* One value of an attribute: an array for those with several. NULL with f->type NULL: nothing is left of it. */
 json_t *scim_read_value(const struct scim_attribute *at, const json_t *in, struct scim_fault *f);
 
@@ -109,6 +110,8 @@ bool scim_matches(const struct scim_filter *filter, const json_t *resource);
  * Empty: that is not said.
  */
 struct slice scim_filter_wants(const struct scim_filter *filter, const char *attribute);
+/* The filter looks at this attribute. */
+bool scim_filter_names(const struct scim_filter *filter, const char *attribute);
 /* "2011-05-13T04:42:34.123Z" and other forms of RFC 3339; false: it is none. */
 bool scim_time_read(struct slice text, int64_t *ms_out);
 void scim_time_put(struct buf *b, int64_t ms);

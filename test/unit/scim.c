@@ -208,6 +208,24 @@ static void changes_as_clients_write_them(void **state)
 	has("{\"op\":\"replace\",\"value\":{\"active\":false}}", "\"active\":false", true);
 }
 
+static void many_members_come_once_each(void **state)
+{
+	json_t *group =
+	    json_loads("{\"displayName\":\"g\",\"members\":[{\"value\":\"0\"},{\"value\":\"39\"}]}", 0, NULL);
+	json_t *values = json_array(), *members;
+	for (int i = 0; i < 80; i++)
+		json_array_append_new(
+		    values, json_pack("{s:o,s:s}", "value", json_sprintf("%d", i % 40), "type", "User"));
+	json_t *body =
+	    json_pack("{s:[{s:s,s:s,s:o}]}", "Operations", "op", "add", "path", "members", "value", values);
+	assert_int_equal(scim_patch(SCIM_GROUP, group, body, &mem, &fault), OK);
+	members = json_object_get(group, "members");
+	assert_int_equal(json_array_size(members), 40);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(members, 1), "type")), "User");
+	json_decref(body);
+	json_decref(group);
+}
+
 static void changes_that_are_refused(void **state)
 {
 	refused("{\"op\":\"move\",\"path\":\"title\"}", "invalidSyntax");
@@ -282,6 +300,7 @@ int main(void)
 	    cmocka_unit_test(what_only_one_can_be),
 	    cmocka_unit_test(changes_as_the_standard_has_them),
 	    cmocka_unit_test(changes_as_clients_write_them),
+	    cmocka_unit_test(many_members_come_once_each),
 	    cmocka_unit_test(changes_that_are_refused),
 	    cmocka_unit_test(values_have_their_form),
 	    cmocka_unit_test(attributes_are_chosen),

@@ -107,7 +107,7 @@ enum result admin_scim_group_list(struct admin *a, struct db *db)
 	enum result r = scim_list_begin(&l, a, SCIM_GROUP);
 	if (r != OK)
 		return r;
-	bool brief = is_brief(a) && slice_search(admin_text(a, "filter"), SLICE("embers")) < 0;
+	bool brief = is_brief(a) && !(l.filter && scim_filter_names(l.filter, "members"));
 	DB_ROWS q = DB_QUERY(db, DIRECTORY_GROUPS, DZ(""), DZ(""));
 	while (db_next(&q)) {
 		struct shown s;
