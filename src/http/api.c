@@ -118,45 +118,62 @@ static Sekisho__ApiAnswer *ask_store(const struct http_request *q, const struct 
 	return r == OK ? answer : NULL;
 }
 
-/* True when it was refused. */
-static bool refused(struct http_response *p, const Sekisho__ApiAnswer *answer)
+static enum http_status status_of(const Sekisho__ApiAnswer *answer)
 {
 	switch (answer->outcome) {
 	case SEKISHO__API_ANSWER__OUTCOME__NO_TOKEN:
-		api_refuse(p, HTTP_STATUS_UNAUTHORIZED, answer->why);
-		return true;
+		return HTTP_STATUS_UNAUTHORIZED;
 	case SEKISHO__API_ANSWER__OUTCOME__NOT_ALLOWED:
-		api_refuse(p, HTTP_STATUS_FORBIDDEN, answer->why);
-		return true;
+		return HTTP_STATUS_FORBIDDEN;
 	case SEKISHO__API_ANSWER__OUTCOME__REFUSED:
-		api_refuse(p, api_status((enum result)answer->result), answer->why);
-		return true;
+		return api_status((enum result)answer->result);
 	default:
-		return false;
+		return HTTP_STATUS_OK;
 	}
+}
+
+static enum http_status try_as(const struct http_request *q, const struct asker *who, const char *verb,
+    const json_t *args, struct arena *a, struct buf *json, const char **why_out)
+{
+	char *text = json_dumps(args, JSON_COMPACT);
+	Sekisho__ApiAnswer *answer = text ? ask_store(q, who, verb, text, a, json) : NULL;
+	enum http_status status = answer ? status_of(answer) : HTTP_STATUS_UNAVAILABLE;
+	free(text);
+	*why_out = answer ? answer->why : "the store does not answer";
+	if (status == HTTP_STATUS_OK)
+		buf_puts(json, answer->json);
+	return status;
 }
 
 static const char *ask_as(struct http_request *q, struct http_response *p, const struct asker *who,
     const char *verb, const json_t *args, struct arena *a, struct buf *json)
 {
-	char *text = json_dumps(args, JSON_COMPACT);
-	Sekisho__ApiAnswer *answer = text ? ask_store(q, who, verb, text, a, json) : NULL;
-	free(text);
-	if (!answer) {
-		api_refuse(p, HTTP_STATUS_UNAVAILABLE, "the store does not answer");
-		return NULL;
-	}
-	if (refused(p, answer))
-		return NULL;
-	buf_puts(json, answer->json);
-	return buf_z(json);
+	const char *why;
+	enum http_status status = try_as(q, who, verb, args, a, json, &why);
+	if (status == HTTP_STATUS_OK)
+		return buf_z(json);
+	api_refuse(p, status, why);
+	return NULL;
+}
+
+static struct asker asker_of(const struct http_request *q)
+{
+	struct asker who = {.token = api_bearer(q), .changes = may_change(q)};
+	who.cookie = who.token.n ? SLICE_NONE : api_cookie(q);
+	return who;
+}
+
+enum http_status api_try(struct http_request *q, const char *verb, const json_t *args, struct arena *a,
+    struct buf *json, const char **why_out)
+{
+	struct asker who = asker_of(q);
+	return try_as(q, &who, verb, args, a, json, why_out);
 }
 
 const char *api_ask(struct http_request *q, struct http_response *p, const char *verb, const json_t *args,
     struct arena *a, struct buf *json)
 {
-	struct asker who = {.token = api_bearer(q), .changes = may_change(q)};
-	who.cookie = who.token.n ? SLICE_NONE : api_cookie(q);
+	struct asker who = asker_of(q);
 	return ask_as(q, p, &who, verb, args, a, json);
 }
 

@@ -63,6 +63,9 @@ api_special *api_special_of(const char *verb);
 const char *api_ask_with(struct http_request *q, struct http_response *p, struct slice cookie,
     const char *verb, const json_t *args, struct arena *a,
     struct buf *json); /* with another cookie; only a look */
+/* The same, but for a refusal: OK, or the status for it with words. */
+enum http_status api_try(struct http_request *q, const char *verb, const json_t *args, struct arena *a,
+    struct buf *json, const char **why_out);
 const char *api_ask(struct http_request *q, struct http_response *p, const char *verb, const json_t *args,
     struct arena *a, struct buf *json);
 #define API_ARENA ((size_t)32 << 20)

@@ -9,6 +9,7 @@
  *   signin.c     people sign in to the API; cookies      secrets.c   what they do with their secrets; qr.c
  *   webauthn.h   passkeys as browsers hand them over; cbor.h
  *   api.h        /api/v1, its arguments and its OpenAPI document, of one table (api.def)
+ *   scim.c       /scim/v2: people and groups kept by an identity provider
  *   oauth.h      tokens for programs: OAuth 2.0, OpenID Connect
  *   setup.h      settings for mail programs, the MTA-STS policy
  *   console.h    the pages of the browser's console
@@ -188,7 +189,8 @@ extern const struct http_routes
     http_routes_local; /* for loopback, without TLS: /, /healthz, /metrics, setup */
 extern const struct http_routes
     http_routes_public; /* for everybody: the console, /healthz, setup, and the API's */
-extern const struct http_routes http_routes_api; /* /api/v1, for those who have a token */
+extern const struct http_routes http_routes_scim; /* /scim/v2, for identity providers; and the API's */
+extern const struct http_routes http_routes_api;  /* /api/v1, for those who have a token */
 extern const struct http_routes
     http_routes_acme; /* for port 80: a certificate authority's questions, else go to https */
 

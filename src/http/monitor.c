@@ -153,4 +153,4 @@ static const struct http_route open_to_all[] = {
 
 const struct http_routes http_routes_local = {.at = local, .n = COUNT(local)};
 const struct http_routes http_routes_public = {
-    .at = open_to_all, .n = COUNT(open_to_all), .next = &http_routes_api};
+    .at = open_to_all, .n = COUNT(open_to_all), .next = &http_routes_scim};

@@ -44,6 +44,7 @@ enum config_log_format { CONFIG_LOGFMT, CONFIG_JSON };
 enum config_log_level { CONFIG_DEBUG, CONFIG_INFO, CONFIG_WARN, CONFIG_ERROR };
 enum config_dsn_language { CONFIG_BOTH, CONFIG_JA, CONFIG_EN };
 enum config_database { CONFIG_SQLITE, CONFIG_POSTGRESQL };
+enum config_directory_inactive { CONFIG_SUSPEND, CONFIG_OFFBOARD };
 enum config_quota_full { CONFIG_TEMPORARY, CONFIG_PERMANENT };
 enum config_bodies { CONFIG_FILES, CONFIG_S3 };
 enum config_acme_challenge { CONFIG_HTTP_01, CONFIG_TLS_ALPN_01, CONFIG_DNS_01 };

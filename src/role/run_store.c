@@ -284,6 +284,9 @@ static void fill_people(const struct config *c, struct store_settings *s)
 	s->session_most_ms = c->session_most;
 	s->organisation = c->organisation;
 	s->administrator_grace_ms = c->administrator_grace;
+	s->directory.inactive_leaves = c->directory_inactive == CONFIG_OFFBOARD;
+	s->directory.keep_days = (int64_t)c->directory_keep_days;
+	s->directory.handover = c->directory_handover;
 }
 
 static void fill_filters(const struct config *c, struct store_settings *s)

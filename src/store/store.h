@@ -19,7 +19,8 @@
  *                quota*.c, import.c
  *     search/    the full-text index
  *     account/   who signs in, from where, with what: login.c, signins.c, entry.c, factors.c, tokens.c, oauth*.c;
- *                roles*.c who may do what; people.c, offboard.c, breakglass.c what happens by itself to people's accounts
+ *                roles*.c who may do what; people.c, offboard.c, breakglass.c what happens by itself to people's accounts;
+ *                directory.c, scim*.c accounts that an outside directory keeps
  *     contain/   spend*.c what mail costs the account that sends it, contain*.c signs that somebody else uses an account
  *                and what is done about it, alarm.c who is told
  *     domain/    what our domains publish (domains*.c), sign (signing*.c), require (tls.c), report and are told (reports*.c)
@@ -74,6 +75,13 @@ struct store_reports {
 	int64_t keep_ms;     /* what reports say is kept so long */
 };
 
+/* What becomes of accounts by the word of an outside directory (account/directory.h). */
+struct store_directory {
+	bool inactive_leaves; /* who is inactive there is offboarded, not suspended */
+	int64_t keep_days;    /* until the mail of who was offboarded is removed; 0: never */
+	bool handover;        /* the manager may read it */
+};
+
 /* Of the environment of filters: vnd.dovecot.config.NAME. */
 struct store_item {
 	const char *name, *value;
@@ -125,6 +133,7 @@ struct store_settings {
 
 	const char *oauth_issuer;                 /* of tokens (RFC 8414); NULL: none are given out */
 	int64_t session_idle_ms, session_most_ms; /* a session of the web ends unused, and at the latest */
+	struct store_directory directory;
 	int64_t administrator_grace_ms; /* from an account's making until it has to have a second factor */
 	const char *organisation;       /* its name; "": not said */
 	const struct geo *geo;          /* where addresses are; NULL: nobody knows */

@@ -214,6 +214,7 @@ enum result admin_account_remove(struct admin *a, struct db *db)
 	filter_remove_account(db, a->account);
 	roles_forget(db, a->account);
 	DB_RUN(db, PERSON_FORGET, DI(a->account));
+	DB_RUN(db, DIRECTORY_FORGET, DI(a->account));
 	DB_RUN(db, PERSON_ORPHANS, DI(a->account));
 	DB_RUN(db, TOKENS_FORGET_MAKER, DI(a->account));
 	oauth_forget(db, a->account);

@@ -124,6 +124,27 @@ enum result admin_help(struct admin *a, struct db *db)
 
 /* ---- running ---- */
 
+enum result admin_within(struct admin *a, struct db *db, admin_verb *verb, json_t *args, json_t **answer_out)
+{
+	struct admin one = {.store = a->store,
+	    .arena = a->arena,
+	    .actor = a->actor,
+	    .powers = a->powers,
+	    .role = a->role,
+	    .args = args};
+	enum result r = verb(&one, db);
+	if (r != OK)
+		a->why = one.why;
+	if (one.after)
+		a->after = one.after;
+	json_decref(args);
+	if (answer_out)
+		*answer_out = one.answer;
+	else
+		json_decref(one.answer);
+	return r;
+}
+
 static const struct admin_verb_row *find_verb(const char *name)
 {
 	for (size_t i = 0; i < COUNT(verbs); i++)

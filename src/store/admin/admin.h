@@ -66,6 +66,9 @@ json_t *admin_args_of(struct ipc_turn *t, const char *text);
 /* Gives JSON to `piece` in as many texts as an answer's packets need, each valid UTF-8. */
 void admin_cut(struct ipc_turn *t, const json_t *v, void (*piece)(struct ipc_turn *t, char *text, bool last));
 
+/* Another verb's work in the name of whoever asks, within his own: not admitted and not recorded by itself. args is taken. */
+NODISCARD enum result admin_within(
+    struct admin *a, struct db *db, admin_verb *verb, json_t *args, json_t **answer_out);
 NODISCARD enum result admin_refuse(struct admin *a, enum result r, const char *fmt, ...) PRINTF(3, 4);
 
 struct slice admin_text(const struct admin *a, const char *key); /* empty when it is not there */

@@ -76,6 +76,7 @@ static enum result remove_address(struct admin *a, struct db *db, enum address_k
 		DB_RUN(db, DELEGATES_FORGET_GROUP, DT(at.domain), DT(at.local));
 		DB_RUN(db, DELEGATES_FORGET_ADDRESS, DT(at.domain), DT(at.local));
 		DB_RUN(db, QUOTA_DROP, DI(WHO_GROUP), DI(0), DT(at.domain), DT(at.local));
+		DB_RUN(db, DIRECTORY_GROUP_FORGET, DT(at.domain), DT(at.local));
 		DB_RUN(db, ADDRESS_REMOVE, DT(at.domain), DT(at.local));
 		group_changed(a, kind);
 		return OK;
