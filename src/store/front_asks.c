@@ -362,6 +362,8 @@ static enum result prepare(
 		e.judged = &judgement;
 		bounce_judge(&d->bounce, &judgement);
 	}
+	if (!user)
+		bounce_complaint(s, reader.db, &e, m->facts, &t->arena, &d->bounce);
 	r = deliver_prepare(d, s, reader.db, &e, &res, m, &trace);
 	*why_out = d->why;
 	return r;

@@ -322,6 +322,85 @@ static void redirects_draw_from_the_budget(void **state)
 	clean("relayer");
 }
 
+/* ---- what is taken away, and what others say ---- */
+
+static void whoever_takes_all_mail_away_is_seen(void **state)
+{
+	static const char who[] = "{\"address\":\"read@here.example\"}";
+	int64_t account = account_named("read");
+	struct rows all = {0};
+	clock_shift(80 * 86400); /* nobody is new any more */
+	for (int i = 0; i < 150; i++)
+		assert_int_equal(deliver(&kit, "a@there.example", "read@here.example",
+				     "From: <a@there.example>\r\nSubject: s\r\n\r\nsecret\r\n"),
+		    OK);
+	clock_shift(100 * 86400);
+	kit.ip = "198.51.100.7";
+	struct ipc c = store_kit_login(&kit, (uint64_t)account, "imap");
+	kit.ip = NULL;
+	do_select(&c, "INBOX");
+	assert_int_equal(do_fetch(&c, 1, 90, SEKISHO__WANT__WANT_BODY, false, &all), OK);
+	json_decref(ask("quota.show", who)); /* whatever was to be written is */
+	json_t *b = ask("budget.show", who);
+	assert_string_equal(json_string_value(json_object_get(b, "level")), "calm");
+	json_decref(b);
+	assert_int_equal(do_fetch(&c, 91, 60, SEKISHO__WANT__WANT_BODY, false, &all), OK);
+	for (int i = 0; i < 1000; i++) { /* nothing waits for it */
+		b = ask("budget.show", who);
+		bool seen = strcmp(json_string_value(json_object_get(b, "level")), "watch") == 0;
+		json_decref(b);
+		if (seen)
+			break;
+		usleep(10000);
+	}
+	b = ask("budget.show", who);
+	assert_string_equal(json_string_value(json_object_get(b, "level")), "watch");
+	json_decref(b);
+	ipc_close(&c);
+}
+
+static void complain(const char *to, const char *id, const char *from)
+{
+	char text[1500];
+	struct ipc mx = store_kit_channel(&kit, PEER_MX);
+	snprintf(text, sizeof text,
+	    "From: <fbl@there.example>\r\nTo: <%s>\r\nSubject: complaint\r\nMIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n--b\r\n\r\n"
+	    "This is spam.\r\n--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\n"
+	    "User-Agent: x/1\r\nVersion: 1\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
+	    "From: <%s>\r\nMessage-ID: <%s>\r\n\r\nx\r\n--b--\r\n",
+	    to, from, id);
+	assert_int_equal(kit_deliver_text(&kit, &mx,
+			     &(struct kit_envelope){.from = "fbl@there.example", .to = {to}}, text),
+	    OK);
+	ipc_close(&mx);
+}
+
+static void a_complaint_is_a_sign(void **state)
+{
+	static const char who[] = "{\"address\":\"blamed@here.example\"}";
+	int64_t account = account_named("blamed");
+	account_named("postmaster");
+	struct ipc c = login_from(account, CONTEXT_FAMILIAR);
+	assert_int_equal(
+	    kit_deliver_text(&kit, &c,
+		&(struct kit_envelope){.from = "blamed@here.example", .to = {"x@there.example"}},
+		"From: <blamed@here.example>\r\nMessage-ID: <bad@here.example>\r\nSubject: s\r\n\r\nx\r\n"),
+	    OK);
+	/* About mail that it did not send, and to somebody whom it does not concern: nothing. */
+	complain("abuse@here.example", "never@here.example", "blamed@here.example");
+	complain("taro@here.example", "bad@here.example", "blamed@here.example");
+	json_t *b = ask("budget.show", who);
+	assert_string_equal(json_string_value(json_object_get(b, "level")), "calm");
+	json_decref(b);
+	complain("abuse@here.example", "bad@here.example", "Blamed@HERE.example");
+	b = ask("budget.show", who);
+	assert_string_equal(json_string_value(json_object_get(b, "level")), "watch");
+	json_decref(b);
+	ipc_close(&c);
+	empty_queue();
+}
+
 /* ---- by powers ---- */
 
 static void nobody_lets_his_own_mail_go(void **state)
@@ -356,6 +435,57 @@ static void nobody_lets_his_own_mail_go(void **state)
 	clean("chief");
 }
 
+static json_int_t incident_of(const char *name)
+{
+	char args[120];
+	open_incident("told");
+	snprintf(args, sizeof args, "{\"address\":\"%s@here.example\",\"open\":true}", name);
+	json_t *v = ask("incident.list", args);
+	json_int_t id = json_integer_value(json_object_get(json_array_get(v, 0), "id"));
+	json_decref(v);
+	return id;
+}
+
+/* Restored: every credential is over though it was never suspended, and the filter is again what it was. */
+static void a_restore_ends_what_was_known(void **state)
+{
+	int64_t account = account_named("robbed");
+	clock_shift(120 * 86400);
+	by_filter("robbed", "keep;");
+	clock_shift(140 * 86400);
+	struct ipc c = login_from(account, CONTEXT_ABROAD);
+	by_filter("robbed", "redirect \\\"thief@there.example\\\";");
+	struct kit_envelope e = {.from = "robbed@here.example", .to = {"v1@there.example"}};
+	for (int i = 0; i < 9; i++)
+		assert_int_equal(spam(&c, "robbed@here.example", 950000 + (unsigned)i), OK);
+	kit.settings.budget.abroad = 9;
+	assert_int_equal(
+	    kit_deliver_text(&kit, &c, &e, "From: <robbed@here.example>\r\nSubject: s\r\n\r\nx\r\n"), OK);
+	kit.settings.budget.abroad = 10;
+	json_int_t id = incident_of("robbed");
+	char args[120];
+	enum result r;
+	snprintf(args, sizeof args, "{\"id\":%lld,\"held\":\"some\"}", (long long)id);
+	json_decref(store_kit_admin(&kit, "incident.restore", args, &r));
+	assert_int_equal(r, DENY);
+	snprintf(args, sizeof args, "{\"id\":%lld}", (long long)id);
+	json_t *evidence = ask("incident.evidence", args);
+	assert_int_equal(json_string_length(json_object_get(evidence, "digest")), 64);
+	json_decref(evidence);
+	end(id, "incident.restore", ",\"held\":\"none\",\"filter\":\"former\"");
+	json_t *filter = ask("sieve.show", "{\"address\":\"robbed@here.example\",\"name\":\"f\"}");
+	assert_string_equal(json_string_value(json_object_get(filter, "text")), "keep;");
+	json_decref(filter);
+	assert_int_equal(store_kit_login(&kit, (uint64_t)account, "imap").fd, -1);
+	kit.epoch = 1;
+	struct ipc again = store_kit_login(&kit, (uint64_t)account, "imap");
+	kit.epoch = 0;
+	assert_true(again.fd >= 0);
+	ipc_close(&again);
+	ipc_close(&c);
+	empty_queue();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,7 +498,10 @@ int main(void)
 	    cmocka_unit_test(a_week_of_patience_wins_nothing),
 	    cmocka_unit_test(answers_cost_nothing),
 	    cmocka_unit_test(redirects_draw_from_the_budget),
+	    cmocka_unit_test(whoever_takes_all_mail_away_is_seen),
+	    cmocka_unit_test(a_complaint_is_a_sign),
 	    cmocka_unit_test(nobody_lets_his_own_mail_go),
+	    cmocka_unit_test(a_restore_ends_what_was_known),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -25,6 +25,7 @@
 
 #include "ipc/grant.h"
 #include "policy/door.h"
+#include "policy/points.h"
 #include "store/inside.h"
 #include "store/account/signin_context.h"
 
@@ -67,8 +68,8 @@ void signin_suspect(struct store *s, int64_t account);
  * is no place yet where he always was.
  */
 bool signin_is_strange(const struct signin_context *c);
-/* Somebody tried it all the same. Never waits. */
-void signin_tried_rule(struct store *s, int64_t account);
+/* A sign that shows outside of any transaction. Never waits. */
+void signin_sign(struct store *s, int64_t account, enum points_signal signal);
 /* The door of a Client.service; DOORS: none. */
 enum door signin_door(const char *service);
 /* What keys' verdict is called in the log. */

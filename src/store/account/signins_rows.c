@@ -233,7 +233,7 @@ static void done_suspect(struct job *j, enum result r)
 	free(j);
 }
 
-static void put_signal(struct store *s, int64_t account, enum points_signal signal)
+void signin_sign(struct store *s, int64_t account, enum points_signal signal)
 {
 	struct suspecting *p = calloc(1, sizeof *p);
 	if (!p)
@@ -246,12 +246,7 @@ static void put_signal(struct store *s, int64_t account, enum points_signal sign
 
 void signin_suspect(struct store *s, int64_t account)
 {
-	put_signal(s, account, SIGNAL_SPRAY_SUCCESS);
-}
-
-void signin_tried_rule(struct store *s, int64_t account)
-{
-	put_signal(s, account, SIGNAL_NEW_RULE);
+	signin_sign(s, account, SIGNAL_SPRAY_SUCCESS);
 }
 
 void signins_tick(struct store *s)

@@ -345,7 +345,7 @@ enum result admin_run(struct admin *a, const char *name)
 		r = record_alone(a, verb, admin_refuse(a, DENY, "%s", refusal_of(a)));
 	} else if (is_strange(a, verb)) {
 		a->forbidden = true;
-		signin_tried_rule(a->store, a->actor->account);
+		signin_sign(a->store, a->actor->account, SIGNAL_NEW_RULE);
 		r = record_alone(a, verb,
 		    admin_refuse(a, DENY,
 			"this is not done from a place where this account was not used before; show a second "

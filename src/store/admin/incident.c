@@ -1,9 +1,13 @@
 /* Incidents and alarms, for whoever looks after them. */
 #include "store/admin/admin.h"
+#include "store/account/epoch.h"
+#include "store/account/signins.h"
 #include "store/contain/alarm.h"
 #include "store/audit/audit.h"
 #include "store/contain/contain.h"
 #include "store/queue/queue.h"
+#include "store/queue/scripts.h"
+#include <stdlib.h>
 
 #define LIST_MOST 200
 #define EVIDENCE_MAILS 20000
@@ -51,7 +55,7 @@ enum result admin_incident_list(struct admin *a, struct db *db)
 }
 
 struct incident {
-	int64_t id, account, bad_since, closed;
+	int64_t id, account, bad_since, suspended, closed;
 	struct slice address, frozen;
 };
 
@@ -63,6 +67,7 @@ static enum result find(struct admin *a, struct db *db, struct incident *out, js
 	*out = (struct incident){.id = db_int(&q, 0),
 	    .account = db_int(&q, 1),
 	    .bad_since = db_int(&q, 5),
+	    .suspended = db_int(&q, 6),
 	    .closed = db_int(&q, 7),
 	    .address = slice_str(arena_printf(a->arena, SLICE_FMT "@" SLICE_FMT, SLICE_ARG(db_octets(&q, 10)),
 		SLICE_ARG(db_octets(&q, 11)))),
@@ -163,6 +168,18 @@ static void add_recipients(json_t *list, const json_t *mail)
 	json_decref(to);
 }
 
+/* Of everything else that is answered, compact and its keys in order: whoever gets a copy can tell that it is whole. */
+static void put_digest(json_t *answer)
+{
+	uint8_t digest[32];
+	BUF_LOCAL(hex, 2 * sizeof digest);
+	char *text = json_dumps(answer, JSON_COMPACT | JSON_SORT_KEYS);
+	seal_sha256(slice_str(text ? text : ""), digest);
+	free(text);
+	buf_hex(&hex, slice_of(digest, sizeof digest));
+	json_object_set_new(answer, "digest", admin_string(buf_slice(&hex)));
+}
+
 enum result admin_incident_evidence(struct admin *a, struct db *db)
 {
 	struct incident i;
@@ -178,6 +195,7 @@ enum result admin_incident_evidence(struct admin *a, struct db *db)
 	json_array_foreach(mails, n, mail) add_recipients(list, mail);
 	json_decref(mails);
 	json_object_set_new(a->answer, "recipients", list);
+	put_digest(a->answer);
 	return OK;
 }
 
@@ -227,23 +245,78 @@ static enum result settle_held(struct admin *a, struct db *db, const struct inci
 	return r;
 }
 
+/* A word of a few. */
+static enum result take_choice(
+    struct admin *a, const char *key, const char *const *words, size_t n, unsigned *out)
+{
+	struct slice word = admin_text(a, key);
+	*out = 0; /* the first, when nothing is said */
+	for (unsigned i = 0; i < n; i++)
+		if (slice_eq(word, slice_str(words[i]))) {
+			*out = i;
+			return OK;
+		}
+	if (!word.n)
+		return OK;
+	return admin_refuse(a, DENY, "%s is %s, %s or %s", key, words[0], words[1], words[2]);
+}
+
+enum filter_choice { FILTER_OFF, FILTER_FORMER, FILTER_ON };
+static const char *const filter_words[] = {"off", "former", "on"};
+static const char *const held_words[] = {[LET_KNOWN] = "known", [LET_ALL] = "all", [LET_NONE] = "none"};
+
+/* The filter that was stopped, or was changed since it began while nothing was stopped yet. */
+static struct slice suspect_filter(struct admin *a, struct db *db, const struct incident *i)
+{
+	DB_ROWS q = DB_QUERY(db, SCRIPT_ACTIVE_CHANGED, DI(i->account), DI(i->bad_since));
+	return !i->frozen.n && db_next(&q) ? arena_dup(a->arena, db_octets(&q, 0)) : i->frozen;
+}
+
+/* It is off, or runs as it was before it was changed, or as it is. */
+static enum result settle_filter(
+    struct admin *a, struct db *db, const struct incident *i, enum filter_choice what)
+{
+	struct slice name = suspect_filter(a, db, i);
+	if (!name.n || (what == FILTER_OFF && i->frozen.n))
+		return OK;
+	if (what == FILTER_FORMER)
+		DB_RUN(db, SCRIPT_CHANGED_REMOVE, DI(i->account), DT(name), DI(i->bad_since));
+	if (script_activate(db, i->account, what == FILTER_OFF ? SLICE_NONE : name) != OK)
+		return admin_refuse(a, GONE, "there is no such filter from before it began: filter off");
+	return OK;
+}
+
+/*
+ * Whoever says this says that the password is known to somebody else: it is good for nothing from now on, even where it came to
+ * no suspension.
+ */
+static void end_credentials(struct admin *a, struct db *db, const struct incident *i)
+{
+	if (i->suspended)
+		return;
+	epoch_bump(a->store->writer, db, i->account);
+	signins_forget(db, i->account, i->bad_since);
+}
+
 enum result admin_incident_restore(struct admin *a, struct db *db)
 {
 	struct incident i;
-	struct slice held = admin_text(a, "held");
-	enum letting what = slice_eq(held, SLICE("none"))  ? LET_NONE
-			    : slice_eq(held, SLICE("all")) ? LET_ALL
-							   : LET_KNOWN;
-	if (what == LET_KNOWN && held.n && !slice_eq(held, SLICE("known")))
-		return admin_refuse(a, DENY, "held is known, none or all");
-	enum result r = find_open(a, db, &i);
+	unsigned held, filter;
+	enum result r = take_choice(a, "held", held_words, COUNT(held_words), &held);
+	if (r == OK)
+		r = take_choice(a, "filter", filter_words, COUNT(filter_words), &filter);
+	if (r == OK)
+		r = find_open(a, db, &i);
+	if (r == OK)
+		r = settle_filter(a, db, &i, (enum filter_choice)filter);
 	if (r != OK)
 		return r;
 	/* What was learned from the other one is no knowledge. */
 	DB_RUN(db, KNOWN_UNLEARN, DI(i.account), DI(i.bad_since));
 	DB_RUN(db, SPENT_UNLEARN, DI(i.account), DI(i.bad_since / BUDGET_SLOT_MS));
+	end_credentials(a, db, &i);
 	DB_RUN(db, ACCOUNT_UNCONTAIN, DI(i.account));
-	r = settle_held(a, db, &i, what);
+	r = settle_held(a, db, &i, (enum letting)held);
 	contain_close(db, i.account, i.id, CONTAIN_RESTORED);
 	return r;
 }

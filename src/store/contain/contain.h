@@ -44,6 +44,8 @@ struct slice contain_frozen(struct store *s, struct slice sealed, struct arena *
 void contain_forget_account(struct db *db, int64_t account);
 
 struct contain;
+struct reading;
+struct reading *contain_reading(const struct store *s); /* NULL: nothing is contained */
 struct contain *contain_new(struct store *s);
 void contain_free(struct contain *c);
 

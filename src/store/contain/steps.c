@@ -2,6 +2,7 @@
 #include "store/contain/alarm.h"
 #include "store/queue/bounce.h"
 #include "store/contain/contain.h"
+#include "store/contain/reading.h"
 #include "store/account/epoch.h"
 #include "store/mailbox/fields.h"
 #include "store/account/signins.h"
@@ -13,6 +14,7 @@
 #define FIELD_FROZEN 1   /* the name of a filter that ran, in the sealed column */
 
 struct contain {
+	struct reading *reading;
 	struct store *store;
 	struct rounds rounds;
 	int64_t cooled; /* monotonic */
@@ -247,6 +249,7 @@ struct contain *contain_new(struct store *s)
 	if (!c)
 		abort();
 	c->store = s;
+	c->reading = reading_new();
 	c->cooled = clock_mono_ms();
 	rounds_start(&c->rounds, "contain", 0, work, c); /* at once: what a crash has left */
 	return c;
@@ -257,5 +260,11 @@ void contain_free(struct contain *c)
 	if (!c)
 		return;
 	rounds_stop(&c->rounds);
+	reading_free(c->reading);
 	free(c);
+}
+
+struct reading *contain_reading(const struct store *s)
+{
+	return s->contain ? s->contain->reading : NULL;
 }

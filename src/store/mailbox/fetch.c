@@ -1,4 +1,5 @@
 /* STORE_FETCH and STORE_BODY: rows, facts and bodies of the selected mailbox. */
+#include "store/contain/reading.h"
 #include "store/mailbox/access.h"
 #include "store/mailbox/facts_cache.h"
 #include "store/handlers.h"
@@ -22,6 +23,7 @@ struct fetching {
 	struct arena arena; /* of one packet */
 	struct ipc_fds fds; /* facts that do not fit inline */
 	struct buf facts, body;
+	uint64_t bodies, body_octets; /* that are told */
 	enum result result;
 };
 
@@ -128,6 +130,8 @@ static bool add_row(struct fetching *f, const struct entry *e, struct blob_place
 	if (want_body) {
 		row->body = octets_of(arena_dup(&f->arena, buf_slice(body)));
 		row->has_body = true;
+		f->bodies++;
+		f->body_octets += body->n;
 	}
 	f->octets += need;
 	f->rows[f->answer.n_rows++] = row;
@@ -290,6 +294,7 @@ void ask_fetch(struct ipc_turn *t)
 	f->seen_set = set;
 	if (f->result == OK)
 		fetch_all(f, mailbox, &uids);
+	reading_note(f->store, user, f->bodies, f->body_octets);
 	buf_free(&f->facts);
 	buf_free(&f->body);
 	struct arena packet = f->arena;
@@ -336,6 +341,7 @@ void ask_body(struct ipc_turn *t)
 		return;
 	}
 	Sekisho__BodyAnswer answer = SEKISHO__BODY_ANSWER__INIT;
+	reading_note(store_of(t), user, ask->offset == 0, body.n);
 	answer.data = octets_of(buf_slice(&body));
 	ipc_answer(t, &answer, NULL);
 }

@@ -1,4 +1,6 @@
+#include "store/contain/contain.h"
 #include "store/queue/bounce.h"
+#include "store/queue/deliver.h"
 #include "store/queue/notice.h"
 
 #define NOTICE_ARENA ((size_t)16 << 20)
@@ -39,20 +41,22 @@ static bool is_from(struct store *s, struct db *db, struct slice id, struct slic
 	return false;
 }
 
-/* The id of the message that came back: the first one that is attached. */
-static struct slice id_of(const Sekisho__Part *p, unsigned depth)
+/* The message that came back: the first one that is attached. NULL: none is. */
+static const Sekisho__Envelope *attached(const Sekisho__Part *p, unsigned depth)
 {
-	if (p->n_parts && strcmp(p->type, "message") == 0 && p->parts[0]->envelope) {
-		struct slice id = slice_trim(slice_of_octets(p->parts[0]->envelope->message_id));
-		bool bracketed = id.n > 2 && id.p[0] == '<' && id.p[id.n - 1] == '>';
-		return bracketed ? slice_sub(id, 1, id.n - 2) : SLICE_NONE;
-	}
-	for (size_t i = 0; depth && i < p->n_parts; i++) {
-		struct slice id = id_of(p->parts[i], depth - 1);
-		if (id.n)
-			return id;
-	}
-	return SLICE_NONE;
+	const Sekisho__Envelope *e = NULL;
+	if (p->n_parts && strcmp(p->type, "message") == 0 && p->parts[0]->envelope)
+		return p->parts[0]->envelope;
+	for (size_t i = 0; depth && !e && i < p->n_parts; i++)
+		e = attached(p->parts[i], depth - 1);
+	return e;
+}
+
+static struct slice id_of(const Sekisho__Envelope *e)
+{
+	struct slice id = e ? slice_trim(slice_of_octets(e->message_id)) : SLICE_NONE;
+	bool bracketed = id.n > 2 && id.p[0] == '<' && id.p[id.n - 1] == '>';
+	return bracketed ? slice_sub(id, 1, id.n - 2) : SLICE_NONE;
 }
 
 void bounce_look(struct store *s, struct db *db, const struct resolving *to, const Sekisho__Facts *f,
@@ -62,7 +66,7 @@ void bounce_look(struct store *s, struct db *db, const struct resolving *to, con
 	*out = (struct bounce){.now_ms = clock_utc_ms()};
 	if (!f || !f->root || !t || t->next || !t->account)
 		return;
-	struct slice id = id_of(f->root, DEPTH);
+	struct slice id = id_of(attached(f->root, DEPTH));
 	if (!id.n)
 		return;
 	struct slice address =
@@ -72,6 +76,43 @@ void bounce_look(struct store *s, struct db *db, const struct resolving *to, con
 		out->kind = DB_NUMBER(db, 0, GUARD_INCIDENT, DI(t->account)) ? BOUNCE_ABUSED : BOUNCE_OWN;
 	else if (DB_NUMBER(db, out->now_ms, ACCOUNT_CREATED, DI(t->account)) < out->now_ms - YOUNG_MS)
 		out->kind = BOUNCE_FORGED;
+}
+
+static bool is_complaint(const Sekisho__Part *p)
+{
+	bool found = false;
+	for (size_t i = 0; !found && strcmp(p->subtype, "report") == 0 && i < p->n_parts; i++)
+		found = strcmp(p->parts[i]->type, "message") == 0 &&
+			strcmp(p->parts[i]->subtype, "feedback-report") == 0;
+	return found;
+}
+
+static bool is_for_abuse(const struct envelope *e)
+{
+	for (size_t i = 0; i < e->n_rcpts; i++)
+		if (slice_ieq(e->rcpts[i].local, SLICE("abuse")) ||
+		    slice_ieq(e->rcpts[i].local, SLICE("postmaster")))
+			return true;
+	return false;
+}
+
+void bounce_complaint(struct store *s, struct db *db, const struct envelope *e, const Sekisho__Facts *f,
+    struct arena *a, struct bounce *out)
+{
+	if (!f || !f->root || e->origin == ORIGIN_FALSE || !is_for_abuse(e) || !is_complaint(f->root))
+		return;
+	const Sekisho__Envelope *about = attached(f->root, DEPTH);
+	struct slice id = id_of(about);
+	if (!id.n || !about->n_from)
+		return;
+	struct slice local = resolve_local(slice_of_octets(about->from[0]->local), a);
+	struct slice domain = resolve_domain(slice_of_octets(about->from[0]->domain), a);
+	struct slice address =
+	    slice_str(arena_printf(a, SLICE_FMT "@" SLICE_FMT, SLICE_ARG(local), SLICE_ARG(domain)));
+	int64_t account = DB_NUMBER(db, 0, ADDRESS_ACCOUNT, DT(domain), DT(local));
+	/* To those who subscribed to what a machine sends it is one of many; of a person's mail it is rare. */
+	if (account && is_from(s, db, id, address) && !DB_NUMBER(db, 0, ALLOWANCE_HAS, DI(account)))
+		out->complained = account;
 }
 
 void bounce_judge(const struct bounce *b, struct judgement *j)
@@ -85,8 +126,10 @@ void bounce_judge(const struct bounce *b, struct judgement *j)
 		     : "a report about what somebody else sent through this account: see its incident";
 }
 
-void bounce_apply(struct db *db, const struct bounce *b)
+void bounce_apply(struct store *s, struct db *db, const struct bounce *b)
 {
+	if (b->complained)
+		contain_signal(s, db, b->complained, SIGNAL_COMPLAINT, SLICE_NONE);
 	if (b->kind == BOUNCE_FORGED &&
 	    !DB_NUMBER(db, 0, FILTER_MARKED, DI(b->account), DI(MARK_TOLD), DI(0), DI(b->now_ms)))
 		DB_RUN(db, FILTER_MARK, DI(b->account), DI(MARK_OWED), DI(0), DI(b->now_ms + DAY_MS));

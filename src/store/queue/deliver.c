@@ -419,7 +419,7 @@ static enum result put_all(struct deliver *d, struct db *db)
 		    DT(d->mail), DI(d->bodies[0].id), DI(d->now_ms), DB(d->report));
 	set_marks(d, db);
 	judge_count_apply(db, &d->count);
-	bounce_apply(db, &d->bounce);
+	bounce_apply(d->job.store, db, &d->bounce);
 	trace_apply(d->job.store->writer, db, &d->trace);
 	return OK;
 }

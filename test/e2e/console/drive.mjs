@@ -344,6 +344,46 @@ await test('an-account-from-beginning-to-end', async () => {
   await page.context().close();
 });
 
+await test('an-account-is-contained-and-restored', async () => {
+  const robbed = JSON.parse(process.env.ROBBED);
+  const thief = await open();
+  const refused = async (password) => {
+    await thief.goto(url);
+    await thief.locator('input[type=email]').fill(robbed.address);
+    await thief.locator('input[autocomplete=current-password]').fill(password);
+    await thief.locator('button[type=submit]').click();
+    await thief.getByRole('alert').waitFor();
+  };
+  await refused(robbed.password);
+  const page = await open();
+  await signIn(page, admin);
+  await link(page, 'Incidents').click();
+  await page.getByRole('link', { name: robbed.address }).first().click();
+  await page.getByText('This account is suspended').waitFor();
+  await look(page, 'an incident');
+  await shoot(page, 'incident');
+  const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save the evidence' }).click()]);
+  const evidence = JSON.parse(readFileSync(await saved.path()));
+  equal(evidence.account, robbed.address, 'whose evidence it is');
+  if (!evidence.recipients.length || !/^[0-9a-f]{64}$/.test(evidence.digest)) throw new Error('the evidence lacks its recipients or its digest');
+  await page.getByRole('button', { name: 'Restore the account' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Held mail').selectOption('none');
+  await dialog.getByRole('button', { name: 'Restore the account' }).click();
+  await page.getByText('This account is suspended').waitFor({ state: 'detached' });
+  equal((await ask('GET', `/held?address=${encodeURIComponent(robbed.address)}`)).length, 0, 'what is still held');
+  await refused(robbed.password);
+  await page.goto(`${url}/#/accounts/${encodeURIComponent(robbed.address)}`);
+  await page.getByRole('button', { name: 'Set a new password' }).click();
+  await page.getByRole('dialog').locator('input[autocomplete=new-password]').fill('kujira no uta wo kiku yoru ni');
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await refused(robbed.password);
+  await signIn(thief, { address: robbed.address, password: 'kujira no uta wo kiku yoru ni' }); // her owner, by now
+  await thief.context().close();
+  await page.context().close();
+});
+
 await test('groups-and-aliases', async () => {
   const page = await open();
   await signIn(page, admin);

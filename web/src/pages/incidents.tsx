@@ -81,8 +81,9 @@ function Restore({ of, done }: { of: Incident; done: () => void }) {
   const { act, busy } = useAct();
   const [opened, setOpened] = useState(false);
   const [held, setHeld] = useState('known');
+  const [filter, setFilter] = useState('off');
   const submit = async () => {
-    const good = await act(() => post(path('/incidents/{id}/restore', { id: of.id }), { held }), 'incidents.restored', { address: of.account });
+    const good = await act(() => post(path('/incidents/{id}/restore', { id: of.id }), { held, filter }), 'incidents.restored', { address: of.account });
     if (good) done();
     return good;
   };
@@ -96,6 +97,13 @@ function Restore({ of, done }: { of: Incident; done: () => void }) {
           { value: 'none', label: t('incidents.restore.none') },
           { value: 'all', label: t('incidents.restore.all') },
         ]} />
+        {(of.filter_stopped || !!of.filters_changed?.length) && (
+          <NativeSelect mt="sm" label={t('incidents.restore.filter')} value={filter} onChange={(e) => setFilter(e.currentTarget.value)} data={[
+            { value: 'off', label: t('incidents.restore.filter.off') },
+            { value: 'former', label: t('incidents.restore.filter.former') },
+            { value: 'on', label: t('incidents.restore.filter.on') },
+          ]} />
+        )}
       </FormDialog>
     </>
   );
