@@ -501,8 +501,8 @@ enum result kit_deliver(struct store_kit *k, struct ipc *c, const struct kit_env
 	static _Thread_local char why[256];
 	ARENA_LOCAL(a, 1 << 20);
 	Sekisho__DeliverAsk ask = SEKISHO__DELIVER_ASK__INIT;
-	Sekisho__Addr sender, addrs[8];
-	Sekisho__EnvelopeRcpt rcpts[8], *list[8];
+	Sekisho__Addr sender, addrs[KIT_RCPTS];
+	Sekisho__EnvelopeRcpt rcpts[KIT_RCPTS], *list[KIT_RCPTS];
 	Sekisho__Client client = SEKISHO__CLIENT__INIT;
 	Sekisho__FactsRef ref;
 	struct ipc_fds fds;
@@ -515,7 +515,7 @@ enum result kit_deliver(struct store_kit *k, struct ipc *c, const struct kit_env
 	split_address(e->from, &sender);
 	ask.sender = &sender;
 	ask.client = &client;
-	for (; ask.n_rcpts < 8 && e->to[ask.n_rcpts]; ask.n_rcpts++) {
+	for (; ask.n_rcpts < KIT_RCPTS && e->to[ask.n_rcpts]; ask.n_rcpts++) {
 		size_t i = ask.n_rcpts;
 		sekisho__envelope_rcpt__init(&rcpts[i]);
 		split_address(e->to[i], &addrs[i]);

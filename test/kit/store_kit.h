@@ -71,10 +71,11 @@ void kit_mail_free(struct kit_mail *m);
 /* The FactsRef for an ask, and the descriptors to send with it. */
 void kit_mail_ref(const struct kit_mail *m, Sekisho__FactsRef *ref, struct ipc_fds *fds);
 
+#define KIT_RCPTS 64
 struct kit_envelope {
-	const char *mail_id; /* NULL: a new one */
-	const char *from;    /* "local@domain", "" */
-	const char *to[8];   /* up to NULL */
+	const char *mail_id;       /* NULL: a new one */
+	const char *from;          /* "local@domain", "" */
+	const char *to[KIT_RCPTS]; /* up to NULL */
 	uint32_t notify, ret, strip;
 	const char *envid, *orcpt;
 	bool scan_failed;
