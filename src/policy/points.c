@@ -2,8 +2,7 @@
 #include <math.h>
 
 enum points_group { ALONE, PLACE, APART, PROGRAM, VOLUME, GROUPS };
-#define UNUSUAL 500 /* thousandths: what is left of a place says so much */
-#define FAR 1000    /* more than a new network is worth */
+#define FAR 1000 /* thousandths: more than a new network is worth */
 
 static const struct signal {
 	enum points_group group;
@@ -39,8 +38,7 @@ int64_t points_sum(const struct points_event *events, size_t n, int64_t now_ms)
 		most[group] = MAX(most[group], p);
 	}
 	int64_t place = most[PLACE];
-	return all[ALONE] + place + most[APART] + (place > FAR ? most[PROGRAM] : 0) +
-	       (place >= UNUSUAL ? all[VOLUME] : most[VOLUME]);
+	return all[ALONE] + place + most[APART] + (place > FAR ? most[PROGRAM] + all[VOLUME] : most[VOLUME]);
 }
 
 enum points_level points_level(int64_t sum, enum points_level before)

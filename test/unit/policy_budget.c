@@ -107,7 +107,10 @@ static void points_add_up(void **state)
 	/* Two places at a time are one sign, however it shows. */
 	assert_int_equal(sum(3, SIGNAL_NEW_COUNTRY, SIGNAL_TRAVEL, SIGNAL_SIMULTANEOUS), 6000);
 	/* A new program says nothing at home or near; five typing errors beside it hold nobody's mail. */
-	assert_int_equal(sum(2, SIGNAL_INVALID, SIGNAL_NEW_CLIENT), 4000);
+	assert_int_equal(sum(3, SIGNAL_INVALID, SIGNAL_NEW_CLIENT, SIGNAL_NEW_NETWORK), 4000);
+	assert_int_equal(sum(2, SIGNAL_INVALID, SIGNAL_FIRST_TIME), 6000);
+	/* An invitation on the day of a new telephone. */
+	assert_int_equal(sum(3, SIGNAL_NEW_NETWORK, SIGNAL_FIRST_TIME, SIGNAL_RATE), 4000);
 	assert_int_equal(sum(3, SIGNAL_NEW_NETWORK, SIGNAL_FIRST_TIME, SIGNAL_NEW_CLIENT), 4000);
 	assert_int_equal(sum(2, SIGNAL_NEW_COUNTRY, SIGNAL_NEW_CLIENT), 4000);
 	struct points_event old = {SIGNAL_DECOY, 1000};

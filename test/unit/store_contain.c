@@ -307,7 +307,7 @@ static void invalid_recipients_are_a_sign(void **state)
 		left--;
 	}
 	json_t *b = ask("budget.show", "{\"address\":\"v11@here.example\"}");
-	/* Four: typing errors of somebody with a new program hold nothing yet. */
+	/* Typing errors of somebody with a new program hold nothing yet. */
 	assert_string_equal(json_string_value(json_object_get(b, "level")), "watch");
 	json_decref(b);
 	ipc_close(&c);
