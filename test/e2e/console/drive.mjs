@@ -358,7 +358,7 @@ await test('an-account-is-contained-and-restored', async () => {
   const page = await open();
   await signIn(page, admin);
   await link(page, 'Incidents').click();
-  await page.getByRole('link', { name: robbed.address }).first().click();
+  await page.locator('a[href*="#/incidents/"]', { hasText: robbed.address }).click();
   await page.getByText('This account is suspended').waitFor();
   await look(page, 'an incident');
   await shoot(page, 'incident');
