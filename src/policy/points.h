@@ -2,9 +2,10 @@
  * points: signs that somebody else uses an account (signals.def), weighed together. Each is worth points when it is seen, and
  * half of them POINTS_HALF_MS later; seen again it is worth all of them again, not more.
  *
- * That an account sends much (FIRST_TIME, RATE) is one sign as long as it is used from the country where it always was, since an
- * honest announcement shows both, and two when the place is far away. That it is used from two places at a time is one sign, however
- * it shows (TRAVEL, SIMULTANEOUS). A new program is none at all, unless the place is far away: people buy telephones.
+ * That an account sends much (FIRST_TIME, RATE) is one sign as long as it is used from the country where it always was, since
+ * an honest announcement shows both, and two when the place is far away. That it is used from two places at a time is one
+ * sign, however it shows (TRAVEL, SIMULTANEOUS). A new program is none at all, unless the place is far away: people buy
+ * telephones.
  */
 #ifndef POLICY_POINTS_H
 #define POLICY_POINTS_H
