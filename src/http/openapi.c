@@ -74,6 +74,7 @@ static json_t *answers(void)
 	    {"404", "There is no such thing."},
 	    {"409", "Something is full."},
 	    {"422", "The request is understood and refused; the detail says why."},
+	    {"429", "There were too many tries; later."},
 	    {"503", "The store does not answer now."},
 	};
 	json_t *v = json_pack(

@@ -70,10 +70,10 @@ export function useAct() {
     setBusy(true);
     try {
       await work();
-      if (done) notifications.show({ message: t(done, values), color: 'teal' });
+      if (done) notifications.show({ message: t(done, values), color: 'teal', closeButtonProps: { 'aria-label': t('close') } });
       return true;
     } catch (problem) {
-      notifications.show({ message: say(problem), color: 'red', autoClose: 12000 });
+      notifications.show({ message: say(problem), color: 'red', autoClose: 12000, closeButtonProps: { 'aria-label': t('close') } });
       return false;
     } finally {
       setBusy(false);

@@ -1,4 +1,4 @@
-import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core';
+import { createTheme, Modal, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core';
 
 /** Indigo as the dyers of old had it (藍). */
 const ai: MantineColorsTuple = [
@@ -16,6 +16,8 @@ export const theme = createTheme({
   colors: { ai, dark },
   defaultRadius: 'md',
   cursorType: 'pointer',
+  // The head of a dialog is no banner of the page.
+  components: { Modal: Modal.extend({ defaultProps: { attributes: { header: { role: 'presentation' } } } }) },
   respectReducedMotion: true,
   fontFamily: '"Inter", system-ui, -apple-system, "Segoe UI", "Hiragino Sans", "Yu Gothic UI", "Noto Sans CJK JP", "Noto Sans JP", sans-serif',
   fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "Noto Sans Mono CJK JP", monospace',

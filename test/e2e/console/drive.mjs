@@ -439,6 +439,86 @@ await test('the-posture-leads-to-what-mends-it', async () => {
   await page.context().close();
 });
 
+/** Rows of the audit of this act by this person. */
+const rows = async (who, act) => (await ask('GET', `/audit?who=${encodeURIComponent(who)}&act=${act}&limit=100`)).length;
+
+/** A button, pressed in the console, leaves one row of this act and no more. */
+async function pressed(who, act, press) {
+  const before = await rows(who.address, act);
+  await press();
+  for (let i = 0; i < 100 && (await rows(who.address, act)) === before; i++) await new Promise((done) => { setTimeout(done, 100); });
+  equal(await rows(who.address, act), before + 1, `rows of ${act}`);
+}
+
+await test('alerts-are-looked-at', async () => {
+  const page = await open();
+  await signIn(page, admin);
+  await link(page, 'Alerts').click();
+  await page.getByRole('button', { name: 'Add a rule' }).click();
+  await page.getByRole('dialog').getByLabel('Rule').fill('aliases made');
+  await page.getByRole('dialog').getByLabel('Act').fill('alias.add');
+  await pressed(admin, 'alert.add', () => page.getByRole('dialog').getByRole('button', { name: 'Add a rule' }).click());
+  await page.getByRole('button', { name: 'Remove the rule aliases made' }).waitFor();
+  await ask('POST', '/aliases', { address: `alert@${demo.domain}`, target: [hana.address] });
+  const button = page.getByRole('button', { name: /^I have looked at aliases made/ });
+  for (let i = 0; i < 30 && !await button.count(); i++) {
+    await page.waitForTimeout(1000);
+    await page.reload();
+    await settled(page);
+  }
+  await button.click();
+  await page.getByRole('dialog').getByLabel('What you found').fill('planned');
+  await look(page, 'alert dialog');
+  await pressed(admin, 'alert.ack', () => page.getByRole('dialog').getByRole('button', { name: 'I have looked at it' }).click());
+  await button.waitFor({ state: 'detached' });
+  await page.getByRole('switch').press('Space');
+  await page.getByText('planned').waitFor();
+  await page.getByRole('button', { name: 'Remove the rule aliases made' }).click();
+  await pressed(admin, 'alert.remove', () => page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click());
+  await page.context().close();
+});
+
+await test('access-rules-are-confirmed-or-taken-back', async () => {
+  const page = await open();
+  await signIn(page, admin);
+  await link(page, 'Access rules').click();
+  const add = async (service, from) => {
+    await page.getByRole('button', { name: 'Add a rule' }).click();
+    await page.getByRole('dialog').getByLabel('Service').selectOption(service);
+    await page.getByRole('dialog').getByLabel('From where').fill(from);
+    await look(page, 'access dialog');
+    await pressed(admin, 'access.add', () => page.getByRole('dialog').getByRole('button', { name: 'Add a rule' }).click());
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+  };
+  await add('imap', '192.0.2.0/24');
+  await page.getByRole('cell', { name: '192.0.2.0/24' }).waitFor();
+  await page.getByLabel('Address of the client').fill('192.0.2.7');
+  await page.getByRole('button', { name: 'Try', exact: true }).click();
+  await page.getByText('would be kept out').waitFor();
+  await page.getByRole('button', { name: /^Remove rule/ }).click();
+  await pressed(admin, 'access.remove', () => page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click());
+  await page.getByText('There are no rules').waitFor();
+  await page.context().close();
+});
+
+await test('somebody-leaves', async () => {
+  const leaver = `leaver@${demo.domain}`;
+  await ask('POST', '/accounts', { address: leaver, name: '退職 太郎' });
+  const page = await open();
+  await signIn(page, admin);
+  await page.goto(`${url}/#/accounts/${encodeURIComponent(leaver)}`);
+  await page.getByRole('heading', { name: leaver, level: 1 }).waitFor();
+  const begin = page.getByRole('button', { name: 'Plan it' });
+  await begin.click();
+  const dialog = page.getByRole('dialog');
+  await look(page, 'offboarding dialog');
+  await pressed(admin, 'offboard.add', () => dialog.locator('button[type=submit]').click());
+  equal((await ask('GET', `/accounts/${leaver}/offboard`)).address, leaver, 'what is planned');
+  await settled(page);
+  await look(page, 'account of a leaver');
+  await page.context().close();
+});
+
 await test('mail-is-searched', async () => {
   const page = await open({ language: 'ja' });
   await signIn(page, hana);
@@ -501,7 +581,7 @@ await test('the-keyboard-is-enough', async () => {
 const PAGES = [
   ['overview', '#/overview'], ['posture', '#/posture'], ['queue', '#/queue'], ['trace', '#/trace'], ['incidents', '#/incidents'], ['accounts', '#/accounts'],
   ['account', `#/accounts/${encodeURIComponent(hana.address)}`], ['groups', '#/groups'], ['domains', '#/domains'],
-  ['domain', `#/domains/${demo.domain}`], ['sign-ins', '#/signins'], ['audit', '#/audit'], ['settings', '#/settings'], ['search', '#/search'], ['me', '#/me'],
+  ['domain', `#/domains/${demo.domain}`], ['sign-ins', '#/signins'], ['audit', '#/audit'], ['alerts', '#/alerts'], ['access', '#/access'], ['settings', '#/settings'], ['search', '#/search'], ['me', '#/me'],
 ];
 for (const [language, scheme, width] of [['en', 'light', 1280], ['ja', 'light', 1280], ['en', 'dark', 360], ['ja', 'dark', 1280], ['ja', 'light', 360]]) {
   await test(`every-page-${language}-${scheme}-${width}`, async () => {
