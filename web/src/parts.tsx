@@ -25,14 +25,16 @@ export function Page({ title, about, actions, children }: { title: string; about
   );
 }
 
-export function Card({ title, about, flush, children }: { title?: string; about?: ReactNode; flush?: boolean; children: ReactNode }) {
+/** `many`: one of a list, whose titles may be alike; it is no landmark of its own then. */
+export function Card({ title, about, flush, many, children }: { title?: string; about?: ReactNode; flush?: boolean; many?: boolean; children: ReactNode }) {
   const id = useId();
+  const Frame = many ? 'div' : 'section';
   return (
-    <section className={`sk-card${flush ? ' sk-card-flush' : ''}`} aria-labelledby={title ? id : undefined}>
+    <Frame className={`sk-card${flush ? ' sk-card-flush' : ''}`} aria-labelledby={title && !many ? id : undefined}>
       {title && <h2 id={id}>{title}</h2>}
       {about && <p>{about}</p>}
       {children}
-    </section>
+    </Frame>
   );
 }
 

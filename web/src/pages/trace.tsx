@@ -38,7 +38,7 @@ function Story({ of }: { of: Message }) {
   const first = of.steps.find((s) => s.subject !== undefined) ?? of.steps[0];
   const sender = of.steps.find((s) => s.from)?.from;
   return (
-    <Card title={first?.subject || t('trace.noSubject')} about={<>{sender && <>{t('trace.sender', { from: sender })} · </>}<span className="sk-code">{of.mail}</span></>}>
+    <Card many title={first?.subject || t('trace.noSubject')} about={<>{sender && <>{t('trace.sender', { from: sender })} · </>}<span className="sk-code">{of.mail}</span></>}>
       <ol className="sk-timeline">
         {of.steps.map((s, i) => (
           <li key={i} className={toneOf(s.step)}>
