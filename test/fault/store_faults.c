@@ -214,8 +214,8 @@ int main(void)
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	/*
-	 * Servers end with their process, as roles do: by now their threads are hundreds, and a search for leaks among
-	 * the stacks of so many finds what is none. The same ways are searched in the store's unit tests.
+	 * Servers end with their process, as roles do: by now their threads are hundreds, and a search for leaks among the
+	 * stacks of so many finds what is none. The same ways are searched in the store's unit tests.
 	 */
 	fflush(NULL);
 	_exit(failed);

@@ -139,6 +139,22 @@ static void take_all_alarms(struct ipc *relay)
 		alarm_done(relay, a->alarm, true);
 }
 
+/* That of the hold may come first. */
+static Sekisho__AlarmAnswer *alarm_of_suspension(struct ipc *relay)
+{
+	for (int i = 0; i < 1000; i++) {
+		Sekisho__AlarmAnswer *a = next_alarm(relay);
+		if (a->alarm && strstr(a->json, "account.suspended"))
+			return a;
+		if (a->alarm)
+			alarm_done(relay, a->alarm, true);
+		else
+			usleep(10000);
+	}
+	fail_msg("no alarm of a suspension");
+	return NULL;
+}
+
 static void a_stolen_account_is_stopped(void **state)
 {
 	clock_shift(4 * 86400);
@@ -163,17 +179,7 @@ static void a_stolen_account_is_stopped(void **state)
 	assert_true(json_array_size(json_object_get(shown, "signals")) >= 3);
 	json_decref(shown);
 	/* Whoever is named is told, but not the mailbox itself. */
-	Sekisho__AlarmAnswer *alarm = NULL;
-	bool suspended = false;
-	for (int k = 0; k < 1000 && !suspended; k++) { /* the hold may come first */
-		alarm = next_alarm(&relay);
-		suspended = alarm->alarm && strstr(alarm->json, "account.suspended");
-		if (alarm->alarm && !suspended)
-			alarm_done(&relay, alarm->alarm, true);
-		if (!alarm->alarm)
-			usleep(10000);
-	}
-	assert_true(suspended);
+	Sekisho__AlarmAnswer *alarm = alarm_of_suspension(&relay);
 	assert_non_null(strstr(alarm->json, "taro@here.example"));
 	alarm_done(&relay, alarm->alarm, false);
 	assert_int_equal(next_alarm(&relay)->alarm, 0); /* again later */
