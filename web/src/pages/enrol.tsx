@@ -112,7 +112,7 @@ export function AddPasskey({ done }: { done: (codes?: string[]) => void }) {
     void run(async () => {
       const { options } = await post<{ options: CreationOptions }>('/me/passkeys');
       const credential = await makePasskey(options);
-      const answer = await post<{ codes?: string[] } | null>('/me/passkeys/confirm', { name: name.trim(), credential: JSON.stringify(credential) });
+      const answer = await post<{ codes?: string[] } | null>('/me/passkeys/confirm', { name: name.trim(), credential });
       setName('');
       done(answer?.codes);
     }, t('factor.passkey.wrong'));

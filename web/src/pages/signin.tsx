@@ -102,7 +102,7 @@ function Factor({ factors, passkey, done }: { factors: string[]; passkey?: Reque
   };
   const touch = () => run(async () => {
     const assertion = await usePasskey(passkey!);
-    await done(await post<SignedIn>('/session/factor', { kind: 'passkey', assertion: JSON.stringify(assertion) }));
+    await done(await post<SignedIn>('/session/factor', { kind: 'passkey', assertion }));
   }, t('factor.passkey.wrong'));
   return (
     <GatePage title={t('factor.title')} about={t('factor.about')}>
