@@ -430,6 +430,7 @@ static void nobody_lets_his_own_mail_go(void **state)
 	assert_int_equal(admin_run(&himself, "hold.release"), DENY);
 	assert_non_null(strstr(himself.why, "somebody else"));
 	json_decref(given);
+	json_decref(himself.answer);
 	json_decref(ask("hold.release", args));
 	ipc_close(&c);
 	clean("chief");
