@@ -60,7 +60,7 @@ static void put_config(const struct demo *d, struct buf *b)
 	    d->domain, d->data);
 	for (size_t i = 0; i < COUNT(services); i++)
 		buf_printf(b, "listen_%s = {\"127.0.0.1:%zu\"}\n", services[i], d->base + i);
-	/* All clients come from one address, and that is where the people of a demo are. Other ones of this machine are strange. */
+	/* All clients come from one address, where the people of a demo are; this machine's others are strange. */
 	buf_puts(b, "sessions_per_address = 20000\nsmtp_sessions_per_address = 20000\n"
 		    "office_networks = \"127.0.0.1/32\"\n");
 	/* A few accounts send what is to be tried; nobody was used to anything before. */
