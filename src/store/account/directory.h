@@ -1,5 +1,5 @@
 /*
- * directory: accounts and groups that an outside directory keeps: an identity provider by SCIM (scim.c), a server by LDAP.
+ * directory: accounts and groups that an outside directory keeps: an identity provider, by SCIM (scim.c).
  * Inside the room only; all of it runs inside apply().
  *
  * The directory's opinion of an account is kept beside the account. What an administrator or an incident did to the account
@@ -10,7 +10,7 @@
 
 #include "store/admin/admin.h"
 
-enum directory_source { DIRECTORY_NONE, DIRECTORY_SCIM, DIRECTORY_LDAP };
+enum directory_source { DIRECTORY_NONE, DIRECTORY_SCIM };
 enum directory_active {
 	DIRECTORY_INACTIVE,
 	DIRECTORY_ACTIVE,
