@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define RETRY_MS 500 /* between two attempts to reach keys */
-#define MOST 200     /* certificates */
+#define START_MS (10 * SECOND_MS) /* a client who comes at once after a start waits so long */
+#define RETRY_MS 500              /* between two attempts to reach keys */
+#define MOST 200                  /* certificates */
 
 struct served {
 	X509 *leaf;
@@ -76,6 +77,16 @@ static size_t offer(const struct front *f, SSL *ssl, const char *host)
 
 static bool answer_acme(const struct front *f, SSL *ssl, const char *host);
 
+static bool wait_loaded(const struct front *f, int64_t ms)
+{
+	for (int64_t end = clock_mono_ms() + ms; !atomic_load(&f->loaded);) {
+		if (clock_mono_ms() >= end)
+			return false;
+		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+	}
+	return true;
+}
+
 static int on_certificate(SSL *ssl, void *context)
 {
 	struct front *f = context;
@@ -83,6 +94,8 @@ static int on_certificate(SSL *ssl, void *context)
 	size_t offered = 0;
 	if (SSL_get_ex_data(ssl, index_in_ssl))
 		return host && answer_acme(f, ssl, host);
+	if (!wait_loaded(f, START_MS)) /* keys has not said yet what there is */
+		return 0;
 	pthread_rwlock_rdlock(&f->lock);
 	if (host)
 		offered = offer(f, ssl, host);
@@ -300,13 +313,7 @@ SSL_CTX *tls_front_context(struct ipc_trunk *keys)
 
 enum result tls_front_wait(const SSL_CTX *front, int64_t ms)
 {
-	struct front *f = SSL_CTX_get_ex_data(front, index_in_ctx);
-	for (int64_t end = clock_mono_ms() + ms; !atomic_load(&f->loaded);) {
-		if (clock_mono_ms() >= end)
-			return LATER;
-		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-	}
-	return OK;
+	return wait_loaded(SSL_CTX_get_ex_data(front, index_in_ctx), ms) ? OK : LATER;
 }
 
 int64_t tls_time_ms(const ASN1_TIME *t)
