@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define START_MS (10 * SECOND_MS) /* a client who comes at once after a start waits so long */
+#define START_MS (10 * SECOND_MS) /* after a start clients wait so long for certificates, and never later */
 #define RETRY_MS 500              /* between two attempts to reach keys */
 #define MOST 200                  /* certificates */
 
@@ -21,6 +21,7 @@ struct served {
 };
 
 struct front {
+	int64_t began_ms;
 	struct ipc_trunk *keys;
 	pthread_rwlock_t lock; /* guards what follows */
 	struct served *list;
@@ -94,7 +95,8 @@ static int on_certificate(SSL *ssl, void *context)
 	size_t offered = 0;
 	if (SSL_get_ex_data(ssl, index_in_ssl))
 		return host && answer_acme(f, ssl, host);
-	if (!wait_loaded(f, START_MS)) /* keys has not said yet what there is */
+	if (!wait_loaded(
+		f, f->began_ms + START_MS - clock_mono_ms())) /* keys has not said yet what there is */
 		return 0;
 	pthread_rwlock_rdlock(&f->lock);
 	if (host)
@@ -302,6 +304,7 @@ SSL_CTX *tls_front_context(struct ipc_trunk *keys)
 	if (!f || !SSL_CTX_set_ex_data(ctx, index_in_ctx, f))
 		abort();
 	f->keys = keys;
+	f->began_ms = clock_mono_ms();
 	pthread_rwlock_init(&f->lock, NULL);
 	SSL_CTX_set_cert_cb(ctx, on_certificate, f);
 	pthread_t t;
