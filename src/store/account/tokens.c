@@ -1,4 +1,5 @@
 #include "store/account/tokens.h"
+#include "store/account/use.h"
 #include <stdlib.h>
 
 #define SECRET 32
@@ -22,34 +23,6 @@ void token_make(const struct store *s, struct buf *text, uint8_t mac[SEAL_MAC])
 		buf_printf(text, "%02x", secret[i]);
 	explicit_bzero(secret, sizeof secret);
 	mac_of(s, buf_slice(text), mac);
-}
-
-/* ---- when it was used ---- */
-
-struct use {
-	struct job job;
-	int64_t id, now;
-};
-
-static enum result apply_use(struct job *j, struct db *db)
-{
-	const struct use *u = (const struct use *)j;
-	DB_RUN(db, TOKEN_USED, DI(u->id), DI(u->now));
-	return OK;
-}
-
-static void use_done(struct job *j, enum result r)
-{
-	free(j);
-}
-
-static void note_use(struct store *s, int64_t id, int64_t now)
-{
-	struct use *u = calloc(1, sizeof *u);
-	if (!u)
-		return;
-	*u = (struct use){.job = {.store = s, .apply = apply_use, .done = use_done}, .id = id, .now = now};
-	writer_put(s->writer, &u->job);
 }
 
 /* A token is worth no more than its maker: he must still be there, and may still give what it has. */
@@ -102,6 +75,6 @@ enum result token_find(struct store *s, struct slice text, struct arena *a, stru
 			return stands;
 	}
 	if (now - used >= USED_MS)
-		note_use(s, out->id, now);
+		use_note(s, SQL_TOKEN_USED, out->id, now);
 	return OK;
 }

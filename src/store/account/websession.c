@@ -1,4 +1,5 @@
 #include "store/account/websession.h"
+#include "store/account/use.h"
 #include <stdlib.h>
 
 #define SECRET 32
@@ -26,34 +27,6 @@ static const char *csrf_of(const struct store *s, struct slice cookie, struct ar
 	mac_of(s, "csrf:", cookie, mac);
 	buf_hex(&hex, slice_of(mac, 16));
 	return arena_z(a, buf_slice(&hex));
-}
-
-/* ---- when it was used ---- */
-
-struct use {
-	struct job job;
-	int64_t id, now;
-};
-
-static enum result apply_use(struct job *j, struct db *db)
-{
-	const struct use *u = (const struct use *)j;
-	DB_RUN(db, WEB_USED, DI(u->id), DI(u->now));
-	return OK;
-}
-
-static void use_done(struct job *j, enum result r)
-{
-	free(j);
-}
-
-static void note_use(struct store *s, int64_t id, int64_t now)
-{
-	struct use *u = calloc(1, sizeof *u);
-	if (!u)
-		abort();
-	*u = (struct use){.job = {.store = s, .apply = apply_use, .done = use_done}, .id = id, .now = now};
-	writer_put(s->writer, &u->job);
 }
 
 enum result websession_find(
@@ -93,7 +66,7 @@ enum result websession_find(
 	out->csrf = csrf_of(s, cookie, a);
 	out->audit = (struct audit_actor){.who = out->address.p, .role = "", .from = ip};
 	if (now - used >= USED_MS)
-		note_use(s, out->session, now);
+		use_note(s, SQL_WEB_USED, out->session, now);
 	return OK;
 }
 
